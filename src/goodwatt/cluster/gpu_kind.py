@@ -1,0 +1,39 @@
+"""A GPU kind: the facts of its data sheet that scheduling and power control stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class GpuKind:
+    """One entry of the catalogue; None where nobody published the figure.
+
+    Clocks are of the SM; caps are the range that the driver accepts; `active_w` is what the board draws on
+    average while a training job holds it, which the simplest power model uses; `nvlink_gbps` is GB/s per GPU, both
+    directions together; `nvlink_domain` is how many GPUs one NVLink domain usually holds (1: none).
+    `product_labels` are values of the Kubernetes node label nvidia.com/gpu.product that mean this kind.
+    `sources` says where each figure comes from, by field name; a source that starts with "assumed" is ours.
+    """
+
+    name: str
+    architecture: str
+    memory_mib: int
+    min_clock_mhz: int | None
+    max_clock_mhz: int | None
+    min_cap_w: int | None
+    max_cap_w: int | None
+    idle_w: float | None
+    active_w: float | None
+    max_w: float | None
+    nvlink_gbps: float
+    nvlink_domain: int
+    mig_slices: int
+    product_labels: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether its power is known well enough to report energy."""
+        return self.idle_w is not None and self.active_w is not None

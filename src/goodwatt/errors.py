@@ -1,0 +1,42 @@
+"""The small tree of errors that people see.
+
+Foreign errors are translated into these once, at the edge where they arise; the command line turns them into
+one message and an exit status (2 for wrong input or a wrong call, 1 for a failure while running).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class GoodwattError(Exception):
+    """Anything that goodwatt itself reports; the message is written for the person at the terminal."""
+
+
+class InputError(GoodwattError):
+    """What came in is wrong: a file, a name, an option. Exit status 2."""
+
+
+class RunError(GoodwattError):
+    """It failed while running. Exit status 1."""
+
+
+class BadRow(InputError):
+    """One place in a file that cannot be used: where it is, what was expected and what came."""
+
+    def __init__(self, path: Path | str, line: int, column: str | None, expected: str, got: str) -> None:
+        self.path, self.line, self.column, self.expected, self.got = str(path), line, column, expected, got
+        place = f"{path}, line {line}" + (f", column {column!r}" if column else "")
+        super().__init__(f"{place}: expected {expected}, got {got}")
+
+
+class UnknownNameError(InputError):
+    """A name that nobody registered, with the nearest ones that exist."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f": did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {', '.join(names)}"
+        super().__init__(f"unknown {what} {name!r}{hint}")

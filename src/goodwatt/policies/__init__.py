@@ -1,0 +1,1 @@
+"""Scheduling policies: orders, placements and what combines them; comparing policies."""

@@ -1,0 +1,1 @@
+"""The performance and power model of GPUs, and the sums of power above them."""

@@ -1,0 +1,76 @@
+"""What one simulated run leaves behind, in memory: the same columns that the files of `--out` hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Summary = dict[str, Any]
+
+
+class Occupancy(NamedTuple):
+    """One stay of a job on one node, for drawing; `gpus` is a bit mask over the node's GPUs."""
+
+    job: int
+    node: int
+    gpus: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobColumns:
+    """One entry per job of the trace, in its order; None where something never happened.
+
+    `state` is finished, running, waiting or refused (it fits no node). `work_gpu_s` is reference GPU-seconds
+    done and not lost; `energy_j` None where a GPU kind has no known power.
+    """
+
+    job_id: list[str]
+    user: list[str | None]
+    partition: list[str | None]
+    num_gpus: list[int]
+    submit_s: list[float]
+    start_s: list[float | None]
+    end_s: list[float | None]
+    queueing_s: list[float | None]
+    preemptions: list[int]
+    nodes: list[str]
+    work_gpu_s: list[float]
+    lost_work_gpu_s: list[float]
+    energy_j: list[float | None]
+    state: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The cluster over time: row i holds from t_s[i] to t_s[i + 1]."""
+
+    t_s: list[float]
+    queued: list[int]
+    running: list[int]
+    busy_gpus: list[float]
+    power_w: list[float]
+    budget_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One policy on one window of one trace with one seed.
+
+    `policy` is the specification as the user wrote it, `oracle` says that it saw true durations. `window` is a
+    label such as "1/3". `summary` holds the fields of summary.json. `node_names[i]` is the name of node i, as
+    `occupancy` counts them; occupancy is empty when the run was not recorded for drawing.
+    """
+
+    policy: str
+    oracle: bool
+    cluster: str
+    window: str
+    seed: int
+    summary: Summary
+    jobs: JobColumns
+    timeline: Timeline
+    node_names: list[str]
+    gpus_per_node: list[int]
+    occupancy: list[Occupancy] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Job traces: readers of public formats, statistics, the generator, writing and fetching."""
