@@ -12,8 +12,8 @@ from goodwatt.cluster.gpu_kind import GpuKind
 class Node:
     """One machine. `cpu_milli` and `memory_mib` None mean: not a limit here.
 
-    `domains` are bit masks over the node's GPUs, one per NVLink domain inside it: an 8-GPU NVSwitch board has one
-    mask of eight bits, a board of pairs four masks of two, a board without NVLink one mask of one bit per GPU.
+    `domains` are bit masks over the node's GPUs, one per NVLink domain inside it: an 8-GPU NVSwitch board has
+    one mask of eight bits, a board of pairs four masks of two, a board without NVLink one mask per GPU.
     `clique` names the NVLink domain that reaches beyond the node (NVL72), where there is one.
     """
 
@@ -39,7 +39,7 @@ class Rack:
 
 @dataclass(frozen=True, slots=True)
 class HostPower:
-    """Power beside the GPUs: each node's host draws between idle and max with the share of its GPUs in use."""
+    """Power beside the GPUs: a node's host draws between idle and max with the share of its GPUs in use."""
 
     pue: float = 1.0
     host_idle_w: float = 0.0
@@ -56,7 +56,10 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The whole: nodes in a fixed order (placements name them by position) and the catalogue entries they use."""
+    """The whole: nodes in a fixed order (placements name them by position) and the GPU kinds they use.
+
+    `note` says what it stands for and what in it is assumed, `sources` where its figures come from.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -65,6 +68,7 @@ class Cluster:
     power: HostPower = HostPower()
     quotas: Quotas = Quotas()
     note: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def num_gpus(self) -> int:

@@ -11,9 +11,11 @@ class GpuKind:
     """One entry of the catalogue; None where nobody published the figure.
 
     Clocks are of the SM; caps are the range that the driver accepts; `active_w` is what the board draws on
-    average while a training job holds it, which the simplest power model uses; `nvlink_gbps` is GB/s per GPU, both
-    directions together; `nvlink_domain` is how many GPUs one NVLink domain usually holds (1: none).
+    average while a training job holds it, which the simplest power model uses; `nvlink_gbps` is GB/s per GPU,
+    both directions together; `nvlink_domain` is how many GPUs one NVLink domain usually holds (1: none).
+    `memory_mib` is 0 and `nvlink_domain` 1 for a kind of which only the name is known.
     `product_labels` are values of the Kubernetes node label nvidia.com/gpu.product that mean this kind.
+    `aliases` are other names in use, in traces for example.
     `sources` says where each figure comes from, by field name; a source that starts with "assumed" is ours.
     """
 
@@ -31,6 +33,7 @@ class GpuKind:
     nvlink_domain: int
     mig_slices: int
     product_labels: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
