@@ -61,9 +61,7 @@ def all_kinds() -> dict[str, GpuKind]:
 
 def unknown_kind(name: str) -> GpuKind:
     """A kind of which only the name is known: it runs jobs, but its energy cannot be told."""
-    nothing = dict.fromkeys(
-        ("min_clock_mhz", "max_clock_mhz", "min_cap_w", "max_cap_w", "idle_w", "active_w", "max_w")
-    )
+    nothing = dict.fromkeys(("min_clock_mhz", "max_clock_mhz", "min_cap_w", "max_cap_w", "idle_w", "active_w", "max_w"))
     return GpuKind(
         name=name,
         architecture="undisclosed",

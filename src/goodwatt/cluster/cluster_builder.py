@@ -104,9 +104,7 @@ class _Nodes:
         except InputError as error:
             raise FieldError((*place, "names"), str(error)) from None
         if len(names) != group.get("count", len(names)):
-            raise FieldError(
-                (*place, "names"), f"expected {group['count']} names, as count says, got {len(names)}"
-            )
+            raise FieldError((*place, "names"), f"expected {group['count']} names, as count says, got {len(names)}")
         return names
 
     def _domain(self, group: Content, kind: GpuKind, place: Place) -> tuple[int, int]:
@@ -146,9 +144,7 @@ class _Nodes:
 def _runs(prefix: str, first: int, size: int, count: int) -> Iterator[str | None]:
     """`count` names, numbered from `first`, each `size` times in a row."""
     numbers = itertools.count(first)
-    return itertools.islice(
-        (name for n in numbers for name in itertools.repeat(f"{prefix}{n:03d}", size)), count
-    )
+    return itertools.islice((name for n in numbers for name in itertools.repeat(f"{prefix}{n:03d}", size)), count)
 
 
 def _listed(names: str | Iterable[str]) -> list[str]:
@@ -158,9 +154,7 @@ def _listed(names: str | Iterable[str]) -> list[str]:
 def _unknown_kinds(names: Sequence[str]) -> dict[str, GpuKind]:
     for position, name in enumerate(names):
         if name in catalogue.kind_names():
-            raise FieldError(
-                ("unknown_gpus", position), f"expected a GPU kind outside the catalogue, got {name!r}"
-            )
+            raise FieldError(("unknown_gpus", position), f"expected a GPU kind outside the catalogue, got {name!r}")
     return {name: catalogue.unknown_kind(name) for name in names}
 
 
@@ -171,9 +165,7 @@ def _racks(entries: Sequence[Content], nodes: Sequence[Node]) -> dict[str, Rack]
         pattern = entry["name"]
         meant = [pattern] if pattern in racks else [name for name in racks if fnmatchcase(name, pattern)]
         if not meant:
-            raise FieldError(
-                ("racks", position, "name"), str(UnknownNameError("rack of a node", pattern, racks))
-            )
+            raise FieldError(("racks", position, "name"), str(UnknownNameError("rack of a node", pattern, racks)))
         limit, feeds = entry.get("power_limit_w"), entry.get("feeds", 1)
         racks.update((name, Rack(name, None if limit is None else float(limit), feeds)) for name in meant)
     return racks

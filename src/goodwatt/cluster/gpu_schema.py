@@ -1,0 +1,87 @@
+"""The full check of the catalogue's files: `goodwatt gpus list` and the tests pay for it, a replay does not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from goodwatt.cluster import catalogue
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.errors import RunError
+
+FIGURES = frozenset(
+    {
+        "memory_mib",
+        "min_clock_mhz",
+        "max_clock_mhz",
+        "min_cap_w",
+        "max_cap_w",
+        "idle_w",
+        "active_w",
+        "max_w",
+        "nvlink_gbps",
+        "nvlink_domain",
+        "mig_slices",
+    }
+)
+"""Each needs a source."""
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class GpuKindFile(BaseModel):
+    """One file of the catalogue, every figure present and sourced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Text
+    architecture: Text
+    memory_mib: PositiveInt
+    min_clock_mhz: PositiveInt
+    max_clock_mhz: PositiveInt
+    min_cap_w: PositiveInt
+    max_cap_w: PositiveInt
+    idle_w: Positive
+    active_w: Positive
+    max_w: Positive
+    nvlink_gbps: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    nvlink_domain: PositiveInt
+    mig_slices: Annotated[int, Field(ge=0, le=7)]
+    product_labels: Annotated[list[Text], Field(min_length=1)]
+    aliases: list[Text] = []
+    sources: dict[str, Text]
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        if self.min_clock_mhz > self.max_clock_mhz or self.min_cap_w > self.max_cap_w:
+            raise ValueError("expected the lowest clock and cap below the highest")
+        if not self.idle_w < self.active_w <= self.max_w <= self.max_cap_w:
+            raise ValueError("expected idle_w < active_w <= max_w <= max_cap_w")
+        if (self.nvlink_gbps > 0) != (self.nvlink_domain > 1):
+            raise ValueError("expected an NVLink domain above 1 just where there is NVLink")
+        return self
+
+    @model_validator(mode="after")
+    def _sources(self) -> Self:
+        if self.sources.keys() != FIGURES:
+            raise ValueError(f"expected one source per figure, differs in {sorted(self.sources.keys() ^ FIGURES)}")
+        return self
+
+
+def checked_kinds() -> dict[str, GpuKind]:
+    """The whole catalogue, every file checked in full. Raises RunError: the package itself is broken then."""
+    return {name: _checked(name) for name in catalogue.kind_names()}
+
+
+def _checked(name: str) -> GpuKind:
+    content = catalogue.read_kind_file(catalogue.FOLDER / f"{name}.yaml")
+    try:
+        GpuKindFile.model_validate(content)
+    except ValidationError as error:
+        raise RunError(f"catalogue entry {name}: {error}") from None
+    if content["name"] != name:
+        raise RunError(f"catalogue entry {name}: expected the name of its file, got {content['name']}")
+    return catalogue.kind_from(content)
