@@ -1,0 +1,38 @@
+"""What if the scheduler had decided otherwise, once? Fork a run at a decision and let both futures play out.
+
+Strict FIFO lets the small job c wait behind b, which waits for all eight GPUs. Starting c at once delays nobody.
+"""
+
+from goodwatt.cluster.job import Job
+from goodwatt.cluster.presets import load_cluster
+from goodwatt.policies.best_fit import BestFit
+from goodwatt.policies.composite import Composite
+from goodwatt.policies.fifo import Fifo
+from goodwatt.simulator.decisions import Place
+from goodwatt.simulator.simulation import Simulation
+
+JOBS = [
+    Job(job_id="a", submit_s=0, num_gpus=4, duration_s=600),
+    Job(job_id="b", submit_s=60, num_gpus=8, duration_s=1200),
+    Job(job_id="c", submit_s=90, num_gpus=2, duration_s=300),
+]
+
+
+def main() -> None:
+    fifo = Composite("fifo+best-fit", Fifo(), BestFit())
+    run = Simulation(JOBS, load_cluster("generated:gpus=8,gpu=H100-SXM"), fifo)
+    other = run
+    while view := run.advance():
+        if view.now_s == 90:
+            other = run.fork()
+            other.apply([Place("c", nodes=((0, 2),))])  # two GPUs of node 0
+        run.apply(fifo.decide(view))
+    other.run()
+    for name, future in (("fifo", run), ("c at once", other)):
+        jobs = future.result().jobs
+        ends = [f"{job} ends at {end:g} s" for job, end in zip(jobs.job_id, jobs.end_s, strict=True)]
+        print(f"{name}:", ", ".join(ends))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A policy of one's own, compared with strict FIFO: the job with the fewest GPUs goes first."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from goodwatt.cluster.presets import load_cluster
+from goodwatt.policies.best_fit import BestFit
+from goodwatt.policies.composite import Composite
+from goodwatt.policies.fifo import Fifo
+from goodwatt.policies.order import QueueOrder
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.view import View
+from goodwatt.traces import bundled
+from goodwatt.traces.reading import read_trace
+
+
+@dataclass(frozen=True, slots=True)
+class SmallestFirst(QueueOrder):
+    """The fewest GPUs first, by submission among equals."""
+
+    name: ClassVar[str] = "smallest"
+
+    def queue_key(self, run: JobRun, view: View) -> float:  # noqa: ARG002 - the contract of orders
+        """The number of GPUs."""
+        return run.spec.gpus
+
+
+def main() -> None:
+    trace, cluster = read_trace(bundled.path("venus-like")), load_cluster("example")
+    for order in (Fifo(), SmallestFirst()):
+        policy = Composite(f"{order.name}+best-fit", order, BestFit())
+        simulation = Simulation(trace.jobs, cluster, policy)
+        simulation.run()
+        summary = simulation.result().summary
+        print(f"{policy.name:20} mean wait {summary['queueing_s']['mean'] / 3600:6.2f} h")
+
+
+if __name__ == "__main__":
+    main()
