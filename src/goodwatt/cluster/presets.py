@@ -59,7 +59,7 @@ GENERATED_SETTINGS: Mapping[str, Callable[[str], Any]] = {
 PRESET_SETTINGS: Mapping[str, Callable[[str], Any]] = {"gpu": str}
 MOST_GPUS = 1_000_000
 HOST_W_PER_GPU = (125.0, 250.0)
-"""Host idle and at most, per GPU: 1 and 2 kW for a node of eight [A, docs/design]."""
+"""Host idle and at most, per GPU: 1 and 2 kW for a node of eight, assumed."""
 
 
 def load_cluster(name_or_path: str | Path) -> Cluster:

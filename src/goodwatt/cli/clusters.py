@@ -1,0 +1,28 @@
+"""`goodwatt clusters`: what a cluster is made of, before anything is simulated on it. Printing is `cluster_view`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Clusters: the presets, and what a cluster file describes.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+NAME_HELP = "A preset, a file, or generated:gpus=1000,gpu=H100-SXM,per_node=8."
+
+
+@app.command("list")
+def list_clusters(as_json: Json = False) -> None:
+    """List the presets; each name stands wherever a cluster file does."""
+    from goodwatt.cli.cluster_view import print_list  # noqa: PLC0415 - rich and the catalogue, when asked for
+
+    print_list(as_json)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help=NAME_HELP)], as_json: Json = False) -> None:
+    """Show what one cluster is made of: nodes, partitions, racks, power, and where the figures come from."""
+    from goodwatt.cli.cluster_view import print_cluster  # noqa: PLC0415 - rich and the catalogue, when asked for
+
+    print_cluster(name, as_json)

@@ -1,0 +1,86 @@
+"""How `goodwatt gpus` prints: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from goodwatt.cluster.catalogue import gpu_kind
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.gpu_schema import checked_kinds
+
+_UNITS = {"mib": " MiB", "mhz": " MHz", "w": " W", "gbps": " GB/s", "domain": " GPUs"}
+
+
+def print_list(as_json: bool) -> None:
+    """All kinds, one a line."""
+    kinds = list(checked_kinds().values())
+    if as_json:
+        _print_json([asdict(kind) for kind in kinds])
+    else:
+        _print(_list_table(kinds))
+        _print("NVLink: GPUs per domain x GB/s of each, both directions together.")
+        _print("~ assumed; `goodwatt gpus show NAME` says why, and where the other figures come from.")
+
+
+def print_kind(name: str, as_json: bool) -> None:
+    """One kind in full. Raises InputError."""
+    kind = gpu_kind(name)
+    if as_json:
+        _print_json(asdict(kind))
+    else:
+        others = ", ".join([*kind.aliases, *kind.product_labels])
+        _print(f"[bold]{kind.name}[/bold] ({kind.architecture}), also known as {others}", _source_table(kind))
+
+
+def _print_json(content: Any) -> None:
+    print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print(*parts: Any) -> None:
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(part)
+
+
+def _list_table(kinds: list[GpuKind]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("name", no_wrap=True)
+    for title in ("GiB", "clock MHz", "cap W", "idle W", "usual W", "NVLink", "MIG"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for kind in kinds:
+        table.add_row(kind.name, *_cells(kind))
+    return table
+
+
+def _cells(kind: GpuKind) -> tuple[str, ...]:
+    return (
+        f"{kind.memory_mib / 1024:.0f}",
+        f"{kind.min_clock_mhz}-{kind.max_clock_mhz}",
+        f"{kind.min_cap_w}-{kind.max_cap_w}",
+        _marked(kind, "idle_w"),
+        _marked(kind, "active_w"),
+        f"{kind.nvlink_domain}x{kind.nvlink_gbps:g}" if kind.nvlink_domain > 1 else "-",
+        str(kind.mig_slices) if kind.mig_slices else "-",
+    )
+
+
+def _marked(kind: GpuKind, figure: str) -> str:
+    sign = "~" if kind.sources[figure].startswith("assumed") else ""
+    return f"{sign}{getattr(kind, figure):g}"
+
+
+def _source_table(kind: GpuKind) -> Table:
+    table = Table("figure", "value", "source", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    table.columns[1].no_wrap = True
+    for figure, source in kind.sources.items():
+        unit = _UNITS.get(figure.rsplit("_", 1)[-1], "")
+        table.add_row(figure, f"{getattr(kind, figure):g}{unit}", escape(source))
+    return table

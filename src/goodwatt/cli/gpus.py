@@ -1,0 +1,28 @@
+"""`goodwatt gpus`: the catalogue of GPU kinds, with the source of every figure. Printing is `gpu_view`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="GPU kinds: the catalogue of power, clocks and topology.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+NAME_HELP = "A name, an unambiguous prefix, an alias or a value of nvidia.com/gpu.product."
+
+
+@app.command("list")
+def list_gpus(as_json: Json = False) -> None:
+    """List every GPU kind, after checking the whole catalogue."""
+    from goodwatt.cli.gpu_view import print_list  # noqa: PLC0415 - rich and pydantic, when asked for
+
+    print_list(as_json)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help=NAME_HELP)], as_json: Json = False) -> None:
+    """Show one GPU kind: its figures, the other names it goes by, and the source of each figure."""
+    from goodwatt.cli.gpu_view import print_kind  # noqa: PLC0415 - rich and pydantic, when asked for
+
+    print_kind(name, as_json)
