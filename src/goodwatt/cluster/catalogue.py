@@ -61,16 +61,21 @@ def all_kinds() -> dict[str, GpuKind]:
 
 def unknown_kind(name: str) -> GpuKind:
     """A kind of which only the name is known: it runs jobs, but its energy cannot be told."""
-    nothing = dict.fromkeys(("min_clock_mhz", "max_clock_mhz", "min_cap_w", "max_cap_w", "idle_w", "active_w", "max_w"))
     return GpuKind(
         name=name,
         architecture="undisclosed",
         memory_mib=0,
+        min_clock_mhz=None,
+        max_clock_mhz=None,
+        min_cap_w=None,
+        max_cap_w=None,
+        idle_w=None,
+        active_w=None,
+        max_w=None,
         nvlink_gbps=0.0,
         nvlink_domain=1,
         mig_slices=0,
         sources={"name": "undisclosed by whoever published the cluster"},
-        **nothing,
     )
 
 
