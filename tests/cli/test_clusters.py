@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from goodwatt.cli.clusters import app
-from goodwatt.cluster.presets import preset_names
+from goodwatt.cluster.cluster_file import cluster_from_text
+from goodwatt.cluster.presets import load_cluster, preset_names
 from goodwatt.errors import UnknownNameError
 
 
@@ -65,6 +66,11 @@ def test_show_as_json() -> None:
     assert (seen["nodes"], seen["gpus"], seen["shapes"][0]["nvlink_domain"]) == (72, 288, 72)
     assert seen["it_power"]["idle_w"] == 288 * 155 + 72 * 400
     assert seen["racks"] == [{"racks": 4, "nodes": 18, "power_limit_w": 120000.0, "feeds": 2}]
+
+
+def test_show_as_a_file_to_start_from() -> None:
+    text = run("show", "philly-480", "--yaml")
+    assert cluster_from_text(text, "copy.yaml") == load_cluster("philly-480")
 
 
 def test_an_unknown_name_is_an_input_error() -> None:

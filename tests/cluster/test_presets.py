@@ -17,7 +17,7 @@ from goodwatt.cluster.cluster_file import cluster_from_text
 from goodwatt.cluster.cluster_schema import ClusterFile
 from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.overview import overview
-from goodwatt.cluster.presets import load_cluster, preset_names
+from goodwatt.cluster.presets import cluster_yaml, load_cluster, preset_names
 from goodwatt.errors import InputError, UnknownNameError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -158,6 +158,14 @@ def test_wrong_names(name: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         load_cluster(name)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [*preset_names(), "philly-80:gpu=T4", "generated:gpus=99,rack_power_limit_w=3e4"])
+def test_any_cluster_can_be_written_as_a_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "copy.yaml"
+    path.write_text(cluster_yaml(name), encoding="utf-8")
+    assert load_cluster(path) == load_cluster(name)
+    assert cluster_yaml(path) == path.read_text(encoding="utf-8")
 
 
 def test_a_file_stands_where_a_name_does(tmp_path: Path) -> None:

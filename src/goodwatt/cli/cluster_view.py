@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from goodwatt.cluster.overview import Overview, overview
-from goodwatt.cluster.presets import load_cluster, preset_names
+from goodwatt.cluster.presets import cluster_yaml, load_cluster, preset_names
 
 
 def print_list(as_json: bool) -> None:
@@ -32,6 +32,12 @@ def print_cluster(name: str, as_json: bool) -> None:
         _print_json(seen.as_json())
     else:
         _print_overview(seen)
+
+
+def print_yaml(name: str) -> None:
+    """One cluster as the text of a cluster file, once it is known to be sound. Raises InputError."""
+    load_cluster(name)
+    print(cluster_yaml(name), end="")
 
 
 def _print_json(content: Any) -> None:

@@ -21,8 +21,15 @@ def list_clusters(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help=NAME_HELP)], as_json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help=NAME_HELP)],
+    as_json: Json = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a cluster file to start your own from.")] = False,
+) -> None:
     """Show what one cluster is made of: nodes, partitions, racks, power, and where the figures come from."""
-    from goodwatt.cli.cluster_view import print_cluster  # noqa: PLC0415 - rich and the catalogue, when asked for
+    from goodwatt.cli.cluster_view import print_cluster, print_yaml  # noqa: PLC0415 - rich, when asked for
 
-    print_cluster(name, as_json)
+    if as_yaml:
+        print_yaml(name)
+    else:
+        print_cluster(name, as_json)

@@ -67,18 +67,36 @@ def load_cluster(name_or_path: str | Path) -> Cluster:
 
     Raises InputError (UnknownNameError with the nearest presets when nothing has that name).
     """
-    text = str(name_or_path)
+    content = named_content(str(name_or_path))
+    if content is not None:
+        return build_cluster(content)
+    # Imported here because it brings pydantic, which presets do without.
+    from goodwatt.cluster.cluster_file import read_cluster  # noqa: PLC0415
+
+    return read_cluster(Path(name_or_path))
+
+
+def cluster_yaml(name_or_path: str | Path) -> str:
+    """The same cluster as the text of a cluster file, to start one's own from. Raises InputError."""
+    content = named_content(str(name_or_path))
+    if content is None:
+        return Path(name_or_path).read_text(encoding="utf-8")
+    return yaml.dump(content, sort_keys=False, allow_unicode=True, width=110, Dumper=yaml.CSafeDumper)
+
+
+def named_content(text: str) -> dict[str, Any] | None:
+    """The plain content of a preset or a generated cluster; None if `text` is rather the path of a file.
+
+    Raises InputError.
+    """
     name, _, settings = text.partition(":")
     if name == GENERATED:
-        return generated_cluster(settings)
+        return generated_content(settings)
     if name in preset_names():
         return _preset(name, settings)
     path = Path(text)
     if path.exists() or path.suffix in {".yaml", ".yml", ".json"} or len(path.parts) > 1:
-        # Imported here because it brings pydantic, which presets do without.
-        from goodwatt.cluster.cluster_file import read_cluster  # noqa: PLC0415
-
-        return read_cluster(path)
+        return None
     raise UnknownNameError("cluster", text, [*preset_names(), f"{GENERATED}:gpus=N"])
 
 
@@ -95,22 +113,22 @@ def preset_content(name: str) -> dict[str, Any]:
     return content
 
 
-def generated_cluster(settings: str) -> Cluster:
-    """A uniform cluster of any size, from `gpus=100000,gpu=H100-SXM,per_node=8,...`."""
+def generated_content(settings: str) -> dict[str, Any]:
+    """A uniform cluster of any size, from `gpus=100000,gpu=H100-SXM,per_node=8,...`. Raises InputError."""
     given = _settings(settings, GENERATED_SETTINGS, GENERATED)
     if not 0 < given.get("gpus", 0) <= MOST_GPUS:
         raise InputError(f"generated cluster: expected gpus=N with N from 1 to {MOST_GPUS}, got {settings!r}")
-    return build_cluster(_generated_content(given, f"{GENERATED}:{settings}"))
+    return _uniform(given, f"{GENERATED}:{settings}")
 
 
-def _preset(name: str, settings: str) -> Cluster:
+def _preset(name: str, settings: str) -> dict[str, Any]:
     content, given = preset_content(name), _settings(settings, PRESET_SETTINGS, name)
     if "gpu" in given:
         kind = catalogue.canonical_name(given["gpu"])
         content["nodes"] = [{**group, "gpu": kind} for group in content["nodes"]]
         content["note"] = f"{content.get('note', '')} All GPUs exchanged for {kind}."
         content["name"] = f"{name}:gpu={kind}"
-    return build_cluster(content, name)
+    return content
 
 
 def _settings(text: str, known: Mapping[str, Callable[[str], Any]], cluster: str) -> dict[str, Any]:
@@ -129,7 +147,7 @@ def _settings(text: str, known: Mapping[str, Callable[[str], Any]], cluster: str
     return given
 
 
-def _generated_content(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _uniform(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     kind = catalogue.gpu_kind(given.get("gpu", "H100-SXM"))
     wide = kind.nvlink_domain > WIDEST_NODE
     per_node = given.get("per_node", 4 if wide else 8)
@@ -138,11 +156,9 @@ def _generated_content(given: Mapping[str, Any], name: str) -> dict[str, Any]:
         "gpu": kind.name,
         "nodes_per_rack": given.get("nodes_per_rack", kind.nvlink_domain // per_node if wide else 4),
     }
-    rack = {
-        "name": "rack-*",
-        "power_limit_w": given.get("rack_power_limit_w"),
-        "feeds": given.get("feeds", 1),
-    }
+    rack = {"name": "rack-*", "feeds": given.get("feeds", 1)}
+    if "rack_power_limit_w" in given:
+        rack["power_limit_w"] = given["rack_power_limit_w"]
     return {
         "name": name,
         "nodes": _groups(node, given["gpus"], per_node),
