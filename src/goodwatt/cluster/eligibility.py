@@ -1,0 +1,56 @@
+"""Which nodes a job may use at all: partition, GPU kind, memory per GPU. Facts of the cluster, not of its use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goodwatt.cluster.bitset import bitset, members
+from goodwatt.cluster.cluster import Cluster, Node
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.job import JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """The set of nodes a job may use, and how many GPUs the largest of them has."""
+
+    nodes: int
+    largest_node: int
+
+
+class EligibilityIndex:
+    """Looks the set up once for each distinct (partition, kinds, memory) and remembers it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._partitions = frozenset(cluster.partitions)
+        self._known: dict[tuple[str | None, tuple[str, ...], int], Eligibility] = {}
+
+    def __call__(self, job: JobRequest) -> Eligibility:
+        """The nodes that `job` may use."""
+        key = (job.partition, job.gpu_kind, job.gpu_memory_mib)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._find(job)
+        return found
+
+    def _find(self, job: JobRequest) -> Eligibility:
+        nodes = self._cluster.nodes
+        bits = bitset(i for i, node in enumerate(nodes) if self._allows(node, job))
+        return Eligibility(bits, max((nodes[i].gpus for i in members(bits)), default=0))
+
+    def _allows(self, node: Node, job: JobRequest) -> bool:
+        if self._partitions and job.partition is not None and node.partition != job.partition:
+            return False
+        kind = self._cluster.kinds[node.gpu_kind]
+        if job.gpu_kind and not any(names_kind(wanted, kind) for wanted in job.gpu_kind):
+            return False
+        return job.gpu_memory_mib <= kind.memory_mib
+
+
+def names_kind(wanted: str, kind: GpuKind) -> bool:
+    """Whether a job's wish means this kind: its name, the beginning of its name, an alias or a product label."""
+    wish = wanted.casefold()
+    return kind.name.casefold().startswith(wish) or any(
+        wish == other.casefold() for other in (*kind.aliases, *kind.product_labels)
+    )

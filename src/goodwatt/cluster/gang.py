@@ -1,0 +1,59 @@
+"""Gangs: jobs wider than a node, which start on all their nodes at once or not at all.
+
+A gang takes whole empty nodes, the largest first, and what is left over goes to the emptiest node that remains, as
+in Lucid (Hu et al., ASPLOS 2023). Which node among equals is the lowest index.
+"""
+
+from __future__ import annotations
+
+from goodwatt.cluster.bitset import first, members
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
+from goodwatt.cluster.state import ClusterState, NodeCounts, host_share
+
+
+def gang_nodes(job: JobRequest, state: ClusterState, among: int = -1) -> NodeCounts | None:
+    """Nodes of `among` for a job that no single node can hold; None if they are not all free now."""
+    taken: list[tuple[int, int]] = []
+    left = job.num_gpus
+    allowed = state.eligible(job).nodes & among
+    for size in range(state.max_gpus, 0, -1):
+        if left < size:
+            continue
+        empty = state.by_free[size] & state.full_of[size] & allowed
+        for node in members(state.host_fit(empty, *host_share(job, size))):
+            taken.append((node, size))
+            left -= size
+            if left < size:
+                break
+        if left < size:
+            break
+    if not left:
+        return tuple(taken)
+    rest = _emptiest(job, state, allowed, left, taken)
+    return None if rest is None else (*taken, (rest, left))
+
+
+def _emptiest(
+    job: JobRequest, state: ClusterState, allowed: int, gpus: int, taken: list[tuple[int, int]]
+) -> int | None:
+    for node, _ in taken:
+        allowed &= ~(1 << node)
+    for free in range(state.max_gpus, gpus - 1, -1):
+        nodes = state.host_fit(state.by_free[free] & allowed, *host_share(job, gpus))
+        if nodes:
+            return first(nodes)
+    return None
+
+
+def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
+    """Why the job could not run even if the cluster, given here in its empty state, did nothing else; else None."""
+    eligible = empty.eligible(job)
+    if not eligible.nodes:
+        return "no node has its partition, GPU kind and GPU memory"
+    if job.num_gpus <= eligible.largest_node or job.gpu_milli < WHOLE_GPU_MILLI:
+        fits = any(nodes for _, nodes in empty.single_node(job))
+        return None if fits else "no node has so many GPUs, CPUs and so much memory together"
+    if gang_nodes(job, empty) is None:
+        total = sum(empty.capacity[node] for node in members(eligible.nodes))
+        return f"it wants {job.num_gpus} GPUs at once and the nodes it may use have {total}"
+    return None

@@ -1,0 +1,354 @@
+"""What of a cluster is in use, with indexes that answer where a job would fit, and transactions for what-if.
+
+Placements are pairs (node, mask of its GPUs). All changes of a node go through `_write`, which keeps the indexes and
+totals right and remembers the earlier values while a checkpoint is open; `rollback` writes them back, which
+restores the state exactly. The state knows nothing of time, queues or policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goodwatt.cluster.bitset import LevelIndex, bitset
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.eligibility import EligibilityIndex
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
+from goodwatt.cluster.node_choice import Shares, shared_gpu, whole_gpus
+from goodwatt.cluster.nvlink import CliqueIndex
+from goodwatt.errors import RunError
+
+NodeCounts = tuple[tuple[int, int], ...]
+"""(node, GPUs wanted there) for each node of a placement."""
+
+Placement = tuple[tuple[int, int], ...]
+"""(node, mask of the GPUs taken there) for each node of a placement."""
+
+UNLIMITED = 1 << 62
+"""Stands for the CPU or memory of a node where the cluster file sets no limit."""
+
+_NodeState = tuple[int, int, Shares, int, int]
+
+
+class DoesNotFitError(RunError):
+    """A placement asks for what is not free; the message says what."""
+
+
+class ClusterState:
+    """Free and used GPUs, CPU and memory of every node.
+
+    Read these, never write them: `free_mask[node]` wholly free GPUs, `shares[node]` GPUs in use by shares,
+    `free_cpu_milli[node]`, `free_memory_mib[node]`, `by_free[k]` the set of nodes with k free GPUs,
+    `full_of[k]` the set of nodes that have k GPUs in all, `shapes` the distinct (GPU kind, GPUs) of nodes,
+    `up_nodes[shape]` how many nodes of it are up and `used_milli[shape]` how many GPU thousandths they have in use,
+    `free_gpus` wholly free GPUs in all and `whole_node_gpus` those of them on empty nodes.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        nodes = cluster.nodes
+        self.cluster = cluster
+        self.eligible = EligibilityIndex(cluster)
+        self.max_gpus = max((node.gpus for node in nodes), default=0)
+        self.capacity = tuple(node.gpus for node in nodes)
+        self.full_of = tuple(
+            bitset(i for i, gpus in enumerate(self.capacity) if gpus == k) for k in range(self.max_gpus + 1)
+        )
+        self.limits_hosts = any(n.cpu_milli is not None or n.memory_mib is not None for n in nodes)
+        self._full_mask = tuple((1 << gpus) - 1 for gpus in self.capacity)
+        self.up = (1 << len(nodes)) - 1
+        self.free_mask = list(self._full_mask)
+        self.shares: list[Shares] = [()] * len(nodes)
+        self.free_cpu_milli = [UNLIMITED if n.cpu_milli is None else n.cpu_milli for n in nodes]
+        self.free_memory_mib = [UNLIMITED if n.memory_mib is None else n.memory_mib for n in nodes]
+        self.by_free = list(self.full_of)
+        self.cliques = CliqueIndex(cluster)
+        self._cpu_index = LevelIndex([0 if v == UNLIMITED else v for v in self.free_cpu_milli])
+        self._memory_index = LevelIndex([0 if v == UNLIMITED else v for v in self.free_memory_mib])
+        self._no_cpu_limit = bitset(i for i, n in enumerate(nodes) if n.cpu_milli is None)
+        self._no_memory_limit = bitset(i for i, n in enumerate(nodes) if n.memory_mib is None)
+        self._room = [0] * len(nodes)
+        self._room_index = LevelIndex([WHOLE_GPU_MILLI] * len(nodes))
+        for i in range(len(nodes)):
+            self._room_index.move(i, WHOLE_GPU_MILLI, 0)
+        self.shapes = tuple(dict.fromkeys((node.gpu_kind, node.gpus) for node in nodes))
+        number = {shape: i for i, shape in enumerate(self.shapes)}
+        self._shape_of = tuple(number[node.gpu_kind, node.gpus] for node in nodes)
+        self.used_milli = [0] * len(self.shapes)
+        self.up_nodes = [self._shape_of.count(i) for i in range(len(self.shapes))]
+        self.free_gpus = self.whole_node_gpus = sum(self.capacity)
+        self.placements: dict[str, Placement] = {}
+        self._log: list[_NodeState | tuple[str, Placement | None]] | None = None
+
+    # what fits ---------------------------------------------------------------------------------------------------
+
+    def single_node(self, job: JobRequest) -> Iterator[tuple[int, int]]:
+        """(free GPUs, nodes) for all nodes that could take the whole job, by ascending number of free GPUs.
+
+        For a share of a GPU the first entry is (0, nodes where a started GPU has room), for any number of free GPUs;
+        a CPU-only job finds all its nodes in one entry (0, nodes).
+        """
+        if job.num_gpus == 0:
+            yield 0, self.host_fit(self.eligible(job).nodes & self.up, job.cpu_milli, job.memory_mib)
+            return
+        allowed = self.eligible(job).nodes
+        if job.gpu_milli < WHOLE_GPU_MILLI:
+            started = self._room_index.at_least(job.gpu_milli, self._room, allowed & self.up)
+            yield 0, self.host_fit(started, job.cpu_milli, job.memory_mib)
+            allowed &= ~started
+        for free in range(job.num_gpus, self.max_gpus + 1):
+            nodes = self.by_free[free] & allowed
+            if nodes:
+                nodes = self.host_fit(nodes, job.cpu_milli, job.memory_mib)
+            if nodes:
+                yield free, nodes
+
+    def host_fit(self, nodes: int, cpu_milli: int, memory_mib: int) -> int:
+        """Those of `nodes` with so much CPU and memory free."""
+        if not self.limits_hosts or not nodes:
+            return nodes
+        if cpu_milli:
+            enough = self._cpu_index.at_least(cpu_milli, self.free_cpu_milli, nodes & ~self._no_cpu_limit)
+            nodes &= enough | self._no_cpu_limit
+        if memory_mib:
+            enough = self._memory_index.at_least(memory_mib, self.free_memory_mib, nodes & ~self._no_memory_limit)
+            nodes &= enough | self._no_memory_limit
+        return nodes
+
+    def shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> str | None:
+        """Why this placement cannot be made now; None if it can."""
+        if len(dict(nodes)) != len(nodes) or sum([count for _, count in nodes]) != job.num_gpus:
+            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number or names a node twice"
+        allowed = self.eligible(job).nodes & self.up
+        for node, count in nodes:
+            if not 0 <= node < len(self.capacity) or not allowed >> node & 1:
+                return f"node {node} is down, not of the job's partition or not of its GPU kind"
+            if reason := self._node_shortage(job, node, count):
+                return reason
+        return None if gpus is None else self._gpu_shortage(job, nodes, gpus)
+
+    def _node_shortage(self, job: JobRequest, node: int, count: int) -> str | None:
+        if job.gpu_milli < WHOLE_GPU_MILLI:
+            if not shared_gpu(self.shares[node], self.free_mask[node], job.gpu_milli):
+                return f"{self.cluster.nodes[node].name}: no GPU with {job.gpu_milli} thousandths free"
+        elif self.free_mask[node].bit_count() < count:
+            free = self.free_mask[node].bit_count()
+            return f"{self.cluster.nodes[node].name}: {count} GPUs wanted, {free} free"
+        if self.limits_hosts:
+            cpu, memory = host_share(job, count)
+            if self.free_cpu_milli[node] < cpu or self.free_memory_mib[node] < memory:
+                return f"{self.cluster.nodes[node].name}: {cpu} CPU thousandths and {memory} MiB wanted, less is free"
+        return None
+
+    # changes -----------------------------------------------------------------------------------------------------
+
+    def allocate(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> Placement:
+        """Take the GPUs, CPU and memory; `gpus` names them by mask, otherwise the node chooses.
+
+        Raises DoesNotFitError, and changes nothing, if the job holds a placement or something is not free.
+        """
+        if job.job_id in self.placements:
+            raise DoesNotFitError(f"job {job.job_id} is placed already")
+        if reason := self.shortage(job, nodes, gpus):
+            raise DoesNotFitError(f"job {job.job_id}: {reason}")
+        if len(nodes) == 1:
+            node, count = nodes[0]
+            placement: Placement = ((node, gpus[0] if gpus else self._choose(job, node, count)),)
+            self._take(job, *placement[0])
+        else:
+            masks = gpus or [self._choose(job, node, count) for node, count in nodes]
+            placement = tuple((node, mask) for (node, _), mask in zip(nodes, masks, strict=True))
+            for node, mask in placement:
+                self._take(job, node, mask)
+        self._record(job.job_id, placement)
+        return placement
+
+    def release(self, job: JobRequest) -> Placement:
+        """Give back what `allocate` took and return it; KeyError if the job holds nothing."""
+        placement = self.placements[job.job_id]
+        for node, mask in placement:
+            self._give_back(job, node, mask)
+        self._record(job.job_id, None)
+        return placement
+
+    def set_up(self, node: int, up: bool) -> None:
+        """Take an empty node out of the cluster or bring it back."""
+        bit, gpus = 1 << node, self.capacity[node]
+        if bool(self.up & bit) == up:
+            return
+        if self.free_mask[node] != self._full_mask[node] or self._log is not None:
+            raise RunError(f"node {node} is in use or a checkpoint is open: it cannot change now")
+        sign = 1 if up else -1
+        self.up ^= bit
+        self.by_free[gpus] ^= bit
+        self.up_nodes[self._shape_of[node]] += sign
+        self.free_gpus += sign * gpus
+        self.whole_node_gpus += sign * gpus
+        self.cliques.move(node, 0 if up else gpus, gpus if up else 0)
+
+    def what_if(self) -> WhatIf:
+        """Change the state freely inside a `with` block; all of it is undone at the end. Blocks may be nested."""
+        return WhatIf(self)
+
+    def checkpoint(self) -> int:
+        """A mark to `rollback` to; only inside `what_if`."""
+        if self._log is None:
+            raise RunError("checkpoint outside what_if")
+        return len(self._log)
+
+    def rollback(self, mark: int) -> None:
+        """Undo all changes since the mark, last first."""
+        log, self._log = self._log, None
+        assert log is not None, "rollback outside what_if"  # noqa: S101 - a broken invariant, not input
+        while len(log) > mark:
+            entry = log.pop()
+            if len(entry) == 2:
+                self._record(*entry)
+            else:
+                self._write(*entry)
+        self._log = log
+
+    def copy(self) -> ClusterState:
+        """An independent copy; facts of the cluster are shared."""
+        twin = object.__new__(ClusterState)
+        twin.__dict__.update(self.__dict__)
+        for name in (
+            "free_mask",
+            "shares",
+            "free_cpu_milli",
+            "free_memory_mib",
+            "by_free",
+            "_room",
+            "used_milli",
+            "up_nodes",
+        ):
+            setattr(twin, name, getattr(self, name)[:])
+        for name in ("_cpu_index", "_memory_index", "_room_index", "placements", "cliques"):
+            setattr(twin, name, getattr(self, name).copy())
+        twin._log = None
+        return twin
+
+    # inside ------------------------------------------------------------------------------------------------------
+
+    def _choose(self, job: JobRequest, node: int, count: int) -> int:
+        if job.gpu_milli < WHOLE_GPU_MILLI:
+            return shared_gpu(self.shares[node], self.free_mask[node], job.gpu_milli)
+        return whole_gpus(self.free_mask[node], count, self.cluster.nodes[node].domains)
+
+    def _gpu_shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...]) -> str | None:
+        if len(gpus) != len(nodes):
+            return f"{len(gpus)} GPU masks for {len(nodes)} nodes"
+        for (node, count), mask in zip(nodes, gpus, strict=True):
+            used = dict(self.shares[node])
+            if job.gpu_milli < WHOLE_GPU_MILLI:
+                gpu = mask.bit_length() - 1
+                room = (
+                    WHOLE_GPU_MILLI - used[gpu] if gpu in used else WHOLE_GPU_MILLI * (self.free_mask[node] >> gpu & 1)
+                )
+                if mask.bit_count() != 1 or room < job.gpu_milli:
+                    return f"GPU mask {mask:b} of node {node} has no room for {job.gpu_milli} thousandths"
+            elif mask & ~self.free_mask[node] or mask.bit_count() != count:
+                return f"GPU mask {mask:b} of node {node} is not {count} free GPUs"
+        return None
+
+    def _record(self, job_id: str, placement: Placement | None) -> None:
+        if self._log is not None:
+            self._log.append((job_id, self.placements.get(job_id)))
+        if placement is None:
+            del self.placements[job_id]
+        else:
+            self.placements[job_id] = placement
+
+    def _take(self, job: JobRequest, node: int, mask: int) -> None:
+        cpu, memory = host_share(job, mask.bit_count())
+        free, shares = self.free_mask[node], self.shares[node]
+        if job.gpu_milli < WHOLE_GPU_MILLI:
+            gpu = mask.bit_length() - 1
+            used = dict(shares)
+            used[gpu] = used.get(gpu, 0) + job.gpu_milli
+            shares = tuple(sorted(used.items()))
+        self._write(node, free & ~mask, shares, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
+
+    def _give_back(self, job: JobRequest, node: int, mask: int) -> None:
+        cpu, memory = host_share(job, mask.bit_count())
+        shares = self.shares[node]
+        if job.gpu_milli < WHOLE_GPU_MILLI:
+            gpu = mask.bit_length() - 1
+            used = dict(shares)
+            used[gpu] -= job.gpu_milli
+            mask = 0 if used[gpu] else mask
+            shares = tuple(sorted((g, milli) for g, milli in used.items() if milli))
+        free = self.free_mask[node] | mask
+        self._write(node, free, shares, self.free_cpu_milli[node] + cpu, self.free_memory_mib[node] + memory)
+
+    def _write(self, node: int, mask: int, shares: Shares, cpu: int, memory: int) -> None:
+        old_mask, old_shares = self.free_mask[node], self.shares[node]
+        if self._log is not None:
+            self._log.append((node, old_mask, old_shares, self.free_cpu_milli[node], self.free_memory_mib[node]))
+        if shares != old_shares:
+            self._write_shares(node, shares)
+        old, new, gpus = old_mask.bit_count(), mask.bit_count(), self.capacity[node]
+        used = (old - new) * WHOLE_GPU_MILLI
+        if shares is not old_shares:
+            used = _used_milli(gpus, new, shares) - _used_milli(gpus, old, old_shares)
+        self.used_milli[self._shape_of[node]] += used
+        if old != new:
+            bit = 1 << node
+            self.by_free[old] ^= bit
+            self.by_free[new] ^= bit
+            self.free_gpus += new - old
+            if gpus in (old, new):
+                self.whole_node_gpus += gpus if new == gpus else -gpus
+            if self.cliques.names:
+                self.cliques.move(node, old, new)
+        self.free_mask[node] = mask
+        if self.limits_hosts:
+            self._write_host(node, cpu, memory)
+
+    def _write_shares(self, node: int, shares: Shares) -> None:
+        room = max((WHOLE_GPU_MILLI - used for _, used in shares), default=0)
+        self._room_index.move(node, self._room[node], room)
+        self._room[node] = room
+        self.shares[node] = shares
+
+    def _write_host(self, node: int, cpu: int, memory: int) -> None:
+        if self.free_cpu_milli[node] < UNLIMITED >> 1:
+            self._cpu_index.move(node, self.free_cpu_milli[node], cpu)
+        if self.free_memory_mib[node] < UNLIMITED >> 1:
+            self._memory_index.move(node, self.free_memory_mib[node], memory)
+        self.free_cpu_milli[node] = cpu
+        self.free_memory_mib[node] = memory
+
+
+class WhatIf:
+    """The block of `ClusterState.what_if`."""
+
+    __slots__ = ("_mark", "_outer", "_state")
+
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
+
+    def __enter__(self) -> ClusterState:
+        state = self._state
+        self._outer = state._log
+        if self._outer is None:
+            state._log = []
+        self._mark = 0 if self._outer is None else len(self._outer)
+        return state
+
+    def __exit__(self, *_: object) -> None:
+        state = self._state
+        if state._log:
+            state.rollback(self._mark)
+        state._log = self._outer
+
+
+def host_share(job: JobRequest, gpus: int) -> tuple[int, int]:
+    """CPU thousandths and MiB that the job takes on a node where it has `gpus` of its GPUs (rounded up)."""
+    if not job.cpu_milli and not job.memory_mib:
+        return 0, 0
+    if gpus >= job.num_gpus:
+        return job.cpu_milli, job.memory_mib
+    return -(-job.cpu_milli * gpus // job.num_gpus), -(-job.memory_mib * gpus // job.num_gpus)
+
+
+def _used_milli(gpus: int, free: int, shares: Shares) -> int:
+    return (gpus - free - len(shares)) * WHOLE_GPU_MILLI + sum(used for _, used in shares)

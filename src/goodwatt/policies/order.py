@@ -1,0 +1,120 @@
+"""The two parts of a scheduling policy: an order says what runs next, a placement says where.
+
+Every order combines with every placement (`sjf+fgd`). Both are frozen dataclasses whose fields are the parameters
+that a specification may set (`tiresias:threshold_gpu_s=3600`); their docstrings are what `goodwatt policies show`
+prints, so they name the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.state import ClusterState
+from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Memory, NoMemory
+from goodwatt.simulator.view import Pool, View
+
+
+class Placement(Protocol):
+    """Where a job goes. Ties are broken by the lowest node index, or by the view's random numbers."""
+
+    name: ClassVar[str]
+
+    def place(self, job: JobRequest, state: ClusterState, view: View) -> Place | None:
+        """Where to start the job in this state, which may be a what-if; None if it does not fit now."""
+
+
+class Order(Protocol):
+    """What runs next."""
+
+    name: ClassVar[str]
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads true durations."""
+
+    @property
+    def preemptive(self) -> bool:
+        """Whether it stops running jobs."""
+
+    def new_memory(self) -> Memory:
+        """What it carries from decision to decision."""
+
+    def queue_key(self, run: JobRun, view: View) -> Any:
+        """Where a job stands in the queue."""
+
+    def decide(self, view: View, placement: Placement) -> list[Decision]:
+        """The decisions for this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOrder:
+    """Base of orders that serve the queue by a key and stop at the first job that does not fit.
+
+    A job that its user's or partition's quota holds back is passed over: it waits for its own people, not for GPUs.
+    """
+
+    oracle: ClassVar[bool] = False
+    preemptive: ClassVar[bool] = False
+
+    def new_memory(self) -> Memory:
+        """None needed."""
+        return NoMemory()
+
+    def queue_key(self, run: JobRun, view: View) -> Any:  # noqa: ARG002 - the contract of orders
+        """By submission."""
+        return run.spec.submit_s
+
+    def decide(self, view: View, placement: Placement) -> list[Decision]:
+        """Place from the head of each queue until a job does not fit."""
+        pools = changed_pools(view)
+        if not pools:
+            return []
+        with view.what_if() as state:
+            return [place for pool in pools for place in serve(pool, state, view, placement)]
+
+
+def changed_pools(view: View) -> list[Pool]:
+    """Pools in which something happened and a job waits."""
+    return [pool for pool in view.pools if pool.changed and pool.queue]
+
+
+def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> list[Place]:
+    """Place jobs from the head of the queue until one does not fit.
+
+    A placement is made in `state`, a what-if, only once another job has to be tried after it.
+    """
+    placed: list[Place] = []
+    held = HeldByQuota(view)
+    tried: JobRequest | None = None
+    for _, _, run in pool.queue:
+        if held(run.spec):
+            continue
+        if tried is not None:
+            state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
+        place = placement.place(run.spec, state, view)
+        if place is None:
+            break
+        tried = run.spec
+        held.add(tried)
+        placed.append(place)
+    return placed
+
+
+class HeldByQuota:
+    """Whether a quota holds a job back, counting what this round has placed already."""
+
+    def __init__(self, view: View) -> None:
+        self._quotas = view.quotas and view.quotas.copy()
+
+    def __call__(self, job: JobRequest) -> bool:
+        """Whether the job would go over a quota."""
+        return self._quotas is not None and self._quotas.excess(job) is not None
+
+    def add(self, job: JobRequest, sign: int = 1) -> None:
+        """A job was placed (1) or stopped (-1) in this round."""
+        if self._quotas is not None:
+            self._quotas.add(job, sign)

@@ -1,0 +1,47 @@
+"""SimPy's environment with exact times and named kinds of events.
+
+SimPy schedules by delay; now + (t - now) is not always t in floating point, and ends and arrivals that share an
+instant must meet in it. So events are put at absolute times here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from heapq import heappush
+from typing import Any
+
+import simpy
+from simpy.events import Event
+
+
+class Kind(IntEnum):
+    """What happens first when several things happen at one instant; 0 is SimPy's own start of processes."""
+
+    END = 1
+    NODE = 2
+    ARRIVAL = 3
+    WAKE = 4
+    DECIDE = 8
+    HORIZON = 9
+
+
+class Clock(simpy.Environment):
+    """Events at absolute times, ordered by (time, kind, sequence)."""
+
+    def at(self, time_s: float, kind: Kind, value: Any = None) -> Event:
+        """An event that happens at `time_s`, for a process to wait for."""
+        event = Event(self)
+        self.fire(event, time_s, kind, value)
+        return event
+
+    def fire(self, event: Event, time_s: float, kind: Kind, value: Any = None) -> None:
+        """Let an event, which processes may wait for already, happen at `time_s`."""
+        event._ok, event._value = True, value
+        heappush(self._queue, (time_s, kind, next(self._eid), event))  # type: ignore[misc]
+
+    def call(self, time_s: float, kind: Kind, function: Callable[[Event], None], value: Any) -> None:
+        """Call `function` at `time_s` with an event that carries `value`."""
+        event = Event(self)
+        event.callbacks.append(function)
+        self.fire(event, time_s, kind, value)

@@ -1,0 +1,118 @@
+"""A job while it waits or runs: remaining work and a rate that is constant between changes.
+
+Progress is settled lazily: `settle(now)` moves what the rate has done since the last time out of what remains.
+Overhead (restarting after a preemption) is paid first, at rate 1, and is no work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goodwatt.cluster.job import Job, JobRequest
+from goodwatt.cluster.state import Placement
+
+
+class JobRun:
+    """One live job. Policies read it; only the simulation writes it.
+
+    `spec`: what a scheduler knows of the job. `start_s`: first start, None before. `started_s`: last start.
+    `end_s`: when it will end if nothing changes. `sequence` counts what last happened to it, entering the queue or
+    starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
+    """
+
+    __slots__ = (
+        "_job",
+        "_overhead_s",
+        "_remaining_s",
+        "attained_gpu_s",
+        "end_s",
+        "energy_j",
+        "gpus",
+        "index",
+        "key",
+        "lost_gpu_s",
+        "placement",
+        "power_w",
+        "preemptions",
+        "rate",
+        "sequence",
+        "since_s",
+        "spec",
+        "start_s",
+        "started_s",
+        "version",
+        "work_gpu_s",
+    )
+
+    def __init__(self, job: Job, index: int) -> None:
+        self.spec: JobRequest = job
+        self.index = index
+        self.gpus = job.gpus
+        self._job = job
+        self._remaining_s = job.duration_s
+        self._overhead_s = 0.0
+        self.rate = 1.0
+        self.version = 0
+        self.sequence = 0
+        self.key: Any = None
+        self.placement: Placement = ()
+        self.power_w: float | None = 0.0
+        self.start_s: float | None = None
+        self.started_s = self.since_s = self.end_s = 0.0
+        self.attained_gpu_s = self.work_gpu_s = self.lost_gpu_s = 0.0
+        self.energy_j: float | None = 0.0
+        self.preemptions = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it holds GPUs now."""
+        return bool(self.placement)
+
+    def attained(self, now_s: float) -> float:
+        """GPU-seconds of service until now, overheads included."""
+        return self.attained_gpu_s + (now_s - self.since_s) * self.gpus if self.placement else self.attained_gpu_s
+
+    def settle(self, now_s: float) -> None:
+        """Account for the time since the last change."""
+        elapsed = now_s - self.since_s
+        if elapsed <= 0.0:
+            return
+        overhead = min(elapsed, self._overhead_s)
+        progress = min((elapsed - overhead) * self.rate, self._remaining_s)
+        self._overhead_s -= overhead
+        self._remaining_s -= progress
+        self.work_gpu_s += progress * self.gpus
+        self.attained_gpu_s += elapsed * self.gpus
+        if self.energy_j is not None:
+            self.energy_j = None if self.power_w is None else self.energy_j + self.power_w * elapsed
+        self.since_s = now_s
+
+    def finish_time(self, now_s: float, lag_s: float) -> float:
+        """When it ends at the present rate, if settled at `now_s`."""
+        return now_s + self._overhead_s + self._remaining_s / self.rate + lag_s
+
+    def lose(self, interval_s: float, overhead_s: float) -> None:
+        """Stop: work since the last checkpoint (every `interval_s` of it; 0: none is lost) has to be done again."""
+        done = self._job.duration_s - self._remaining_s
+        lost = done % interval_s if interval_s > 0 else 0.0
+        self._remaining_s += lost
+        self.work_gpu_s -= lost * self.gpus
+        self.lost_gpu_s += lost * self.gpus
+        self._overhead_s += overhead_s
+
+    def finish(self) -> None:
+        """All of it is done: the work is the duration exactly, whatever rounding did on the way."""
+        self._remaining_s = 0.0
+        self.work_gpu_s = self._job.duration_s * self.gpus
+
+    @property
+    def duration_s(self) -> float:
+        """The true duration: for the simulation, once the job has ended."""
+        return self._job.duration_s
+
+    def copy(self) -> JobRun:
+        """An independent copy; the job itself is a fact and shared."""
+        twin = object.__new__(JobRun)
+        for name in JobRun.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin

@@ -1,0 +1,80 @@
+"""The contract of a policy, and of what it remembers.
+
+A policy is a pure function from a view to decisions and holds no state of its own. What it has to carry from one
+decision to the next (a duration predictor, say) is its memory: the simulation owns it, tells it what happened,
+copies it when it forks and writes it when it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from goodwatt.cluster.job import JobRequest
+from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.job_run import JobRun
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.view import View
+
+
+class Memory(Protocol):
+    """What a policy carries along. `to_plain` gives JSON-like data from which `load_plain` restores it exactly."""
+
+    def job_ended(self, job: JobRequest, ran_s: float) -> None:
+        """A job ended after so much time in service."""
+
+    def copy(self) -> Self:
+        """An independent copy."""
+
+    def to_plain(self) -> Any:
+        """Its content as numbers, text, lists and dictionaries."""
+
+    def load_plain(self, plain: Any) -> None:
+        """Take over what `to_plain` gave."""
+
+
+class NoMemory:
+    """The memory of a policy that needs none."""
+
+    def job_ended(self, job: JobRequest, ran_s: float) -> None:
+        """Forget it."""
+
+    def copy(self) -> Self:
+        """Itself: there is nothing to copy."""
+        return self
+
+    def to_plain(self) -> None:
+        """Nothing."""
+
+    def load_plain(self, plain: Any) -> None:
+        """Nothing."""
+
+
+class Policy(Protocol):
+    """What decides.
+
+    `name` is the specification that makes it ("sjf+fgd"); `oracle` says that it reads true durations, which only
+    then `View.true_remaining_s` gives away; `preemptive` selects the engine settings for policies that stop jobs.
+    """
+
+    @property
+    def name(self) -> str:
+        """The specification that makes this policy."""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it may see the truth."""
+
+    @property
+    def preemptive(self) -> bool:
+        """Whether it may stop running jobs."""
+
+    def new_memory(self) -> Memory:
+        """An empty memory."""
+
+    def queue_key(self, run: JobRun, view: View) -> Any:
+        """Where a job stands in its pool's queue, computed when it enters: smaller is earlier, equal by arrival."""
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """The decisions for this moment, in the order in which they are to be applied."""

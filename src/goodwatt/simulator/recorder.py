@@ -1,0 +1,137 @@
+"""What is written down during a run: integrals of power and use, the timeline, and each job's fate.
+
+`advance(now)` is called before the state changes; it accounts for the time since the last change with the use that
+held then, so every integral is exact. Totals are summed in the order of events, the same in every run.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, replace
+
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
+from goodwatt.cluster.state import ClusterState, Placement
+from goodwatt.power.idle_active import IdleActivePower
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.result import Occupancy
+
+NEVER = float("nan")
+
+
+@dataclass(slots=True)
+class Totals:
+    """Integrals since the beginning; `queued_s` is time in which a job waited, `split_s` the integral over that
+    time of the share of free GPUs that lie on nodes in partial use (fragmentation). `work_gpu_s` is filled in when
+    the totals are read."""
+
+    gpu_j: float = 0.0
+    host_j: float = 0.0
+    busy_gpu_s: float = 0.0
+    over_budget_s: float = 0.0
+    queued_s: float = 0.0
+    split_s: float = 0.0
+    peak_w: float = 0.0
+    work_gpu_s: float = 0.0
+    lost_gpu_s: float = 0.0
+    ended: int = 0
+    time_s: float = 0.0
+
+
+class Recorder:
+    """Columns by job index (NaN: never happened or unknown), the timeline, and the running totals."""
+
+    def __init__(self, jobs: int, start_s: float, budget_w: float | None, step_s: float, draw: bool) -> None:
+        self.start_s = array("d", [NEVER]) * jobs
+        self.end_s = array("d", [NEVER]) * jobs
+        self.work_gpu_s = array("d", [0.0]) * jobs
+        self.lost_gpu_s = array("d", [0.0]) * jobs
+        self.energy_j = array("d", [0.0]) * jobs
+        self.preemptions = array("l", [0]) * jobs
+        self.nodes: list[Placement] = [()] * jobs
+        self.times = array("d")
+        self.queued = array("l")
+        self.running = array("l")
+        self.busy = array("d")
+        self.power = array("d")
+        self.occupancy: list[Occupancy] | None = [] if draw else None
+        self.totals = Totals(time_s=start_s)
+        self.marks: dict[str, Totals] = {}
+        self.dirty = True
+        self._budget_w = budget_w
+        self._step_s = step_s
+        self.last_s = start_s
+        self._row_s = float("-inf")
+        self._gpu_w = self._host_w = self._busy = 0.0
+
+    def advance(self, now_s: float, state: ClusterState, power: IdleActivePower, queued: int, running: int) -> None:
+        """Account for the time from `last_s` up to now, in which nothing changed."""
+        last = self.last_s
+        elapsed = now_s - last
+        if self.dirty:
+            self._gpu_w, self._host_w = power.watts(state.up_nodes, state.used_milli)
+            self._busy = sum(state.used_milli) / WHOLE_GPU_MILLI
+            self.dirty = False
+        watts = self._gpu_w + self._host_w
+        if last - self._row_s >= self._step_s:
+            self._row_s = last
+            self.times.append(last)
+            self.queued.append(queued)
+            self.running.append(running)
+            self.busy.append(self._busy)
+            self.power.append(watts)
+        self._integrate(elapsed, watts, state, queued)
+        self.last_s = now_s
+
+    def _integrate(self, elapsed: float, watts: float, state: ClusterState, queued: int) -> None:
+        totals = self.totals
+        totals.gpu_j += self._gpu_w * elapsed
+        totals.host_j += self._host_w * elapsed
+        totals.busy_gpu_s += self._busy * elapsed
+        totals.peak_w = max(totals.peak_w, watts)
+        if self._budget_w is not None and watts > self._budget_w:
+            totals.over_budget_s += elapsed
+        if queued:
+            totals.queued_s += elapsed
+            if state.free_gpus:
+                totals.split_s += elapsed * (state.free_gpus - state.whole_node_gpus) / state.free_gpus
+
+    def mark(self, name: str, now_s: float, live: list[JobRun]) -> None:
+        """Keep the totals as they are now, work of the running jobs included."""
+        totals = replace(self.totals, time_s=now_s)
+        totals.work_gpu_s += sum(run.work_gpu_s for run in live)
+        totals.lost_gpu_s += sum(run.lost_gpu_s for run in live)
+        self.marks[name] = totals
+
+    def stay(self, run: JobRun, now_s: float) -> None:
+        """A job leaves its GPUs, for good or not."""
+        if self.occupancy is not None:
+            for node, mask in run.placement:
+                self.occupancy.append(Occupancy(run.index, node, mask, run.started_s, now_s))
+
+    def job(self, run: JobRun, end_s: float = NEVER) -> None:
+        """Write down how far a job came; once when it ends, or for those still alive when the run ends."""
+        i = run.index
+        self.start_s[i] = NEVER if run.start_s is None else run.start_s
+        self.end_s[i] = end_s
+        self.work_gpu_s[i] = run.work_gpu_s
+        self.lost_gpu_s[i] = run.lost_gpu_s
+        self.energy_j[i] = NEVER if run.energy_j is None else run.energy_j
+        self.preemptions[i] = run.preemptions
+        self.nodes[i] = run.placement
+
+    def ended(self, run: JobRun, now_s: float) -> None:
+        """A job is done."""
+        self.stay(run, now_s)
+        self.job(run, now_s)
+        self.totals.work_gpu_s += run.work_gpu_s
+        self.totals.lost_gpu_s += run.lost_gpu_s
+        self.totals.ended += 1
+
+    def copy(self) -> Recorder:
+        """An independent copy."""
+        twin = object.__new__(Recorder)
+        for name, value in self.__dict__.items():
+            twin.__dict__[name] = value[:] if isinstance(value, array | list) else value
+        twin.totals = replace(self.totals)
+        twin.marks = dict(self.marks)
+        return twin

@@ -1,0 +1,373 @@
+"""One run of a policy on a cluster: advance to the next decision, apply it, fork, save and load.
+
+    simulation = Simulation(jobs, cluster, policy)
+    while (view := simulation.advance()) is not None:
+        simulation.apply(policy.decide(view))
+    result = simulation.result()
+
+All that changes stands in fields of this object; the SimPy processes in `processes` only loop over them. That is
+what makes `fork` possible: copy the fields, start the processes anew, put the ends of running jobs back on the clock
+in their old order. `save` and `load` are in `saved_run`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from simpy.core import EmptySchedule
+from simpy.events import Event
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.gang import never_fits
+from goodwatt.cluster.job import Job
+from goodwatt.cluster.state import ClusterState, NodeCounts
+from goodwatt.power.idle_active import IdleActivePower
+from goodwatt.simulator import processes
+from goodwatt.simulator.clock import Clock, Kind
+from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
+from goodwatt.simulator.executor import Executor
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.quota import QuotaUse
+from goodwatt.simulator.recorder import Recorder
+from goodwatt.simulator.submission_order import submission_order
+from goodwatt.simulator.view import Pool, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run is besides its trace, cluster, policy and engine.
+
+    `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished jobs are counted up to this time. `drain`: go on after the horizon until
+    all jobs have ended, so that their completion times are known. `budget_w`: power against which time is counted
+    as over budget. `draw`: keep where each job ran, for charts of nodes.
+    """
+
+    seed: int = 0
+    start_s: float | None = None
+    horizon_s: float | None = None
+    drain: bool = False
+    budget_w: float | None = None
+    draw: bool = False
+
+
+class Simulation:
+    """The state of a run and the four verbs on it.
+
+    For policies and processes: `now_s`, `live` (waiting and running jobs by id), `state`, `view`. At a decision,
+    `deciding` is true until `apply`.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        cluster: Cluster,
+        policy: Policy,
+        engine: Engine | None = None,
+        options: RunOptions = RunOptions(),
+    ) -> None:
+        self.cluster, self.policy, self.options = cluster, policy, options
+        self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
+        self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
+        self.state = ClusterState(cluster)
+        self._empty = self.state.copy()
+        self.power = IdleActivePower(self.state)
+        self.quotas = QuotaUse.of(cluster.quotas)
+        self.live: dict[str, JobRun] = {}
+        self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
+        self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, self.engine.timeline_step_s, options.draw)
+        self.refused: dict[int, str] = {}
+        self.next_arrival = self.next_outage = self.next_mark = 0
+        self.outages = self._outage_times()
+        self.marks = self._mark_times()
+        self.wake_s = math.inf
+        self.round_s = math.inf
+        self.deciding = self.stopped = False
+        self.sequence = 0
+        self._pool_of = self._make_pools()
+        self._fits: dict[tuple[object, ...], str | None] = {}
+        self.view = View(
+            self.state,
+            list(self._pool_of.values()),
+            self.engine,
+            policy.new_memory(),
+            random.Random(f"{options.seed}/policy"),
+            self.quotas,
+            policy.oracle,
+        )
+        self.executor = Executor(self)
+        self._set_going(self.start_s)
+
+    # the verbs ---------------------------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """Simulated time, seconds."""
+        return self.clock.now
+
+    def advance(self) -> View | None:
+        """Run to the next decision and return what the policy may see; None when the run is over."""
+        step = self.clock.step
+        while not self.deciding:
+            if self.stopped:
+                return None
+            try:
+                step()
+            except EmptySchedule:
+                return None
+        self.view.now_s = self.clock.now
+        return self.view
+
+    def apply(self, decisions: Iterable[Decision]) -> None:
+        """Carry out the policy's answer to the view that `advance` returned."""
+        self.deciding = False
+        for pool in self.view.pools:
+            pool.changed = False
+        self.executor.apply(decisions)
+
+    def run(self) -> None:
+        """Advance and apply to the end."""
+        while (view := self.advance()) is not None:
+            self.apply(self.policy.decide(view))
+
+    def fork(self) -> Simulation:
+        """An independent copy that goes on exactly as this one would."""
+        twin = object.__new__(Simulation)
+        twin.__dict__.update(self.__dict__)
+        twin.state = self.state.copy()
+        twin.quotas = self.quotas and self.quotas.copy()
+        twin.recorder = self.recorder.copy()
+        twin.refused = dict(self.refused)
+        twin.live = {job_id: run.copy() for job_id, run in self.live.items()}
+        twin._pool_of = {name: _copy_pool(pool, twin.live) for name, pool in self._pool_of.items()}
+        rng = random.Random()
+        rng.setstate(self.view.random.getstate())
+        twin.view = View(
+            twin.state,
+            list(twin._pool_of.values()),
+            self.engine,
+            self.view.memory.copy(),
+            rng,
+            twin.quotas,
+            self.policy.oracle,
+        )
+        twin.view.now_s = self.view.now_s
+        twin.executor = Executor(twin)
+        twin.executor.refusals = self.executor.refusals[:]
+        twin._set_going(self.now_s)
+        return twin
+
+    # what processes do -------------------------------------------------------------------------------------------
+
+    def admit(self) -> None:
+        """Jobs whose time has come enter the queue, or are refused because they can never run here."""
+        now = self.clock.now
+        self._account(now)
+        while self.next_arrival < len(self.jobs) and self.jobs[self.next_arrival].submit_s <= now:
+            index = self.next_arrival
+            self.next_arrival += 1
+            job = self.jobs[index]
+            if reason := self.never_fits(job):
+                self.refused[index] = reason
+                continue
+            run = self.live[job.job_id] = JobRun(job, index)
+            self._enqueue(run)
+        self.stopped = self.stopped or self._all_done()
+
+    def open_round(self) -> None:
+        """A decision is due now."""
+        self.round, self.round_s, self.deciding = Event(self.clock), math.inf, True
+        self._account(self.clock.now)
+
+    def change_node(self) -> None:
+        """The next outage begins or ends."""
+        _, node, up = self.outages[self.next_outage]
+        self.next_outage += 1
+        self._account(self.clock.now)
+        if not up:
+            for run in [r for r in self.live.values() if any(n == node for n, _ in r.placement)]:
+                self.stop(run)
+        self.state.set_up(node, up)
+        self.recorder.dirty = True
+        self._change_all()
+
+    def pass_mark(self, name: str) -> None:
+        """The warm-up or the horizon ends here."""
+        self.next_mark += 1
+        self._account(self.clock.now)
+        self._settle()
+        self.recorder.mark(name, self.clock.now, list(self.live.values()))
+        if name == "horizon" and not self.options.drain:
+            self.stopped = True
+
+    # what the executor does --------------------------------------------------------------------------------------
+
+    def start(self, run: JobRun, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> None:
+        """A waiting job takes its GPUs; DoesNotFitError, and nothing happened, if they are not free."""
+        now = self.clock.now
+        run.placement = self.state.allocate(run.spec, nodes, gpus)
+        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        pool.queue.remove((run.key, run.index, run))
+        pool.running[run.spec.job_id] = run
+        run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
+        run.started_s = run.since_s = now
+        if run.start_s is None:
+            run.start_s = now
+        if self.quotas is not None:
+            self.quotas.add(run.spec, 1)
+        self.recorder.dirty = True
+        self._schedule_end(run)
+
+    def stop(self, run: JobRun) -> None:
+        """A running job gives its GPUs back and waits again."""
+        now = self.clock.now
+        run.settle(now)
+        interval = run.spec.checkpoint_interval_s
+        run.lose(
+            self.engine.checkpoint_interval_s if interval is None else interval,
+            self.engine.restart_s(run.spec.num_gpus),
+        )
+        run.preemptions += 1
+        run.version += 1
+        self._leave(run, now)
+        self._enqueue(run)
+
+    def set_rate(self, run: JobRun, rate: float) -> None:
+        """A running job goes on at another speed; rate 1 is its traced duration."""
+        run.settle(self.clock.now)
+        run.rate = rate
+        self._schedule_end(run)
+
+    def wake_at(self, time_s: float) -> None:
+        """Make a decision at this time whatever happens; the earliest wish counts, later ones are asked again."""
+        if time_s < self.wake_s:
+            self.wake_s = time_s
+            self.clock.call(time_s, Kind.WAKE, self._on_wake, time_s)
+
+    def never_fits(self, job: Job) -> str | None:
+        """Why a job can never run on this cluster, or None; looked up once per distinct request."""
+        request = (
+            job.partition, job.gpu_kind, job.num_gpus, job.gpu_milli, job.cpu_milli, job.memory_mib, job.gpu_memory_mib,
+        )  # fmt: skip
+        if request not in self._fits:
+            self._fits[request] = never_fits(job, self._empty)
+        return self._fits[request]
+
+    # inside ------------------------------------------------------------------------------------------------------
+
+    def _set_going(self, now_s: float) -> None:
+        self.clock = Clock(now_s)
+        self.round = Event(self.clock)
+        for process in (processes.arrivals, processes.scheduler, processes.outages, processes.marks):
+            self.clock.process(process(self))
+        for run in sorted((r for r in self.live.values() if r.placement), key=lambda r: r.sequence):
+            self.clock.call(run.end_s, Kind.END, self._on_end, (run, run.version))
+        if self.wake_s < math.inf:
+            self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
+        if self.round_s < math.inf:
+            self.clock.fire(self.round, self.round_s, Kind.DECIDE)
+
+    def _make_pools(self) -> dict[str | None, Pool]:
+        """One pool per partition, and one for jobs that name none (the only one without partitions)."""
+        partitions = self.cluster.partitions
+        sizes = {p: sum(n.gpus for n in self.cluster.nodes if n.partition == p) for p in partitions}
+        pools: dict[str | None, Pool] = {p: Pool(p, gpus) for p, gpus in sizes.items()}
+        pools[None] = Pool(None, self.cluster.num_gpus)
+        return pools
+
+    def _outage_times(self) -> list[tuple[float, int, bool]]:
+        number = {node.name: i for i, node in enumerate(self.cluster.nodes)}
+        times = []
+        for outage in self.engine.outages:
+            node = number[outage.node]
+            times += [(outage.from_s, node, False), (outage.to_s, node, True)]
+        return sorted(times, key=lambda change: (change[0], change[2], change[1]))
+
+    def _mark_times(self) -> list[tuple[float, str]]:
+        times = []
+        if self.engine.warm_up_s > 0:
+            times.append((self.start_s + self.engine.warm_up_s, "warm-up"))
+        if self.options.horizon_s is not None:
+            times.append((self.options.horizon_s, "horizon"))
+        return times
+
+    def _all_done(self) -> bool:
+        return not self.live and self.next_arrival == len(self.jobs)
+
+    def _account(self, now_s: float) -> None:
+        if now_s > self.recorder.last_s:
+            running = len(self.state.placements)
+            self.recorder.advance(now_s, self.state, self.power, len(self.live) - running, running)
+
+    def _settle(self) -> None:
+        for run in self.live.values():
+            if run.placement:
+                run.settle(self.clock.now)
+
+    def _schedule_end(self, run: JobRun) -> None:
+        run.version += 1
+        run.sequence = self.sequence = self.sequence + 1
+        run.end_s = run.finish_time(self.clock.now, self.engine.completion_lag_s)
+        self.clock.call(run.end_s, Kind.END, self._on_end, (run, run.version))
+
+    def _on_end(self, event: Event) -> None:
+        run, version = event._value
+        if run.version != version:
+            return
+        now = self.clock.now
+        self._account(now)
+        run.settle(now)
+        run.finish()
+        self.recorder.ended(run, now)
+        del self.live[run.spec.job_id]
+        self._leave(run, now, ended=True)
+        self.view.memory.job_ended(run.spec, run.duration_s)
+        self.stopped = self.stopped or self._all_done()
+
+    def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:
+        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        del pool.running[run.spec.job_id]
+        if not ended:
+            self.recorder.stay(run, now_s)
+        self.state.release(run.spec)
+        run.placement = ()
+        if self.quotas is not None:
+            self.quotas.add(run.spec, -1)
+        self.recorder.dirty = True
+        self._change(pool)
+
+    def _enqueue(self, run: JobRun) -> None:
+        self.view.now_s = self.clock.now
+        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        run.key = self.policy.queue_key(run, self.view)
+        run.sequence = self.sequence = self.sequence + 1
+        pool.queue.add((run.key, run.index, run))
+        self._change(pool)
+
+    def _change(self, pool: Pool) -> None:
+        pool.changed = True
+        if not self.deciding and self.round_s == math.inf:
+            now, interval = self.clock.now, self.engine.decision_interval_s
+            self.round_s = math.ceil(now / interval) * interval if interval else now
+            self.clock.fire(self.round, self.round_s, Kind.DECIDE)
+
+    def _change_all(self) -> None:
+        for pool in self.view.pools:
+            self._change(pool)
+
+    def _on_wake(self, event: Event) -> None:
+        if event._value == self.wake_s:
+            self.wake_s = math.inf
+            self._change_all()
+
+
+def _copy_pool(pool: Pool, live: dict[str, JobRun]) -> Pool:
+    twin = Pool(pool.partition, pool.gpus)
+    twin.queue.update((key, index, live[run.spec.job_id]) for key, index, run in pool.queue)
+    twin.running = {job_id: live[job_id] for job_id in pool.running}
+    twin.changed = pool.changed
+    return twin

@@ -1,0 +1,73 @@
+"""What a policy sees at a decision. It is read-only; trying things out is what `View.what_if` is for."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sortedcontainers import SortedList
+
+from goodwatt.cluster.state import ClusterState, WhatIf
+from goodwatt.errors import RunError
+from goodwatt.simulator.engine import EngineSettings
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Memory
+from goodwatt.simulator.quota import QuotaUse
+
+
+class Pool:
+    """The jobs that compete for the same nodes: a partition's, or all where the cluster has no partitions.
+
+    `queue` holds (key, arrival number, run) in the policy's order; `running` is by job id in order of starting;
+    `changed` says whether anything happened here since the last decision. `gpus` is the pool's size.
+    """
+
+    __slots__ = ("changed", "gpus", "partition", "queue", "running")
+
+    def __init__(self, partition: str | None, gpus: int) -> None:
+        self.partition = partition
+        self.gpus = gpus
+        self.queue: SortedList[tuple[Any, int, JobRun]] = SortedList()
+        self.running: dict[str, JobRun] = {}
+        self.changed = False
+
+
+class View:
+    """The moment of a decision.
+
+    `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas` what is
+    used of them, if the cluster has any; `random`
+    the stream of random numbers that belongs to the policy.
+    """
+
+    __slots__ = ("_oracle", "engine", "memory", "now_s", "pools", "quotas", "random", "state")
+
+    def __init__(
+        self,
+        state: ClusterState,
+        pools: list[Pool],
+        engine: EngineSettings,
+        memory: Memory,
+        rng: random.Random,
+        quotas: QuotaUse | None,
+        oracle: bool,
+    ) -> None:
+        self.now_s = 0.0
+        self.state = state
+        self.pools = pools
+        self.engine = engine
+        self.memory = memory
+        self.random = rng
+        self.quotas = quotas
+        self._oracle = oracle
+
+    def what_if(self) -> WhatIf:
+        """The state to try things on: whatever is done to it inside the block is undone at its end."""
+        return self.state.what_if()
+
+    def true_remaining_s(self, run: JobRun) -> float:
+        """Seconds of work left in truth, at rate 1: for oracles only, anyone else gets a RunError."""
+        if not self._oracle:
+            raise RunError("a policy that is not marked as an oracle asked for a true duration")
+        elapsed = (self.now_s - run.since_s) * run.rate if run.placement else 0.0
+        return max(run._remaining_s + run._overhead_s - elapsed, 0.0)
