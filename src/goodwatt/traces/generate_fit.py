@@ -17,6 +17,7 @@ from goodwatt.traces.statistics_columns import (
     TraceColumns,
     columns_of,
     normal_scores,
+    week_counts,
 )
 from goodwatt.traces.trace import Trace
 
@@ -41,7 +42,7 @@ def fit(trace: Trace, origin_s: float = 0.0) -> TraceModel:
         got = f"{len(columns)} jobs over {columns.span_s / HOUR_S:.2f} h"
         raise InputError(f"cannot fit {trace.name!r}: expected at least {MIN_JOBS} jobs over an hour, got {got}")
     hours = _hours(columns, origin_s)
-    rhythm, per_day = _rhythm(hours)
+    rhythm, per_day = _rhythm(columns.submit_s, origin_s)
     users, exponent, assumed = _users(columns)
     groups = _groups(columns)
     repeat = _repeat(columns) if columns.user.known else ASSUMED["repeat"]
@@ -67,14 +68,13 @@ def fit(trace: Trace, origin_s: float = 0.0) -> TraceModel:
 def _hours(columns: TraceColumns, origin_s: float) -> Floats:
     """Hours since a Monday's midnight, of each submission; negative ones are moved on by whole weeks."""
     hours = (columns.submit_s + origin_s) / HOUR_S
-    return np.subtract(hours, HOURS_PER_WEEK * math.floor(hours[0] / HOURS_PER_WEEK))
+    moved: Floats = hours - HOURS_PER_WEEK * math.floor(hours[0] / HOURS_PER_WEEK)
+    return moved
 
 
-def _rhythm(hours: Floats) -> tuple[Floats, float]:
+def _rhythm(submit_s: Floats, origin_s: float) -> tuple[Floats, float]:
     """Shares of the hours of the week, and jobs per day, each hour weighted by how often the span holds it."""
-    first, last = math.floor(hours[0]), math.floor(hours[-1])
-    seen = np.bincount(np.arange(first, last + 1) % HOURS_PER_WEEK, minlength=HOURS_PER_WEEK)
-    jobs = np.bincount(np.floor(hours).astype(np.int64) % HOURS_PER_WEEK, minlength=HOURS_PER_WEEK)
+    jobs, seen = week_counts(submit_s, origin_s)
     by_hour = _fold(jobs) / np.maximum(_fold(seen), 1)
     rate = np.where(seen > 0, jobs / np.maximum(seen, 1), np.tile(by_hour, 7))
     smooth = (np.roll(rate, 1) + 6 * rate + np.roll(rate, -1)) / 8

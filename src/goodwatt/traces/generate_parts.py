@@ -195,4 +195,5 @@ def draw_statuses(model: TraceModel, tenth: Ints, rng: Generator) -> Ints:
         return np.zeros(len(tenth), np.int64)
     edges = np.cumsum(np.array(model.status_shares), axis=1)
     drawn = (rng.random(len(tenth))[:, None] >= edges[tenth]).sum(axis=1)
-    return np.minimum(drawn, len(model.statuses) - 1, dtype=np.int64)
+    status: Ints = np.minimum(drawn, len(model.statuses) - 1)
+    return status

@@ -101,5 +101,16 @@ def normal_scores(values: Floats) -> Floats:
     return np.interp((ranks + 0.5) / len(values), table_p, table_z)
 
 
+def week_counts(submit_s: Floats, origin_s: float) -> tuple[Ints, Ints]:
+    """Jobs submitted in each hour of the week, Monday 00:00 first, and how often the span holds that hour.
+
+    submit_s 0 is `origin_s` seconds after a Monday's midnight.
+    """
+    hours = np.floor((submit_s + origin_s) / HOUR_S).astype(np.int64)
+    covered = np.arange(hours[0], hours[-1] + 1)
+    jobs = np.bincount(hours % HOURS_PER_WEEK, minlength=HOURS_PER_WEEK)
+    return jobs, np.bincount(covered % HOURS_PER_WEEK, minlength=HOURS_PER_WEEK)
+
+
 def _numbers(jobs: Sequence[Job], field: Callable[[Job], Any]) -> Floats:
     return np.fromiter(map(field, jobs), np.float64, len(jobs))
