@@ -32,6 +32,18 @@ class BadRow(InputError):
         super().__init__(f"{place}: expected {expected}, got {got}")
 
 
+Place = tuple[str | int, ...]
+"""A path of keys and positions into the content of a file."""
+
+
+class FieldError(InputError):
+    """Something in the content of a file is wrong, at `place`; who read the file knows the line."""
+
+    def __init__(self, place: Place, problem: str) -> None:
+        self.place, self.problem = place, problem
+        super().__init__(f"{'.'.join(map(str, place))}: {problem}")
+
+
 class UnknownNameError(InputError):
     """A name that nobody registered, with the nearest ones that exist."""
 

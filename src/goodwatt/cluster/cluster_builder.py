@@ -16,22 +16,13 @@ from typing import Any
 from goodwatt.cluster import catalogue, host_names
 from goodwatt.cluster.cluster import Cluster, HostPower, Node, Quotas, Rack
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.errors import FieldError, InputError, Place, UnknownNameError
 
-Place = tuple[str | int, ...]
 Content = Mapping[str, Any]
 
 WIDEST_NODE = 16
 """No node has more GPUs: a kind whose NVLink domain is wider spans nodes (NVL72)."""
 ANYONE = "*"
-
-
-class FieldError(InputError):
-    """Something in the content is wrong; `place` is the path of keys and positions that leads to it."""
-
-    def __init__(self, place: Place, problem: str) -> None:
-        self.place, self.problem = place, problem
-        super().__init__(f"{'.'.join(map(str, place))}: {problem}")
 
 
 def build_cluster(content: Content, default_name: str = "cluster") -> Cluster:

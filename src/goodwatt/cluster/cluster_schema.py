@@ -4,32 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from goodwatt.checked_yaml import Name, NotNegative, Number, Positive, Strict
 
 MOST_NODES = 1_000_000
 
 
-def _scientific(value: object) -> object:
-    """YAML 1.1 takes 6e4 for text, people take it for a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[str, Field(min_length=1)]
-Watts = Annotated[float, BeforeValidator(_scientific), Field(ge=0, allow_inf_nan=False)]
-Gpus = Annotated[float, BeforeValidator(_scientific), Field(ge=0, allow_inf_nan=False)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class NodeGroup(_Strict):
+class NodeGroup(Strict):
     """Nodes that are alike.
 
     `names` is in the notation of Slurm (`gpu[01-60]`) or a list; without it nodes are node-00000 and so on.
@@ -49,30 +31,30 @@ class NodeGroup(_Strict):
     names: Name | list[Name] | None = None
 
 
-class RackEntry(_Strict):
+class RackEntry(Strict):
     """What feeds a rack; `name` may be a pattern such as `rack-*`."""
 
     name: Name
-    power_limit_w: Watts | None = None
+    power_limit_w: NotNegative | None = None
     feeds: Positive = 1
 
 
-class Power(_Strict):
+class Power(Strict):
     """Power beside the GPUs."""
 
-    pue: Annotated[float, BeforeValidator(_scientific), Field(ge=1, le=10)] = 1.0
-    host_idle_w: Watts = 0.0
-    host_max_w: Watts = 0.0
+    pue: Annotated[Number, Field(ge=1, le=10)] = 1.0
+    host_idle_w: NotNegative = 0.0
+    host_max_w: NotNegative = 0.0
 
 
-class QuotaTable(_Strict):
+class QuotaTable(Strict):
     """Most GPUs in use at once, by user and by partition; "*" is everyone not listed."""
 
-    users: dict[str, Gpus] = {}
-    partitions: dict[str, Gpus] = {}
+    users: dict[str, NotNegative] = {}
+    partitions: dict[str, NotNegative] = {}
 
 
-class ClusterFile(_Strict):
+class ClusterFile(Strict):
     """A whole file. `unknown_gpus` names GPU kinds that nobody disclosed, so that misspelt ones stay errors."""
 
     name: Name | None = None

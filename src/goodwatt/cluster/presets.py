@@ -71,7 +71,7 @@ def load_cluster(name_or_path: str | Path) -> Cluster:
     if content is not None:
         return build_cluster(content)
     # Imported here because it brings pydantic, which presets do without.
-    from goodwatt.cluster.cluster_file import read_cluster  # noqa: PLC0415
+    from goodwatt.cluster.cluster_file import read_cluster
 
     return read_cluster(Path(name_or_path))
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from goodwatt.errors import UnknownNameError
+
+_PRESETS = Path(__file__).parent / "engines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +73,19 @@ class Engine:
 
 def preset_names() -> list[str]:
     """The engines that ship with the package."""
-    folder = resources.files("goodwatt.simulator") / "engines"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def load_engine(name_or_path: str) -> Engine:
     """A preset by name, or a YAML file; InputError with line and key if the file is wrong."""
-    import yaml
-
     if name_or_path.endswith((".yaml", ".yml")):
-        from goodwatt.simulator.engine_file import read_engine_file
+        from goodwatt.simulator.engine_file import read_engine
 
-        return engine_from(read_engine_file(name_or_path))
+        return read_engine(Path(name_or_path))
     if name_or_path not in preset_names():
-        raise UnknownNameError("engine", name_or_path, preset_names())
-    text = (resources.files("goodwatt.simulator") / "engines" / f"{name_or_path}.yaml").read_text("utf-8")
-    return engine_from(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        raise UnknownNameError("engine", name_or_path, [*preset_names(), "a file that ends in .yaml"])
+    with (_PRESETS / f"{name_or_path}.yaml").open("rb") as file:
+        return engine_from(yaml.load(file, Loader=yaml.CSafeLoader))
 
 
 def engine_from(data: Mapping[str, Any]) -> Engine:

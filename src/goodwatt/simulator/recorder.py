@@ -127,6 +127,13 @@ class Recorder:
         self.totals.lost_gpu_s += run.lost_gpu_s
         self.totals.ended += 1
 
+    def close(self, now_s: float, live: list[JobRun]) -> None:
+        """Write down the jobs still alive, and the totals."""
+        for run in live:
+            self.job(run)
+            self.stay(run, now_s)
+        self.mark("end", now_s, live)
+
     def copy(self) -> Recorder:
         """An independent copy."""
         twin = object.__new__(Recorder)

@@ -42,9 +42,10 @@ from goodwatt.simulator.view import Pool, View
 class RunOptions:
     """What a run is besides its trace, cluster, policy and engine.
 
-    `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished jobs are counted up to this time. `drain`: go on after the horizon until
-    all jobs have ended, so that their completion times are known. `budget_w`: power against which time is counted
-    as over budget. `draw`: keep where each job ran, for charts of nodes.
+    `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished
+    jobs are counted up to this time. `drain`: go on after the horizon until all jobs have ended, so that their
+    completion times are known. `budget_w`: power against which time is counted as over budget. `draw`: keep where
+    each job ran, for charts of nodes.
     """
 
     seed: int = 0
@@ -133,6 +134,12 @@ class Simulation:
         """Advance and apply to the end."""
         while (view := self.advance()) is not None:
             self.apply(self.policy.decide(view))
+
+    def close(self) -> None:
+        """Account for everything up to now: the end of the run, or the moment of an interruption."""
+        self._account(self.clock.now)
+        self._settle()
+        self.recorder.close(self.clock.now, list(self.live.values()))
 
     def fork(self) -> Simulation:
         """An independent copy that goes on exactly as this one would."""

@@ -35,9 +35,8 @@ class Pool:
 class View:
     """The moment of a decision.
 
-    `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas` what is
-    used of them, if the cluster has any; `random`
-    the stream of random numbers that belongs to the policy.
+    `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas`
+    what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
     """
 
     __slots__ = ("_oracle", "engine", "memory", "now_s", "pools", "quotas", "random", "state")

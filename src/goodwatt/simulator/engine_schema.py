@@ -1,0 +1,49 @@
+"""What an engine file may say, as pydantic models; `engine.EngineSettings` says what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from goodwatt.checked_yaml import Name, NotNegative, Number, Strict
+
+
+class Maintenance(Strict):
+    """A node is away from `from_s` to `to_s`."""
+
+    node: Name
+    from_s: Number
+    to_s: Number
+    reason: str = "maintenance"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.to_s > self.from_s:
+            raise ValueError(f"to_s after from_s ({self.from_s:g})")
+        return self
+
+
+Overheads = NotNegative | dict[Annotated[int, Field(gt=0)] | Literal["more"], NotNegative]
+
+
+class Settings(Strict):
+    """Settings that a section `preemptive` may override."""
+
+    decision_interval_s: NotNegative | None = None
+    completion_lag_s: NotNegative | None = None
+    restart_overhead_s: Overheads | None = None
+    checkpoint_interval_s: NotNegative | None = None
+    gpu_choice: Literal["kubelet", "policy"] | None = None
+    timeline_step_s: NotNegative | None = None
+    warm_up_s: NotNegative | None = None
+    maintenance: list[Maintenance] = []
+    unstable_sorts: list[Annotated[int, Field(ge=0)]] | None = None
+
+
+class EngineFile(Settings):
+    """A whole file."""
+
+    name: Name | None = None
+    about: str = ""
+    preemptive: Settings | None = None

@@ -1,0 +1,56 @@
+"""The files that a run leaves in its folder: jobs.csv, timeline.csv, summary.json, refusals.csv, manifest.json.
+
+Numbers are written as Python prints them (shortest text that reads back the same), whole ones without a fraction.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from goodwatt.simulator.decisions import Refusal
+from goodwatt.simulator.result import RunResult
+
+JOB_COLUMNS = (
+    "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
+    "lost_work_gpu_s", "energy_j", "state",
+)  # fmt: skip
+
+
+def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> None:
+    """Write all files of one run; the folder is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / "jobs.csv", JOB_COLUMNS, [getattr(result.jobs, name) for name in JOB_COLUMNS])
+    timeline = result.timeline
+    names = ("t_s", "queued", "running", "busy_gpus", "power_w")
+    columns: list[Sequence[Any]] = [getattr(timeline, name) for name in names]
+    write_table(folder / "timeline.csv", (*names, "budget_w"), [*columns, [timeline.budget_w] * len(timeline.t_s)])
+    write_json(folder / "summary.json", result.summary)
+    write_json(folder / "manifest.json", manifest)
+
+
+def write_refusals(path: Path, refusals: Iterable[Refusal]) -> None:
+    """Decisions that the executor did not apply, with the reasons."""
+    rows = [(r.time_s, str(r.decision), r.reason) for r in refusals]
+    write_table(path, ("t_s", "decision", "reason"), list(zip(*rows, strict=True)) or [[], [], []])
+
+
+def write_table(path: Path, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
+    """A CSV file of columns."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(zip(*(_plain(column) for column in columns), strict=True))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """A JSON file for people and programs."""
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _plain(column: Sequence[Any]) -> Iterator[Any]:
+    return (int(v) if type(v) is float and v.is_integer() else v for v in column)

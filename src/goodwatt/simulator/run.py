@@ -1,0 +1,116 @@
+"""Run a policy on a trace to the end and gather the result."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import Job
+from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.result import JobColumns, RunResult, Timeline
+from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.summary import summarise
+
+Progress = Callable[[int], None]
+"""Told how many jobs have ended so far, now and then."""
+
+
+def run(
+    jobs: Sequence[Job],
+    cluster: Cluster,
+    policy: Policy,
+    engine: Engine | None = None,
+    options: RunOptions = RunOptions(),
+    window: str = "1/1",
+    progress: Progress | None = None,
+) -> RunResult:
+    """Simulate to the end. KeyboardInterrupt ends the run early; the result then says `partial`."""
+    sim = Simulation(jobs, cluster, policy, engine, options)
+    partial = not finish(sim, progress)
+    return result(sim, window, partial)
+
+
+def finish(sim: Simulation, progress: Progress | None = None) -> bool:
+    """Advance and apply until the run is over; False if it was interrupted."""
+    decide, report_at = sim.policy.decide, 0
+    try:
+        while (view := sim.advance()) is not None:
+            sim.apply(decide(view))
+            if progress is not None and sim.recorder.totals.ended >= report_at:
+                progress(sim.recorder.totals.ended)
+                report_at = sim.recorder.totals.ended + max(len(sim.jobs) // 100, 1)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunResult:
+    """What the run has left behind; jobs still alive are written down as they are."""
+    sim.close()
+    summary = summarise(sim)
+    if partial:
+        summary["partial"] = True
+    nodes = sim.cluster.nodes
+    return RunResult(
+        policy=sim.policy.name,
+        oracle=sim.policy.oracle,
+        cluster=sim.cluster.name,
+        window=window,
+        seed=sim.options.seed,
+        summary=summary,
+        jobs=_columns(sim),
+        timeline=_timeline(sim),
+        node_names=[node.name for node in nodes],
+        gpus_per_node=[node.gpus for node in nodes],
+        occupancy=sim.recorder.occupancy or [],
+    )
+
+
+def _columns(sim: Simulation) -> JobColumns:
+    recorder, jobs = sim.recorder, sim.jobs
+    starts = _optional(recorder.start_s)
+    names = [node.name for node in sim.cluster.nodes]
+    return JobColumns(
+        job_id=[job.job_id for job in jobs],
+        user=[job.user for job in jobs],
+        partition=[job.partition for job in jobs],
+        num_gpus=[job.num_gpus for job in jobs],
+        submit_s=[job.submit_s for job in jobs],
+        start_s=starts,
+        end_s=_optional(recorder.end_s),
+        queueing_s=[None if s is None else s - job.submit_s for s, job in zip(starts, jobs, strict=True)],
+        preemptions=recorder.preemptions.tolist(),
+        nodes=["+".join([names[node] for node, _ in placement]) for placement in recorder.nodes],
+        work_gpu_s=recorder.work_gpu_s.tolist(),
+        lost_work_gpu_s=recorder.lost_gpu_s.tolist(),
+        energy_j=_optional(recorder.energy_j),
+        state=_states(sim),
+    )
+
+
+def _optional(column: array[float]) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in column]
+
+
+def _states(sim: Simulation) -> list[str]:
+    states = ["waiting" if math.isnan(end) else "finished" for end in sim.recorder.end_s]
+    for index in sim.refused:
+        states[index] = "refused"
+    for run in sim.live.values():
+        states[run.index] = "running" if run.placement else "waiting"
+    return states
+
+
+def _timeline(sim: Simulation) -> Timeline:
+    recorder = sim.recorder
+    return Timeline(
+        t_s=recorder.times.tolist(),
+        queued=recorder.queued.tolist(),
+        running=recorder.running.tolist(),
+        busy_gpus=recorder.busy.tolist(),
+        power_w=recorder.power.tolist(),
+        budget_w=sim.options.budget_w,
+    )

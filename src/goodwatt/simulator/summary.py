@@ -1,0 +1,106 @@
+"""The numbers of a run: what summary.json holds.
+
+Jobs submitted during the warm-up count in no statistic. Energy and work are those between the end of the warm-up and
+the horizon (the end of the run, if none was set); unfinished jobs are those not done by then. Percentiles are linear
+between neighbours, sums are exact (`math.fsum`), so that the same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from goodwatt.simulator.recorder import Totals
+from goodwatt.simulator.simulation import Simulation
+
+KILO = 1000.0
+
+
+def summarise(sim: Simulation) -> dict[str, Any]:
+    """The fields of summary.json, without what only the command knows (times of the machine)."""
+    first = sim.recorder.marks.get("warm-up", Totals(time_s=sim.start_s))
+    last = sim.recorder.marks["horizon"] if "horizon" in sim.recorder.marks else sim.recorder.marks["end"]
+    return {
+        "policy": sim.policy.name,
+        "oracle": sim.policy.oracle,
+        "power": None,
+        "cluster": sim.cluster.name,
+        "gpus": sim.cluster.num_gpus,
+        "seed": sim.options.seed,
+        "engine": sim.engine.name,
+        **_jobs(sim, first.time_s, last.time_s),
+        **_energy(sim, first, last),
+    }
+
+
+def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
+    recorder, jobs = sim.recorder, sim.jobs
+    counted = [i for i, job in enumerate(jobs) if job.submit_s >= from_s and i not in sim.refused]
+    ended = [i for i in counted if not math.isnan(recorder.end_s[i])]
+    started = [i for i in counted if not math.isnan(recorder.start_s[i])]
+    in_time = sum(1 for i in ended if recorder.end_s[i] <= until_s)
+    jct = [recorder.end_s[i] - jobs[i].submit_s for i in ended]
+    return {
+        "jobs": len(counted),
+        "finished": len(ended),
+        "unfinished": len(counted) - in_time,
+        "refused": len(sim.refused),
+        "warm_up_jobs": len(jobs) - len(counted) - len(sim.refused),
+        **_spread("jct_s", jct),
+        **_spread("queueing_s", [recorder.start_s[i] - jobs[i].submit_s for i in started]),
+        "p99_slowdown": _percentile(sorted(_slowdowns(sim, ended)), 99),
+        "makespan_s": max((recorder.end_s[i] for i in ended), default=sim.start_s) - sim.start_s,
+        "preemptions": sum(recorder.preemptions[i] for i in counted),
+        "refused_decisions": len(sim.executor.refusals),
+    }
+
+
+def _slowdowns(sim: Simulation, ended: Sequence[int]) -> list[float]:
+    """Time from submission to end over the time alone; jobs under 10 s count as 10 s (Feitelson's bound)."""
+    jobs, end_s = sim.jobs, sim.recorder.end_s
+    return [max((end_s[i] - jobs[i].submit_s) / max(jobs[i].duration_s, 10.0), 1.0) for i in ended]
+
+
+def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
+    gpu_j, host_j = last.gpu_j - first.gpu_j, last.host_j - first.host_j
+    it_j, pue = gpu_j + host_j, sim.cluster.power.pue
+    work, span = last.work_gpu_s - first.work_gpu_s, last.time_s - first.time_s
+    queued = last.queued_s - first.queued_s
+    known = sim.power.gpus_without_energy == 0
+    return {
+        "horizon_s": last.time_s,
+        "span_s": span,
+        "work_gpu_s": work,
+        "lost_work_gpu_s": last.lost_gpu_s - first.lost_gpu_s,
+        "utilisation": _ratio(last.busy_gpu_s - first.busy_gpu_s, span * sim.cluster.num_gpus),
+        "gpu_energy_j": gpu_j,
+        "it_energy_j": it_j,
+        "facility_energy_j": it_j * pue,
+        "gpus_without_energy": sim.power.gpus_without_energy,
+        "goodput_per_watt_gpu": _ratio(work, gpu_j / KILO) if known else None,
+        "goodput_per_watt_it": _ratio(work, it_j / KILO) if known else None,
+        "mean_power_w": _ratio(it_j, span),
+        "peak_power_w": last.peak_w,
+        "over_budget_s": last.over_budget_s - first.over_budget_s,
+        "fragmentation": _ratio(last.split_s - first.split_s, queued),
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+def _spread(name: str, values: list[float]) -> dict[str, float | None]:
+    ordered = sorted(values)
+    mean = math.fsum(ordered) / len(ordered) if ordered else None
+    return {f"mean_{name}": mean, **{f"p{p}_{name}": _percentile(ordered, p) for p in (50, 95, 99)}}
+
+
+def _percentile(ordered: Sequence[float], percent: float) -> float | None:
+    if not ordered:
+        return None
+    place = (len(ordered) - 1) * percent / 100
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
