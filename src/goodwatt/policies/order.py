@@ -57,8 +57,12 @@ class QueueOrder:
     A job that its user's or partition's quota holds back is passed over: it waits for its own people, not for GPUs.
     """
 
-    oracle: ClassVar[bool] = False
     preemptive: ClassVar[bool] = False
+
+    @property
+    def oracle(self) -> bool:
+        """No: it reads what a cluster knows."""
+        return False
 
     def new_memory(self) -> Memory:
         """None needed."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Memory(Protocol):
     """What a policy carries along. `to_plain` gives JSON-like data from which `load_plain` restores it exactly."""
 
-    def job_ended(self, job: JobRequest, ran_s: float) -> None:
-        """A job ended after so much time in service."""
+    def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
+        """A job ended now, after so much work (seconds at rate 1)."""
 
     def copy(self) -> Self:
         """An independent copy."""
@@ -37,7 +37,7 @@ class Memory(Protocol):
 class NoMemory:
     """The memory of a policy that needs none."""
 
-    def job_ended(self, job: JobRequest, ran_s: float) -> None:
+    def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Forget it."""
 
     def copy(self) -> Self:

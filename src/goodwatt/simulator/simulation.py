@@ -332,7 +332,7 @@ class Simulation:
         self.recorder.ended(run, now)
         del self.live[run.spec.job_id]
         self._leave(run, now, ended=True)
-        self.view.memory.job_ended(run.spec, run.duration_s)
+        self.view.memory.job_ended(run.spec, run.duration_s, now)
         self.stopped = self.stopped or self._all_done()
 
     def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:

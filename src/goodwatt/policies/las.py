@@ -1,0 +1,38 @@
+"""Least attained service, without classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from goodwatt.policies.order import Placement, QueueOrder
+from goodwatt.policies.quota_walk import walk
+from goodwatt.simulator.decisions import Decision, WaitUntil
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Las(QueueOrder):
+    """Whoever has had the fewest GPU-seconds runs next; ranks are looked at every `period_s`.
+
+    Without classes jobs of equal service take turns, which costs restarts: `tiresias` is the cure. Source: Nuyens and
+    Wierman, "The foreground-background queue: a survey", 2008; the continuous two-dimensional LAS in Gu et al., 2019.
+    """
+
+    name: ClassVar[str] = "las"
+    preemptive: ClassVar[bool] = True
+
+    period_s: float = 600.0
+
+    def decide(self, view: View, placement: Placement) -> list[Decision]:
+        """Rank by service so far; ask again after a period while anybody waits."""
+        now = view.now_s
+
+        def rank(run: JobRun) -> tuple[float, bool, int]:
+            return run.attained(now), not run.placement, run.sequence
+
+        decisions = walk(view, placement, rank)
+        if any(pool.queue and pool.running for pool in view.pools):
+            decisions.append(WaitUntil(now + self.period_s, "service has been used since"))
+        return decisions
