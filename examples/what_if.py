@@ -9,6 +9,7 @@ from goodwatt.policies.best_fit import BestFit
 from goodwatt.policies.composite import Composite
 from goodwatt.policies.fifo import Fifo
 from goodwatt.simulator.decisions import Place
+from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import Simulation
 
 JOBS = [
@@ -29,7 +30,7 @@ def main() -> None:
         run.apply(fifo.decide(view))
     other.run()
     for name, future in (("fifo", run), ("c at once", other)):
-        jobs = future.result().jobs
+        jobs = result(future).jobs
         ends = [f"{job} ends at {end:g} s" for job, end in zip(jobs.job_id, jobs.end_s, strict=True)]
         print(f"{name}:", ", ".join(ends))
 

@@ -9,7 +9,7 @@ from goodwatt.policies.composite import Composite
 from goodwatt.policies.fifo import Fifo
 from goodwatt.policies.order import QueueOrder
 from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.run import run
 from goodwatt.simulator.view import View
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
@@ -30,10 +30,8 @@ def main() -> None:
     trace, cluster = read_trace(bundled.path("venus-like")), load_cluster("example")
     for order in (Fifo(), SmallestFirst()):
         policy = Composite(f"{order.name}+best-fit", order, BestFit())
-        simulation = Simulation(trace.jobs, cluster, policy)
-        simulation.run()
-        summary = simulation.result().summary
-        print(f"{policy.name:20} mean wait {summary['queueing_s']['mean'] / 3600:6.2f} h")
+        summary = run(trace.jobs, cluster, policy).summary
+        print(f"{policy.name:20} mean wait {summary['mean_queueing_s'] / 3600:6.2f} h")
 
 
 if __name__ == "__main__":
