@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from goodwatt.cluster.job import Job, JobStatus
-from goodwatt.errors import InputError
+from goodwatt.errors import BadRow, InputError
 from goodwatt.traces.formats import FORMATS
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
@@ -131,6 +132,28 @@ def test_what_the_philly_log_drops(tmp_path: Path) -> None:
         "CPU-only": (1, 13),
     }
     assert any("attempts without start or end" in note and "1 jobs" in note for note in trace.notes)
+
+
+def test_a_long_philly_log_is_read_piece_by_piece(tmp_path: Path) -> None:
+    attempt = {
+        "start_time": "2017-10-07 01:12:09",
+        "end_time": "2017-10-07 01:13:09",
+        "detail": [{"ip": "m47", "gpus": ["gpu0"]}],
+    }
+    entry = {"status": "Pass", "vc": "v", "user": "u", "submitted_time": "2017-10-07 01:11:39", "attempts": [attempt]}
+    text = json.dumps([entry | {"jobid": f"job-{number}"} for number in range(2000)], indent=1)
+    trace = read(tmp_path, text)
+    assert [job.job_id for job in trace.jobs] == [f"job-{number}" for number in range(2000)]
+    assert text.splitlines()[trace.line_of(1999) - 1].strip() == "{"
+
+
+def test_bad_entries_of_the_philly_log(tmp_path: Path) -> None:
+    text = PHILLY_LOG.replace('"Pass", "vc": "ee9e8c"', '"Gone", "vc": "ee9e8c"')
+    with pytest.raises(BadRow, match="line 2, column 'status': expected one of Pass, Killed, Failed, got 'Gone'"):
+        read(tmp_path, text)
+    trace = read(tmp_path, text.replace('"jobid": "application_3"', '"jobid": 3'), skip_bad_rows=True)
+    assert [bad.column for bad in trace.bad_rows] == ["status", "jobid"]
+    assert [job.job_id for job in trace.jobs] == ["application_6"]
 
 
 def test_what_helios_drops(tmp_path: Path) -> None:

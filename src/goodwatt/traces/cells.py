@@ -6,7 +6,6 @@ which cell is the business of the formats; empty cells never get here.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobStatus
 
+INFINITE = float("inf")
 GREATEST_WHOLE = 2**53
 """Beyond this a float no longer holds every whole number; no count in a trace comes near it."""
 
@@ -40,7 +40,7 @@ def _name(text: str) -> str:
 def parse_number(text: str) -> float:
     """A finite number, without the underscores that Python would allow."""
     value = float(text)
-    if not -math.inf < value < math.inf or "_" in text:
+    if not -INFINITE < value < INFINITE or "_" in text:
         raise ValueError(text)
     return value
 
@@ -48,7 +48,7 @@ def parse_number(text: str) -> float:
 def parse_amount(text: str) -> float:
     """A finite number that is not negative."""
     value = float(text)
-    if not 0.0 <= value < math.inf or "_" in text:
+    if not 0.0 <= value < INFINITE or "_" in text:
         raise ValueError(text)
     return value
 

@@ -25,7 +25,7 @@ SHIFTED = ("submit_s", "deadline_s", "observed_start_s", "observed_end_s")
 GOT_CHARACTERS = 60
 
 
-class NotAJob(Exception):  # noqa: N818 # no error: the format holds rows that a replay has no use for
+class NotAJob(Exception):  # no error: the format holds rows that a replay has no use for
     """The row is in order, but no job of this trace."""
 
     def __init__(self, reason: str) -> None:
@@ -48,10 +48,9 @@ def shown(text: str) -> str:
 
 def _assignments() -> Any:
     """An `__init__` that assigns the fields of Job one by one, made by `dataclasses` for a class that is not frozen."""
-    parts: list[Any] = [
-        (f.name, Any) if f.default is MISSING else (f.name, Any, field(default=f.default)) for f in fields(Job)
-    ]
-    return make_dataclass("_Plain", parts, kw_only=True).__dict__["__init__"]
+    needed: list[Any] = [(f.name, Any) for f in fields(Job) if f.default is MISSING]
+    optional = [(f.name, Any, field(default=f.default)) for f in fields(Job) if f.default is not MISSING]
+    return make_dataclass("_Plain", needed + optional).__dict__["__init__"]
 
 
 class _Draft(Job):

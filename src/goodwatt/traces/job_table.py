@@ -56,6 +56,11 @@ def _read(source: Source, intake: Intake) -> None:
     read_table(source, intake, COLUMNS, check_order if pairs else None)
 
 
+def is_plain(head: Head) -> bool:
+    """Whether the file is a job table and nothing else could be meant: every column is one of ours."""
+    return set(REQUIRED) <= set(head.titles) <= set(CELLS)
+
+
 def _recognise(head: Head) -> int:
     return head.has(REQUIRED)
 

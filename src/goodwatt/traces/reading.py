@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from goodwatt.errors import BadRow, InputError, UnknownNameError
-from goodwatt.traces.formats import FORMATS
-from goodwatt.traces.formats.no_traces import what_it_is
+from goodwatt.traces import job_table
 from goodwatt.traces.intake import Intake
 from goodwatt.traces.source import Source
 from goodwatt.traces.trace import Trace
@@ -60,30 +59,43 @@ def _collector_paused() -> Iterator[None]:
         gc.enable()
 
 
+def all_formats() -> tuple[TraceFormat, ...]:
+    """Every format there is. They are imported when a file is not plainly a job table: start-up is measured."""
+    from goodwatt.traces.formats import FORMATS
+
+    return FORMATS
+
+
 def format_named(name: str) -> TraceFormat:
     """The format of this name; UnknownNameError has the nearest ones."""
-    for known in FORMATS:
+    if name == job_table.FORMAT.name:
+        return job_table.FORMAT
+    for known in all_formats():
         if known.name == name:
             return known
-    raise UnknownNameError("trace format", name, [known.name for known in FORMATS])
+    raise UnknownNameError("trace format", name, [known.name for known in all_formats()])
 
 
 def recognise(head: Head) -> TraceFormat:
     """The format that knows most of the head; BadRow says what was found if none does."""
-    known, chosen = max(((f.recognise(head), f) for f in FORMATS), key=lambda pair: pair[0])
+    if job_table.is_plain(head):
+        return job_table.FORMAT
+    known, chosen = max(((f.recognise(head), f) for f in all_formats()), key=lambda pair: pair[0])
     if known:
         return chosen
+    from goodwatt.traces.formats.no_traces import what_it_is
+
     what = what_it_is(head)
     if what is not None:
         raise BadRow(head.path, 1, None, "a job trace", what)
-    names = ", ".join(f.name for f in FORMATS)
+    names = ", ".join(f.name for f in all_formats())
     raise BadRow(head.path, 1, None, f"a known trace format ({names})", f"{head.shown}{_nearest(head)}")
 
 
 def _nearest(head: Head) -> str:
     """Which format the columns are nearest to, and what they lack of it."""
     titles = set(head.titles)
-    shared, near = max(((len(titles.intersection(f.required)), f) for f in FORMATS), key=lambda pair: pair[0])
+    shared, near = max(((len(titles.intersection(f.required)), f) for f in all_formats()), key=lambda pair: pair[0])
     if shared < 2:
         return ""
     lacking = ", ".join(title for title in near.required if title not in titles)
@@ -94,7 +106,7 @@ def _file_of(path: Path) -> Path:
     """The file itself, or the one in a folder that a format names."""
     if not path.is_dir():
         return path
-    wanted = [name for f in FORMATS for name in f.folder_files]
+    wanted = [name for f in all_formats() for name in f.folder_files]
     for name in wanted:
         for file in (path / name, path / f"{name}.gz"):
             if file.is_file():

@@ -59,6 +59,23 @@ class _HashingFile(io.RawIOBase):
         super().close()
 
 
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds. A text reader asks for `closed` at each line, which GzipFile answers in Python."""
+
+    def __init__(self, stored: io.BufferedReader) -> None:
+        self._file = gzip.GzipFile(fileobj=stored)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override] # the stub asks for a wider buffer type
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class Source:
     """An opened trace file: `head` to recognise it by, then either `stream` (bytes) or `text()`, once."""
 
@@ -118,8 +135,7 @@ class Source:
         self._open.enter_context(stored)
         if stored.peek(2)[:2] != GZIP_MAGIC:
             return stored
-        unpacked = self._open.enter_context(gzip.GzipFile(fileobj=stored))
-        return self._open.enter_context(io.BufferedReader(unpacked, HEAD_BYTES))
+        return self._open.enter_context(io.BufferedReader(_Unpacked(stored), HEAD_BYTES))
 
     def _checked(self, start: bytes) -> bytes:
         if not start:

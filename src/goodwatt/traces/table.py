@@ -92,6 +92,7 @@ class Plan:
             if column.required and column.title not in place:
                 raise BadRow(path, 1, column.title, "a column of this name", f"the columns {', '.join(titles)}")
         self._no_value = no_value
+        self._no_value_words = no_value if no_value > NO_VALUE else None
         self._columns = [column for column in columns if column.title in place]
         self._steps = [(c.field, place[c.title], c.cell.parse, c.required) for c in self._columns]
         self._titles = {column.field: column.title for column in columns}
@@ -101,11 +102,11 @@ class Plan:
     def values(self, row: list[str]) -> Values:
         """Fields of the cells that hold something."""
         values: Values = {}
-        no_value = self._no_value
+        words = self._no_value_words
         try:
             for name, index, parse, required in self._steps:
                 text = row[index]
-                if text not in no_value:
+                if text and (words is None or text not in words):
                     values[name] = parse(text)
                 elif required:
                     raise ValueError(text)

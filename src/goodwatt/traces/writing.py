@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
-from goodwatt.traces.formats.job_table import CELLS, REQUIRED
+from goodwatt.traces.job_table import CELLS, REQUIRED
 from goodwatt.traces.trace import Trace
 
 EXACT_WHOLE = 2.0**53

@@ -1,14 +1,17 @@
-"""The formats, one file each. A new one is a file here that defines `FORMAT`, and a line in FORMATS."""
+"""The formats, one file each. A new one is a file here that defines `FORMAT`, and a line in FORMATS.
+
+Goodwatt's own job table, which needs none of the others, is in `traces.job_table`.
+"""
 
 from __future__ import annotations
 
+from goodwatt.traces import job_table
 from goodwatt.traces.formats import (
     acme,
     acme_jobs,
     elasticflow,
     helios,
     helios_jobs,
-    job_table,
     job_table_parquet,
     muri,
     openb,

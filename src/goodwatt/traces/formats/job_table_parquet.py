@@ -10,8 +10,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.errors import BadRow
-from goodwatt.traces.formats.job_table import COLUMNS, check_order
 from goodwatt.traces.intake import Intake
+from goodwatt.traces.job_table import COLUMNS, check_order
 from goodwatt.traces.source import BROKEN_STREAM, Source, broken
 from goodwatt.traces.table import Plan, Row, take_rows
 from goodwatt.traces.trace_format import Head, TraceFormat

@@ -11,6 +11,7 @@ from typing import Any
 
 from goodwatt.cluster.job import JobStatus
 from goodwatt.errors import BadRow
+from goodwatt.traces import cells
 from goodwatt.traces.intake import NEVER_STARTED, STILL_RUNNING, Intake, NotAJob, UnfitError, shown
 from goodwatt.traces.json_array import JsonArray
 from goodwatt.traces.source import Source
@@ -102,7 +103,10 @@ def _text(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value:
         raise UnfitError(key, "text", shown(repr(value)))
-    return value
+    try:
+        return str(cells.TEXT.parse(value))
+    except ValueError:
+        raise UnfitError(key, cells.TEXT.expected, shown(value)) from None
 
 
 def _status(entry: dict[str, Any]) -> JobStatus:

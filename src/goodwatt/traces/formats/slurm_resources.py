@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from goodwatt.traces.cells import parse_amount, parse_count
 
@@ -26,6 +27,7 @@ class Resources:
     shares: bool = False
 
 
+@lru_cache(maxsize=4096)
 def parse_tres(text: str) -> Resources:
     """`billing=8,cpu=16,gres/gpu=8,gres/gpu:a100=8,mem=64G,node=2`, all of it for the whole job."""
     amounts = dict(_pair(part, "=") for part in text.split(","))
