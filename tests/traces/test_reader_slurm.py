@@ -170,7 +170,7 @@ def test_an_unknown_time_zone_has_near_ones(tmp_path: Path) -> None:
 )
 def test_missing_columns_say_how_to_call_sacct(tmp_path: Path, title: str, message: str) -> None:
     header = HEADER.replace(title, "Other").replace("AllocTRES", "More" if title == "ReqTRES" else "AllocTRES")
-    with pytest.raises(InputError, match=f"{message}.*sacct -aDP"):
+    with pytest.raises(InputError, match=f"{message}.*sacct -aDXP"):
         read(tmp_path, record(), header=header)
 
 

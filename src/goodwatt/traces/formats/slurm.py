@@ -22,7 +22,7 @@ from goodwatt.traces.trace_format import Head, TraceFormat
 from goodwatt.traces.wall_clock import WallClock, place_in_time
 
 ADVICE = (
-    "sacct -aDP -o JobID,User,Partition,JobName,State,Submit,Start,End,ElapsedRaw,Timelimit,ReqTRES,AllocTRES,NodeList"
+    "sacct -aDXP -o JobID,User,Partition,JobName,State,Submit,Start,End,ElapsedRaw,Timelimit,ReqTRES,AllocTRES,NodeList"
 )
 NO_VALUE = frozenset({"", "Unknown", "None", "None assigned", "N/A", "(null)"})
 NO_LIMIT = {"UNLIMITED", "Partition_Limit", "INVALID"}
