@@ -57,7 +57,9 @@ TITLES = {
 }
 PERCENT = 100
 MIB_PER_GIB = 1024
-UNDISCLOSED = {"MISC", "CPU"}
+GPU_KINDS = {"T4": "T4", "P100": "P100", "V100": "V100M16", "V100M32": "V100M32"}
+"""GPU kinds by the trace's types. V100, named beside V100M32, is taken for the one with 16 GB; MISC is several."""
+
 FIRST_TABLES = ("pai_task_table.csv", "pai_job_table.csv")
 
 
@@ -229,7 +231,7 @@ class _Pai:
         values["cpu_milli"] = round(gang.cpu_percent * 1000 / PERCENT)
         values["memory_mib"] = round(gang.memory_gib * MIB_PER_GIB)
         values["observed_nodes"] = ",".join(sorted(self._machines.get(values["job_id"], ()))) or None
-        values["reference_gpu"] = gang.gpu_type if gang.gpu_type not in UNDISCLOSED else None
+        values["reference_gpu"] = GPU_KINDS.get(gang.gpu_type or "")
         if whole and not gpus.is_integer():
             self._intake.count("share GPUs among instances, their GPUs are rounded up to whole ones")
 
