@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from goodwatt.cluster.bitset import bitset, members
+from goodwatt.cluster.catalogue import kind_names
 from goodwatt.cluster.cluster import Cluster, Node
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
@@ -49,8 +51,18 @@ class EligibilityIndex:
 
 
 def names_kind(wanted: str, kind: GpuKind) -> bool:
-    """Whether a job's wish means this kind: its name, the beginning of its name, an alias or a product label."""
+    """Whether a job's wish means this kind: its name, the beginning of its name, an alias or a product label.
+
+    A whole name of the catalogue means that kind only: who asks for an A10 wants no A100.
+    """
     wish = wanted.casefold()
+    if wish in _catalogue_names():
+        return kind.name.casefold() == wish
     return kind.name.casefold().startswith(wish) or any(
         wish == other.casefold() for other in (*kind.aliases, *kind.product_labels)
     )
+
+
+@cache
+def _catalogue_names() -> frozenset[str]:
+    return frozenset(name.casefold() for name in kind_names())
