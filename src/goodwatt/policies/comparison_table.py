@@ -6,6 +6,7 @@ that both printers share: which value is the best, and whether a difference is m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -55,7 +56,7 @@ class Metric:
 
     def text(self, value: float | None, sign: str = "") -> str:
         """The number as people read it; `sign` "+" writes the sign of positive numbers as well."""
-        return "-" if value is None else format(value * self.scale, f"{sign}z{self.format}")
+        return "-" if value is None or math.isnan(value) else format(value * self.scale, f"{sign}z{self.format}")
 
     def verdict(self, cell: Cell) -> Verdict | None:
         """Better or worse than the reference, unclear if that may be noise, None if there is nothing to judge."""
@@ -100,9 +101,9 @@ class ComparisonTable:
         return next((row for row in self.rows if row.reference), None)
 
     def value(self, row: PolicyRow, metric: Metric) -> float | None:
-        """The mean of one cell, None if the row lacks it."""
-        cell = row.cells.get(metric.key)
-        return cell.value if cell else None
+        """The mean of one cell, None if the row lacks it or it is not a number."""
+        value = row.cells.get(metric.key, Cell(None)).value
+        return None if value is None or math.isnan(value) else value
 
     def best(self, metric: Metric) -> float | None:
         """The best value among rows that are no oracle and carry no mark; None if there is no such row."""

@@ -1,0 +1,21 @@
+// One run: its most important numbers side by side.
+const KEY_FIELDS = [
+  ["gpu_energy_j", "GPU energy", wattHours], ["it_energy_j", "IT energy", wattHours],
+  ["goodput_per_watt_gpu", "Work per kJ of GPU energy", rounded], ["mean_power_w", "Mean power", watts],
+  ["peak_power_w", "Peak power", watts], ["over_budget_s", "Above the budget", duration],
+  ["preemptions", "Preemptions", (v) => number(v)], ["makespan_s", "Makespan", duration],
+];
+
+function drawKeyNumbers() {
+  if (REPORT.runs.length !== 1) return;
+  const [run] = REPORT.runs;
+  const total = totalOf([run]);
+  const tiles = [
+    ["Jobs finished", `${number(total.finished)} of ${number(total.jobs)}`],
+    ["Mean JCT", MEASURES.jct.text(MEASURES.jct.of(total))],
+    ["Mean queueing", MEASURES.queueing.text(MEASURES.queueing.of(total))],
+    ...KEY_FIELDS.filter(([field]) => known(run.summary[field])).map(([field, title, text]) => [title, text(run.summary[field])]),
+  ];
+  bodyOf("key-numbers").append(el("dl", { class: "tiles" }, tiles.map(([title, text]) => el("div", {}, el("dt", {}, title), el("dd", {}, text)))));
+  document.getElementById("key-numbers").hidden = false;
+}

@@ -1,0 +1,34 @@
+// Draws the page, top to bottom.
+function watchTheme() {
+  const button = document.getElementById("theme");
+  const name = () => {
+    const dark = document.documentElement.dataset.theme === "dark";
+    button.textContent = dark ? "Light" : "Dark";
+    button.setAttribute("aria-label", `Switch to ${dark ? "light" : "dark"} colours`);
+  };
+  button.addEventListener("click", () => window.dispatchEvent(new Event("themechoice")));
+  window.addEventListener("themechange", name);
+  name();
+}
+
+/** Paper shows what a closed fold hides, but not the long table of runs. */
+function watchPrinting() {
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("#origin details:not([open])")].filter((fold) => !fold.querySelector("table"));
+    opened.forEach((fold) => { fold.open = true; });
+  });
+  window.addEventListener("afterprint", () => opened.forEach((fold) => { fold.open = false; }));
+}
+
+watchTheme();
+watchPrinting();
+drawFilters();
+drawKeyNumbers();
+drawComparison();
+drawDistributions();
+drawOverTime();
+drawGantt();
+drawBreakdown();
+drawOrigin();
+document.documentElement.dataset.ready = "true";
