@@ -185,6 +185,9 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, name: str, request: py
     assert browser.errors == []
     browser.do("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
     assert browser.run("document.documentElement.scrollWidth") == 360
+    ticks = browser.run("[...document.querySelectorAll('.axes text')].map(tick => tick.textContent)")
+    assert ticks
+    assert not [tick for tick in ticks if tick.startswith("-") or "NaN" in tick]
     assert browser.run("document.querySelector('#gantt-canvas').clientWidth") > 300
 
 

@@ -37,7 +37,7 @@ function durationTicks(low, high, scale, gap) {
 function timeTicks(low, high, most) {
   const step = TIME_STEPS.find((size) => (high - low) / size <= most) || (high - low) / most;
   const ticks = [];
-  for (let t = Math.ceil(low / step - 1e-9) * step; t <= high + 1e-6; t += step) ticks.push([t, tickText(t, step)]);
+  for (let t = Math.ceil(low / step - 1e-9) * step + 0; t <= high + 1e-6; t += step) ticks.push([t, tickText(t, step)]);
   return ticks;
 }
 
