@@ -57,6 +57,10 @@ KINDS = {
 }
 
 
+NO_HOST_POWER = HostPower()
+NO_QUOTAS = Quotas()
+
+
 @dataclass(frozen=True)
 class Nodes:
     """So many equal nodes."""
@@ -72,7 +76,7 @@ class Nodes:
     clique: str | None = None
 
 
-def cluster(*groups: Nodes, power: HostPower = HostPower(), quotas: Quotas = Quotas()) -> Cluster:
+def cluster(*groups: Nodes, power: HostPower = NO_HOST_POWER, quotas: Quotas = NO_QUOTAS) -> Cluster:
     """A cluster of these groups of nodes."""
     nodes: list[Node] = []
     for group in groups:
@@ -178,6 +182,7 @@ def engine(**settings: Any) -> Engine:
 
 
 EVERY_EVENT = engine()
+DRAWN = RunOptions(draw=True)
 
 
 def simulate(
@@ -185,7 +190,7 @@ def simulate(
     on: Cluster,
     policy: Policy | str = "fifo",
     settings: Engine = EVERY_EVENT,
-    options: RunOptions = RunOptions(draw=True),
+    options: RunOptions = DRAWN,
 ) -> Simulation:
     """A simulation that has not begun."""
     return Simulation(jobs, on, make_policy(policy) if isinstance(policy, str) else policy, settings, options)
@@ -202,7 +207,7 @@ def check(
     on: Cluster,
     policy: Policy | str = "fifo",
     settings: Engine = EVERY_EVENT,
-    options: RunOptions = RunOptions(draw=True),
+    options: RunOptions = DRAWN,
 ) -> Simulation:
     """Run the jobs of a table and compare with what it expects."""
     wanted = table(text)
