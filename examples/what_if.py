@@ -5,9 +5,7 @@ Strict FIFO lets the small job c wait behind b, which waits for all eight GPUs. 
 
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
-from goodwatt.policies.best_fit import BestFit
-from goodwatt.policies.composite import Composite
-from goodwatt.policies.fifo import Fifo
+from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import Simulation
@@ -20,7 +18,7 @@ JOBS = [
 
 
 def main() -> None:
-    fifo = Composite("fifo+best-fit", Fifo(), BestFit())
+    fifo = make_policy("fifo")
     run = Simulation(JOBS, load_cluster("generated:gpus=8,gpu=H100-SXM"), fifo)
     other = run
     while view := run.advance():

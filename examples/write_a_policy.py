@@ -6,8 +6,8 @@ from typing import ClassVar
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.best_fit import BestFit
 from goodwatt.policies.composite import Composite
-from goodwatt.policies.fifo import Fifo
 from goodwatt.policies.order import QueueOrder
+from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.run import run
 from goodwatt.simulator.view import View
@@ -28,8 +28,7 @@ class SmallestFirst(QueueOrder):
 
 def main() -> None:
     trace, cluster = read_trace(bundled.path("venus-like")), load_cluster("example")
-    for order in (Fifo(), SmallestFirst()):
-        policy = Composite(f"{order.name}+best-fit", order, BestFit())
+    for policy in (make_policy("fifo+best-fit"), Composite("smallest+best-fit", SmallestFirst(), BestFit())):
         summary = run(trace.jobs, cluster, policy).summary
         print(f"{policy.name:20} mean wait {summary['mean_queueing_s'] / 3600:6.2f} h")
 
