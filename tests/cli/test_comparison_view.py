@@ -8,10 +8,10 @@ import orjson
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from tests.cli.report.made_runs import made_comparison, made_row
 
 from goodwatt.cli.comparison_view import comparison_json, comparison_panel
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, Estimate, Metric, PolicyRow
+from tests.cli.report.made_runs import made_comparison, made_row
 
 
 def printed(width: int, encoding: str = "utf-8", table: ComparisonTable | None = None, **console: bool) -> str:

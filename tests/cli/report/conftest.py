@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.report.browser import Browser, chromium, chromium_path
-from tests.cli.report.made_runs import made_comparison, made_manifest, made_run
 
 from goodwatt.cli.report import write_report
+from tests.cli.report.browser import Browser, chromium, chromium_path
+from tests.cli.report.made_runs import made_comparison, made_manifest, made_run
 
 POLICIES = ("fifo", "qssf:history_days=30+fgd", "srtf")
 

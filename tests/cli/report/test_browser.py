@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.report.browser import Browser
-from tests.cli.report.made_runs import HOSTILE, made_manifest, made_run
 
 from goodwatt.cli.report import write_report
 from goodwatt.simulator.result import JobColumns, Occupancy
+from tests.cli.report.browser import Browser
+from tests.cli.report.made_runs import HOSTILE, made_manifest, made_run
 
 CHARTS = ("jct-cdf", "queueing-cdf", "utilisation", "queue", "power")
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from tests.cli.report.made_runs import HOSTILE, made_comparison, made_manifest, made_run
 
 from goodwatt.cli.report import headline, occupancy_data
 from goodwatt.cli.report.dimensions import gang_classes, ranked_names, run_labels
@@ -21,6 +20,7 @@ from goodwatt.cli.report.page import embedded_json, report_html, write_report
 from goodwatt.cli.report.payload import payload
 from goodwatt.errors import InputError
 from goodwatt.simulator.result import Occupancy
+from tests.cli.report.made_runs import HOSTILE, made_comparison, made_manifest, made_run
 
 
 def unpacked(column: dict[str, str], kind: str) -> np.ndarray:
