@@ -68,7 +68,7 @@ RECIPES = (
         end=datetime(2020, 7, 13),  # noqa: DTZ001
         partition=None,
         days=14,
-        load=0.9,
+        load=0.8,
         nodes=(70, 80, 90, 100),
     ),
 )

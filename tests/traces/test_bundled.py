@@ -34,8 +34,7 @@ def test_description_matches_file(name: str) -> None:
 def test_jobs_come_from_the_model(name: str) -> None:
     facts = bundled.describe(name)
     model = TraceModel.load(facts.model_path)
-    load = facts.jobs / facts.days / model.jobs_per_day
-    drawn = model.draw(0, days=facts.days, load=round(load, 3)).trace().jobs
+    drawn = model.draw(0, days=facts.days, load=facts.load).trace().jobs
     kept = [(job["job_id"], float(job["submit_s"]), float(job["duration_s"]), job["user"]) for job in rows(name)]
     assert kept == [(job.job_id, job.submit_s, job.duration_s, job.user) for job in drawn]
 
@@ -62,7 +61,9 @@ def test_names_resolve(tmp_path: Path) -> None:
     file.touch()
     assert bundled.resolve(str(file)) == file
     assert bundled.resolve("venus-like") == bundled.path("venus-like")
-    with pytest.raises(UnknownNameError, match=r"unknown bundled trace 'philly-lik'.*did you mean 'philly-like'"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown trace file or bundled trace 'philly-lik'.*did you mean 'philly-like'"
+    ):
         bundled.resolve("philly-lik")
     with pytest.raises(InputError, match=r"nowhere/jobs.csv: no such file"):
         bundled.resolve("nowhere/jobs.csv")

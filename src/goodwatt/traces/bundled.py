@@ -16,12 +16,16 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True, slots=True)
 class BundledTrace:
-    """What a person should know before using a bundled trace; submit_s 0 is a Monday's midnight."""
+    """What a person should know before using a bundled trace; submit_s 0 is a Monday's midnight.
+
+    `load` is its mean demand as a factor of the source's.
+    """
 
     name: str
     jobs: int
     days: float
     mean_demand_gpus: float
+    load: float
     source: str
     licence: str
     note: str
@@ -42,21 +46,23 @@ _BUNDLED = {
     for trace in (
         BundledTrace(
             name="philly-like",
-            jobs=23123,
+            jobs=23193,
             days=14,
-            mean_demand_gpus=624,
+            mean_demand_gpus=607,
+            load=1.0,
             source="drawn from a model of Microsoft Philly, 9-29 October 2017 (Jeon et al., ATC'19)",
             licence="CC BY 4.0",
-            note="96% one-GPU jobs, 11 partitions; strict FIFO on 80 nodes of 8 GPUs waits 2.7 h on average",
+            note="96% one-GPU jobs, 11 partitions; FIFO on 80 nodes of 8 GPUs waits 2.3 h on average",
         ),
         BundledTrace(
             name="venus-like",
-            jobs=9114,
+            jobs=8102,
             days=14,
-            mean_demand_gpus=516,
+            mean_demand_gpus=479,
+            load=0.8,
             source="drawn from a model of SenseTime Helios Venus, 29 June - 12 July 2020 (Hu et al., SC'21)",
             licence="CC BY 4.0",
-            note="gangs up to 160 GPUs at 0.9 of the fitted load; strict FIFO on 80 nodes of 8 GPUs waits 7.0 h",
+            note="Gangs up to 160 GPUs, 0.8 of the source's load; FIFO on 80 nodes of 8 GPUs waits 7.2 h on average",
         ),
     )
 }
@@ -89,4 +95,6 @@ def resolve(text: str) -> Path:
         return there
     if there.suffix or len(there.parts) > 1:
         raise InputError(f"{text}: no such file; bundled traces are {', '.join(_BUNDLED)}")
+    if text not in _BUNDLED:
+        raise UnknownNameError("trace file or bundled trace", text, _BUNDLED)
     return path(text)

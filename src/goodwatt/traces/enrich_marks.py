@@ -56,7 +56,7 @@ def with_marks(trace: Trace) -> Trace:
 def _marks_of(path: Path) -> tuple[str, ...]:
     """The marker in the first row of a job table."""
     if path.suffix == ".parquet":
-        import polars  # noqa: PLC0415 # 0.2 s of start-up, for this format only
+        import polars  # 0.2 s of start-up, for this format only
 
         text = polars.scan_parquet(path).select(COLUMN).head(1).collect().item()
     else:
@@ -93,6 +93,6 @@ def _packed(file: IO[bytes]) -> gzip.GzipFile:
 
 
 def _add_to_parquet(plain: Path, part: Path, text: str) -> None:
-    import polars  # noqa: PLC0415 # 0.2 s of start-up, for this format only
+    import polars  # 0.2 s of start-up, for this format only
 
     polars.read_parquet(plain).with_columns(polars.lit(text).alias(COLUMN)).write_parquet(part)

@@ -28,6 +28,8 @@ from goodwatt.traces.trace import Trace
 
 DEFAULT_DAYS = 14.0
 MAX_JOBS = 20_000_000
+DEMAND_TOLERANCE = 0.01
+CORRECTIONS = 5  # of the number of jobs, until a few large ones no longer move the demand away from what was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +108,37 @@ def draw(
         model = without_gangs_above(model, gpus)
     target = (1.0 if load is None else load) * (model.mean_demand_gpus if gpus is None else gpus)
     per_day = target * DAY_S / model.gpu_s_per_job
-    count = jobs or max(1, round(per_day * (days or DEFAULT_DAYS)))
+    if jobs is not None:
+        return _draw(model, seed, _checked(jobs), jobs / per_day * DAY_S, target)
+    span_s = (days or DEFAULT_DAYS) * DAY_S
+    drawn = best = _draw(model, seed, _checked(round(per_day * span_s / DAY_S)), span_s)
+    for _ in range(CORRECTIONS):
+        reached = drawn.mean_demand_gpus / target
+        if abs(reached - 1) < DEMAND_TOLERANCE:
+            return drawn
+        drawn = _draw(model, seed, _checked(round(len(drawn) / reached)), span_s)
+        best = min(best, drawn, key=lambda d: abs(d.mean_demand_gpus - target))
+    return best
+
+
+def _checked(count: int) -> int:
     if count > MAX_JOBS:
-        raise InputError(f"expected at most {MAX_JOBS} jobs, got {count}: ask for fewer days or less load")
-    return _draw(model, Streams.of(seed), seed, count, count / per_day * DAY_S, None if days or not jobs else target)
+        raise InputError(f"expected at most {MAX_JOBS:,} jobs, got {count:,}: ask for fewer days or less load")
+    return max(1, count)
 
 
-def _draw(model: TraceModel, streams: Streams, seed: int, count: int, span_s: float, target: float | None) -> Drawn:
+def _draw(model: TraceModel, seed: int, count: int, span_s: float, target: float | None = None) -> Drawn:
     """Sizes, then who and when, then durations; with a target, the span follows from the GPU-seconds drawn."""
+    streams = Streams.of(seed)
     sizes = draw_sizes(model, count, streams.sizes)
     bursts = draw_bursts(model, sizes, streams.bursts)
     habits = draw_habits(model, sizes.group[bursts.first], span_s, streams)
-    duration_s, tenth = draw_durations(model, sizes.group, habits.score[bursts.of_job], streams.durations)
+    duration_s, tenth = draw_durations(model, sizes, habits.score[bursts.of_job], streams.durations)
     if target is not None:
         span_s = float((sizes.gpus * duration_s).sum()) / target
     submit_s = draw_submissions(model, habits, bursts, duration_s, span_s, streams)
     order = np.argsort(submit_s, kind="stable")
+    burst = bursts.of_job[order]
     return Drawn(
         model=model,
         seed=seed,
@@ -130,9 +147,9 @@ def _draw(model: TraceModel, streams: Streams, seed: int, count: int, span_s: fl
         num_gpus=sizes.num_gpus[order],
         gpu_milli=sizes.gpu_milli[order],
         duration_s=duration_s[order],
-        user=habits.user[bursts.of_job][order],
-        template=habits.template[bursts.of_job][order],
-        partition=habits.partition[bursts.of_job][order],
+        user=habits.user[burst],
+        template=habits.template[burst],
+        partition=habits.partition[burst],
         status=draw_statuses(model, tenth, streams.statuses)[order],
     )
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from goodwatt.errors import InputError
-from goodwatt.traces.generate_model import GRID, SizeGroup, TraceModel
+from goodwatt.traces.generate_model import GRID, SizeGroup, TraceModel, log_linear_mean
 from goodwatt.traces.statistics_columns import (
     DAY_S,
     HOUR_S,
@@ -98,6 +98,17 @@ def _day_sigma(hours: Floats, rhythm: Floats, per_day: float) -> float:
     return math.sqrt(max(0.0, spread - float(np.mean(1 / np.maximum(counts, 1)))))
 
 
+def _durations(duration_s: Floats, gpus: Floats) -> tuple[float, ...]:
+    """Durations at the quantiles of GRID, scaled (usually by a few per cent) so that the group's GPU-seconds are kept.
+
+    What they lose otherwise: the tail between two points of GRID, and longer runs of the larger jobs of a group.
+    """
+    quantiles = np.quantile(np.maximum(duration_s, 1.0), GRID)
+    wanted = float((gpus * duration_s).sum() / max(gpus.sum(), 1e-9))
+    scaled = np.clip(quantiles * wanted / max(log_linear_mean(tuple(quantiles)), 1.0), 1.0, quantiles[-1])
+    return tuple(scaled.tolist())
+
+
 def _burst_jobs(submit_s: Floats) -> float:
     """Mean jobs of a burst, if bursts arrive at random and their sizes are geometric.
 
@@ -182,7 +193,7 @@ def _group(columns: TraceColumns, shapes: Ints, inverse: Ints, part: Ints, count
         shapes=tuple((int(key) // 1001, int(key) % 1001) for key in shapes),
         shape_shares=tuple((jobs / jobs.sum()).tolist()),
         share=float(jobs.sum() / counts.sum()),
-        duration_s=tuple(np.quantile(np.maximum(columns.duration_s[members], 1.0), GRID).tolist()),
+        duration_s=_durations(columns.duration_s[members], columns.gpus[members]),
         burst_jobs=_burst_jobs(submit_s),
         chained=_chained(submit_s, columns.duration_s[members], (codes + 1) * len(counts) + inverse[members]),
         partition_shares=tuple((partitions / max(1, partitions.sum())).tolist()),

@@ -51,7 +51,7 @@ class SizeGroup:
     @property
     def mean_duration_s(self) -> float:
         """Mean of the distribution that the quantiles describe, log-linear between them."""
-        return _log_linear_mean(self.duration_s)
+        return log_linear_mean(self.duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class TraceModel:
     @classmethod
     def fit(cls, trace: Trace, *, origin_s: float = 0.0) -> TraceModel:
         """Fit a trace whose submit_s 0 is `origin_s` seconds after a Monday's midnight."""
-        from goodwatt.traces.generate_fit import fit  # noqa: PLC0415 - fitting builds on this file
+        from goodwatt.traces.generate_fit import fit
 
         return fit(trace, origin_s)
 
@@ -97,7 +97,7 @@ class TraceModel:
         gpus: float | None = None,
     ) -> Drawn:
         """Draw a trace; see generate.draw."""
-        from goodwatt.traces.generate import draw  # noqa: PLC0415 - drawing builds on this file
+        from goodwatt.traces.generate import draw
 
         return draw(self, seed, jobs=jobs, days=days, load=load, gpus=gpus)
 
@@ -124,7 +124,7 @@ class TraceModel:
             raise InputError(f"{path}: expected a trace model written by goodwatt, got {error}") from None
 
 
-def _log_linear_mean(quantiles: tuple[float, ...]) -> float:
+def log_linear_mean(quantiles: tuple[float, ...]) -> float:
     """Integral of the quantile function, exponential between the points of GRID: each piece is (b-a)/ln(b/a)."""
     total = 0.0
     for low, high, a, b in zip(GRID, GRID[1:], quantiles, quantiles[1:], strict=False):

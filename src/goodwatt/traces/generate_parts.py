@@ -141,25 +141,30 @@ def _zipf(uniform: Floats, ranks: int, exponent: float) -> Ints:
     return drawn
 
 
-def draw_durations(model: TraceModel, group: Ints, score: Floats, rng: Generator) -> tuple[Ints, Ints]:
+def draw_durations(model: TraceModel, sizes: Sizes, score: Floats, rng: Generator) -> tuple[Ints, Ints]:
     """Whole seconds, and the tenth of its group's distribution that each lies in.
 
-    A job's rank in its group comes from its template and its own noise (Gaussian copula with correlation `repeat`);
-    its duration is the group's quantile there, so the distribution is kept whatever the templates are.
+    A job's rank among those of its shape comes from its template and its own noise (Gaussian copula with correlation
+    `repeat`); its duration is the group's quantile there, so the distribution is kept whatever the templates are.
     """
-    noisy = np.sqrt(model.repeat) * score + np.sqrt(1 - model.repeat) * rng.standard_normal(len(group))
-    duration = np.empty(len(group), np.int64)
-    tenth = np.empty(len(group), np.int64)
+    noisy = np.sqrt(model.repeat) * score + np.sqrt(1 - model.repeat) * rng.standard_normal(len(score))
+    quantile = _quantiles(sizes.shape, noisy, rng)
+    duration = np.empty(len(score), np.int64)
     for number, fitted in enumerate(model.groups):
-        jobs = np.flatnonzero(group == number)
-        if len(jobs):
-            rank = np.empty(len(jobs), np.int64)
-            rank[np.argsort(noisy[jobs], kind="stable")] = np.arange(len(jobs))
-            quantile = (rank + rng.random(len(jobs))) / len(jobs)
-            logs = np.interp(quantile, GRID, np.log(np.maximum(fitted.duration_s, 1.0)))
-            duration[jobs] = np.maximum(1, np.round(np.exp(logs)))
-            tenth[jobs] = np.minimum(quantile * 10, 9)
-    return duration, tenth
+        jobs = sizes.group == number
+        logs = np.interp(quantile[jobs], GRID, np.log(np.maximum(fitted.duration_s, 1.0)))
+        duration[jobs] = np.maximum(1, np.round(np.exp(logs)))
+    return duration, np.minimum(quantile * 10, 9).astype(np.int64)
+
+
+def _quantiles(shape: Ints, noisy: Floats, rng: Generator) -> Floats:
+    """One quantile in each of n equal parts for the n jobs of a shape, in the order of `noisy`; `shape` is sorted."""
+    order = np.lexsort((noisy, shape))
+    count = np.bincount(shape)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    quantile = np.empty(len(shape))
+    quantile[order] = (np.arange(len(shape)) - first[shape] + rng.random(len(shape))) / count[shape]
+    return quantile
 
 
 def draw_submissions(
