@@ -115,8 +115,13 @@ class ClusterState:
 
     def shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> str | None:
         """Why this placement cannot be made now; None if it can."""
-        if len(dict(nodes)) != len(nodes) or sum([count for _, count in nodes]) != job.num_gpus:
-            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number or names a node twice"
+        counts = [count for _, count in nodes]
+        if (
+            len(dict(nodes)) != len(nodes)
+            or sum(counts) != job.num_gpus
+            or (len(nodes) != 1 and min(counts, default=0) < 1)
+        ):
+            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number, nothing, or names a node twice"
         allowed = self.eligible(job).nodes & self.up
         for node, count in nodes:
             if not 0 <= node < len(self.capacity) or not allowed >> node & 1:
@@ -240,10 +245,9 @@ class ClusterState:
             used = dict(self.shares[node])
             if job.gpu_milli < WHOLE_GPU_MILLI:
                 gpu = mask.bit_length() - 1
-                room = (
-                    WHOLE_GPU_MILLI - used[gpu] if gpu in used else WHOLE_GPU_MILLI * (self.free_mask[node] >> gpu & 1)
-                )
-                if mask.bit_count() != 1 or room < job.gpu_milli:
+                unused = WHOLE_GPU_MILLI if mask & self.free_mask[node] else 0
+                room = WHOLE_GPU_MILLI - used[gpu] if gpu in used else unused
+                if mask < 1 or mask.bit_count() != 1 or room < job.gpu_milli:
                     return f"GPU mask {mask:b} of node {node} has no room for {job.gpu_milli} thousandths"
             elif mask & ~self.free_mask[node] or mask.bit_count() != count:
                 return f"GPU mask {mask:b} of node {node} is not {count} free GPUs"
