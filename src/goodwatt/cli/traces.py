@@ -27,7 +27,7 @@ CpuOnly = Annotated[bool, typer.Option("--cpu-only", help="Keep jobs that ask fo
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Go past rows that cannot be used.")]
 Origin = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Local time of submit_s 0, for hours and weekdays. [default: a Monday, 00:00]"),
+    typer.Option(metavar="TIME", help="Local time of submit_s 0, for hours and weekdays. Default: a Monday, 00:00."),
 ]
 
 
@@ -144,7 +144,7 @@ def generate(
         str, typer.Option(metavar="FILE", help="Trace to resemble: a file, a bundled trace, or a saved model (.json).")
     ] = "philly-like",
     jobs: Annotated[int | None, typer.Option(metavar="N", help="How many jobs.")] = None,
-    days: Annotated[float | None, typer.Option(metavar="D", help="How many days. [default: 14]")] = None,
+    days: Annotated[float | None, typer.Option(metavar="D", help="How many days; 14 by default.")] = None,
     load: Annotated[float | None, typer.Option(help="Mean demand, as a factor of the source's or of --gpus.")] = None,
     gpus: Annotated[float | None, typer.Option(metavar="G", help="GPUs of the cluster that is to run it.")] = None,
     seed: Seed = 0,
@@ -173,7 +173,7 @@ def generate(
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="Name of a public trace (see `goodwatt traces list`).")],
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to. [default: ./NAME]")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to; ./NAME by default.")] = None,
     file: Annotated[list[str] | None, typer.Option(help="Only this file; repeat for several.")] = None,
     as_json: Json = False,
 ) -> None:
