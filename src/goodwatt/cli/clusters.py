@@ -15,7 +15,7 @@ NAME_HELP = "A preset, a file, or generated:gpus=1000,gpu=H100-SXM,per_node=8."
 @app.command("list")
 def list_clusters(as_json: Json = False) -> None:
     """List the presets; each name stands wherever a cluster file does."""
-    from goodwatt.cli.cluster_view import print_list  # noqa: PLC0415 - rich and the catalogue, when asked for
+    from goodwatt.cli.cluster_view import print_list
 
     print_list(as_json)
 
@@ -27,7 +27,7 @@ def show(
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a cluster file to start your own from.")] = False,
 ) -> None:
     """Show what one cluster is made of: nodes, partitions, racks, power, and where the figures come from."""
-    from goodwatt.cli.cluster_view import print_cluster, print_yaml  # noqa: PLC0415 - rich, when asked for
+    from goodwatt.cli.cluster_view import print_cluster, print_yaml
 
     if as_yaml:
         print_yaml(name)

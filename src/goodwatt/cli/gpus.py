@@ -15,7 +15,7 @@ NAME_HELP = "A name, an unambiguous prefix, an alias or a value of nvidia.com/gp
 @app.command("list")
 def list_gpus(as_json: Json = False) -> None:
     """List every GPU kind, after checking the whole catalogue."""
-    from goodwatt.cli.gpu_view import print_list  # noqa: PLC0415 - rich and pydantic, when asked for
+    from goodwatt.cli.gpu_view import print_list
 
     print_list(as_json)
 
@@ -23,6 +23,6 @@ def list_gpus(as_json: Json = False) -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help=NAME_HELP)], as_json: Json = False) -> None:
     """Show one GPU kind: its figures, the other names it goes by, and the source of each figure."""
-    from goodwatt.cli.gpu_view import print_kind  # noqa: PLC0415 - rich and pydantic, when asked for
+    from goodwatt.cli.gpu_view import print_kind
 
     print_kind(name, as_json)

@@ -31,6 +31,11 @@ class Composite:
         """As the order is."""
         return self.order.preemptive
 
+    @property
+    def head_only(self) -> bool:
+        """As the order is."""
+        return self.order.head_only
+
     def new_memory(self) -> Memory:
         """The order's."""
         return self.order.new_memory()

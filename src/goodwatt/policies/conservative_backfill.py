@@ -23,6 +23,7 @@ class ConservativeBackfill(QueueOrder):
     """
 
     name: ClassVar[str] = "conservative-backfill"
+    head_only: ClassVar[bool] = False
 
     estimate: estimate.Source = "requested"
     depth: int = 100

@@ -25,6 +25,7 @@ class EasyBackfill(QueueOrder):
     """
 
     name: ClassVar[str] = "easy-backfill"
+    head_only: ClassVar[bool] = False
 
     estimate: estimate.Source = "requested"
     depth: int = 500

@@ -21,6 +21,7 @@ class Las(QueueOrder):
     """
 
     name: ClassVar[str] = "las"
+    head_only: ClassVar[bool] = False
     preemptive: ClassVar[bool] = True
 
     period_s: float = 600.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.job_run import JobRun
@@ -40,6 +40,10 @@ class Order(Protocol):
     def preemptive(self) -> bool:
         """Whether it stops running jobs."""
 
+    @property
+    def head_only(self) -> bool:
+        """Whether it never looks behind a job that does not fit."""
+
     def new_memory(self) -> Memory:
         """What it carries from decision to decision."""
 
@@ -58,6 +62,7 @@ class QueueOrder:
     """
 
     preemptive: ClassVar[bool] = False
+    head_only: ClassVar[bool] = True
 
     @property
     def oracle(self) -> bool:
@@ -89,23 +94,32 @@ def changed_pools(view: View) -> list[Pool]:
 def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> list[Place]:
     """Place jobs from the head of the queue until one does not fit.
 
-    A placement is made in `state`, a what-if, only once another job has to be tried after it.
+    A placement is made in `state`, a what-if, only once another job that could fit has to be tried after it.
     """
     placed: list[Place] = []
-    held = HeldByQuota(view)
+    held = HeldByQuota(view) if view.quotas is not None else None
     tried: JobRequest | None = None
     for _, _, run in pool.queue:
-        if held(run.spec):
+        job = run.spec
+        if held is not None and held(job):
             continue
         if tried is not None:
+            if not could_fit(job, state.free_gpus - tried.num_gpus):
+                break
             state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
-        place = placement.place(run.spec, state, view)
+        place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
         if place is None:
             break
-        tried = run.spec
-        held.add(tried)
+        tried = job
+        if held is not None:
+            held.add(job)
         placed.append(place)
     return placed
+
+
+def could_fit(job: JobRequest, free_gpus: int) -> bool:
+    """Whether so many wholly free GPUs may be enough; a share of a GPU may fit without any."""
+    return job.num_gpus <= free_gpus or job.gpu_milli < WHOLE_GPU_MILLI
 
 
 class HeldByQuota:

@@ -21,6 +21,7 @@ class Srtf(QueueOrder):
     """
 
     name: ClassVar[str] = "srtf"
+    head_only: ClassVar[bool] = False
     preemptive: ClassVar[bool] = True
 
     @property

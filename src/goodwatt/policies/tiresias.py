@@ -22,6 +22,7 @@ class Tiresias(QueueOrder):
     """
 
     name: ClassVar[str] = "tiresias"
+    head_only: ClassVar[bool] = False
     preemptive: ClassVar[bool] = True
 
     threshold_gpu_s: float = 18_000.0

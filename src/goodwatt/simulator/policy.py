@@ -55,7 +55,9 @@ class Policy(Protocol):
     """What decides.
 
     `name` is the specification that makes it ("sjf+fgd"); `oracle` says that it reads true durations, which only
-    then `View.true_remaining_s` gives away; `preemptive` selects the engine settings for policies that stop jobs.
+    then `View.true_remaining_s` gives away; `preemptive` selects the engine settings for policies that stop jobs;
+    `head_only` says that it never looks behind a waiting job that does not fit, so it need not be asked when a job
+    arrives there.
     """
 
     @property
@@ -69,6 +71,10 @@ class Policy(Protocol):
     @property
     def preemptive(self) -> bool:
         """Whether it may stop running jobs."""
+
+    @property
+    def head_only(self) -> bool:
+        """Whether it serves queues strictly from the head."""
 
     def new_memory(self) -> Memory:
         """An empty memory."""

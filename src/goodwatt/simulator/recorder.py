@@ -6,6 +6,7 @@ held then, so every integral is exact. Totals are summed in the order of events,
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass, replace
 
@@ -57,43 +58,40 @@ class Recorder:
         self.totals = Totals(time_s=start_s)
         self.marks: dict[str, Totals] = {}
         self.dirty = True
-        self._budget_w = budget_w
+        self._budget_w = math.inf if budget_w is None else budget_w
         self._step_s = step_s
         self.last_s = start_s
         self._row_s = float("-inf")
-        self._gpu_w = self._host_w = self._busy = 0.0
+        self._gpu_w = self._host_w = self._watts = self._busy = 0.0
 
     def advance(self, now_s: float, state: ClusterState, power: IdleActivePower, queued: int, running: int) -> None:
         """Account for the time from `last_s` up to now, in which nothing changed."""
-        last = self.last_s
+        last, totals = self.last_s, self.totals
         elapsed = now_s - last
         if self.dirty:
             self._gpu_w, self._host_w = power.watts(state.up_nodes, state.used_milli)
             self._busy = sum(state.used_milli) / WHOLE_GPU_MILLI
+            self._watts = self._gpu_w + self._host_w
+            totals.peak_w = max(totals.peak_w, self._watts)
             self.dirty = False
-        watts = self._gpu_w + self._host_w
         if last - self._row_s >= self._step_s:
             self._row_s = last
             self.times.append(last)
             self.queued.append(queued)
             self.running.append(running)
             self.busy.append(self._busy)
-            self.power.append(watts)
-        self._integrate(elapsed, watts, state, queued)
-        self.last_s = now_s
-
-    def _integrate(self, elapsed: float, watts: float, state: ClusterState, queued: int) -> None:
-        totals = self.totals
+            self.power.append(self._watts)
         totals.gpu_j += self._gpu_w * elapsed
         totals.host_j += self._host_w * elapsed
         totals.busy_gpu_s += self._busy * elapsed
-        totals.peak_w = max(totals.peak_w, watts)
-        if self._budget_w is not None and watts > self._budget_w:
+        if self._watts > self._budget_w:
             totals.over_budget_s += elapsed
         if queued:
             totals.queued_s += elapsed
-            if state.free_gpus:
-                totals.split_s += elapsed * (state.free_gpus - state.whole_node_gpus) / state.free_gpus
+            free = state.free_gpus
+            if free:
+                totals.split_s += elapsed * (free - state.whole_node_gpus) / free
+        self.last_s = now_s
 
     def mark(self, name: str, now_s: float, live: list[JobRun]) -> None:
         """Keep the totals as they are now, work of the running jobs included."""

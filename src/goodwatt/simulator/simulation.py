@@ -78,6 +78,8 @@ class Simulation:
         self._empty = self.state.copy()
         self.power = IdleActivePower(self.state)
         self.quotas = QuotaUse.of(cluster.quotas)
+        # A quota may hold the head back, and then others may pass it.
+        self._head_only = policy.head_only and self.quotas is None
         self.live: dict[str, JobRun] = {}
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, self.engine.timeline_step_s, options.draw)
@@ -353,7 +355,8 @@ class Simulation:
         run.key = self.policy.queue_key(run, self.view)
         run.sequence = self.sequence = self.sequence + 1
         pool.queue.add((run.key, run.index, run))
-        self._change(pool)
+        if not self._head_only or pool.queue[0][2] is run:
+            self._change(pool)
 
     def _change(self, pool: Pool) -> None:
         pool.changed = True

@@ -1,0 +1,22 @@
+"""The files that a comparison leaves: comparison.json, comparison.csv with a row per run, manifest.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goodwatt.cli.comparison_view import comparison_json
+from goodwatt.policies.comparison import Comparison
+from goodwatt.policies.comparison_table import ComparisonTable
+from goodwatt.simulator.outputs import write_json, write_table
+
+
+def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: Mapping[str, Any]) -> None:
+    """Write them; the folder is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "comparison.json", {**comparison_json(table), "partial": comparison.partial})
+    write_json(folder / "manifest.json", facts)
+    runs = [{"window": r.window, **r.summary} for r in comparison.results]
+    names = list(runs[0]) if runs else []
+    write_table(folder / "comparison.csv", names, [[run.get(name) for run in runs] for name in names])

@@ -1,0 +1,62 @@
+"""What replay and compare read: the trace, and whether its jobs fit the cluster."""
+
+from __future__ import annotations
+
+import typer
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.gang import never_fits
+from goodwatt.cluster.state import ClusterState
+from goodwatt.errors import InputError
+from goodwatt.traces import bundled
+from goodwatt.traces.reading import read_trace
+from goodwatt.traces.trace import Trace
+
+MOST_PROBLEMS = 5
+
+
+def load_trace(name_or_path: str, format_name: str | None, skip_bad_rows: bool) -> Trace:
+    """A bundled trace by name, or a file or folder; says on stderr what was left out and why."""
+    trace = read_trace(bundled.resolve(name_or_path), format=format_name, skip_bad_rows=skip_bad_rows)
+    for dropped in trace.dropped:
+        note(f"{trace.name}: {dropped.count:,} rows left out: {dropped.reason} (first: line {dropped.first_line})")
+    if trace.bad_rows:
+        note(f"{trace.name}: {len(trace.bad_rows):,} bad rows skipped, the first: {trace.bad_rows[0]}")
+    if trace.synthetic:
+        note(f"{trace.name}: synthetic: {', '.join(trace.synthetic)}")
+    if not trace.jobs:
+        raise InputError(f"{name_or_path}: no jobs to replay")
+    return trace
+
+
+def check_fits(trace: Trace, cluster: Cluster, skip: bool) -> None:
+    """Refuse a trace with jobs that this cluster can never run; with `skip` only say how many there are."""
+    empty = ClusterState(cluster)
+    reasons: dict[object, str | None] = {}
+    problems = []
+    for index, job in enumerate(trace.jobs):
+        shape = (
+            job.partition,
+            job.gpu_kind,
+            job.num_gpus,
+            job.gpu_milli,
+            job.cpu_milli,
+            job.memory_mib,
+            job.gpu_memory_mib,
+        )
+        if shape not in reasons:
+            reasons[shape] = never_fits(job, empty)
+        if reasons[shape] is not None:
+            problems.append(f"line {trace.line_of(index)}, job {job.job_id}: {reasons[shape]}")
+    if not problems:
+        return
+    shown = "\n  ".join(problems[:MOST_PROBLEMS])
+    text = f"{len(problems):,} of {len(trace.jobs):,} jobs of {trace.name} can never run on {cluster.name}:\n  {shown}"
+    if not skip:
+        raise InputError(f"{text}\nchoose another cluster, or go on without them: --skip-bad-rows")
+    note(text)
+
+
+def note(text: str) -> None:
+    """A line for the person, beside the results."""
+    typer.echo(f"goodwatt: {text}", err=True)

@@ -1,0 +1,67 @@
+"""What made a result: enough to repeat it bit for bit, and to know what it cost."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import resource
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from goodwatt import __version__
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.fingerprint import fingerprint
+from goodwatt.simulator.engine import Engine
+from goodwatt.traces.trace import Trace
+
+_STARTED_S = time.monotonic()
+
+
+def command_line() -> str:
+    """The command as somebody would type it."""
+    return shlex.join(["goodwatt", *sys.argv[1:]])
+
+
+def cost() -> dict[str, float]:
+    """CPU seconds of this process and its workers so far, and seconds since it started."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_s = sum(u.ru_utime + u.ru_stime for u in used)
+    return {"cpu_s": round(cpu_s, 3), "wall_s": round(time.monotonic() - _STARTED_S, 3)}
+
+
+def manifest(trace: Trace, cluster: Cluster, engine: Engine, **more: Any) -> dict[str, Any]:
+    """The manifest of a run; `more` are its policies, seeds and options."""
+    return {
+        "command": command_line(),
+        "version": __version__,
+        **more,
+        "trace": {
+            "name": trace.name,
+            "format": trace.format,
+            "jobs": len(trace.jobs),
+            "sha256": trace.sha256,
+            "synthetic": list(trace.synthetic),
+        },
+        "cluster": {"name": cluster.name, "gpus": cluster.num_gpus, "sha256": fingerprint(cluster)},
+        "engine": {"name": engine.name, "sha256": _hash([asdict(engine.plain), asdict(engine.preemptive)])},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        **cost(),
+    }
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a device of the kernel
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown processor"

@@ -1,0 +1,73 @@
+"""`goodwatt policies`: which there are, what they do, which parameters they take."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+
+from goodwatt.cli.replay import JsonOption
+
+app = typer.Typer(help="Scheduling policies.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_policies(json: JsonOption = False) -> None:
+    """List all policies: orders say what runs next, placements where."""
+    from goodwatt.policies.registry import names
+
+    entries = [_facts(name, part) for name, part in names().items()]
+    if json:
+        _print_json(entries)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("policy", "is a", "parameters", "what it does"):
+        table.add_column(title, overflow="fold")
+    for entry in sorted(entries, key=lambda e: (e["is"] != "order", e["name"])):
+        marks = "".join(f", {mark}" for mark in ("oracle", "preemptive") if entry[mark])
+        table.add_row(entry["name"], entry["is"] + marks, ", ".join(entry["parameters"]), entry["summary"])
+    Console().print(table)
+    Console().print(
+        "\nCombine an order with a placement: sjf+fgd. Details: goodwatt policies show NAME", highlight=False
+    )
+
+
+@app.command("show")
+def show_policy(name: Annotated[str, typer.Argument(help="The policy.")], json: JsonOption = False) -> None:
+    """Explain one policy, with its source and its parameters."""
+    from goodwatt.policies.registry import find
+
+    facts = _facts(name, find(name))
+    if json:
+        _print_json(facts)
+        return
+    marks = "".join(f", {mark}" for mark in ("oracle", "preemptive") if facts[mark])
+    typer.echo(f"{name} ({facts['is']}{marks})\n\n{facts['text']}")
+    for key, default in facts["parameters"].items():
+        typer.echo(f"\n  {name}:{key}={default}")
+
+
+def _facts(name: str, part: type[Any]) -> dict[str, Any]:
+    from goodwatt.policies.registry import parameters, role_of
+
+    text = inspect.getdoc(part) or ""
+    made = part()
+    return {
+        "name": name,
+        "is": role_of(part),
+        "oracle": getattr(made, "oracle", False),
+        "preemptive": getattr(made, "preemptive", False),
+        "summary": text.split("\n\n")[0].replace("\n", " "),
+        "text": text,
+        "parameters": {key: default for key, (_, default) in parameters(part).items()},
+    }
+
+
+def _print_json(content: Any) -> None:
+    import orjson
+
+    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())

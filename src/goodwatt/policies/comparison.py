@@ -1,0 +1,145 @@
+"""Compare policies: each on the same windows of a trace with the same seeds, over processes.
+
+A window is a stretch of submissions; its run begins empty, counts energy, work and unfinished jobs up to the end of
+the window and goes on until the last job has ended, so that completion times are known for all. What the numbers
+mean is in `simulator.summary`, which differences are more than noise in `bootstrap`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import Job
+from goodwatt.policies.registry import make_policy
+from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.run import run
+from goodwatt.simulator.simulation import RunOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What all policies are run on."""
+
+    jobs: Sequence[Job]
+    cluster: Cluster
+    engine: Engine
+    budget_w: float | None = None
+    draw: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Submissions from `from_s` up to, not including, `until_s`."""
+
+    label: str
+    from_s: float
+    until_s: float
+
+    def jobs(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Those of sorted `jobs` that are submitted inside."""
+        first = bisect_left(jobs, self.from_s, key=lambda job: job.submit_s)
+        last = bisect_left(jobs, self.until_s, key=lambda job: job.submit_s)
+        return jobs[first:last]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run of a comparison."""
+
+    policy: str
+    window: Window
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The runs that were finished, in the order policy, window, seed; `partial` if some were not."""
+
+    results: list[RunResult]
+    policies: tuple[str, ...]
+    windows: tuple[Window, ...]
+    seeds: tuple[int, ...]
+    reference: str
+    partial: bool = field(default=False)
+
+
+def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
+    """Equal windows over the span of the submissions, the last one including its end."""
+    if not jobs:
+        return ()
+    first, last = jobs[0].submit_s, jobs[-1].submit_s + 1.0
+    edges = [first + (last - first) * i / windows for i in range(windows)] + [last]
+    return tuple(Window(f"{i + 1}/{windows}", a, b) for i, (a, b) in enumerate(itertools.pairwise(edges)))
+
+
+def run_case(scenario: Scenario, case: Case) -> RunResult:
+    """Run one policy on one window with one seed."""
+    options = RunOptions(
+        seed=case.seed,
+        start_s=case.window.from_s,
+        horizon_s=case.window.until_s,
+        drain=True,
+        budget_w=scenario.budget_w,
+        draw=scenario.draw,
+    )
+    jobs = case.window.jobs(scenario.jobs)
+    return run(jobs, scenario.cluster, make_policy(case.policy), scenario.engine, options, case.window.label)
+
+
+def compare(
+    scenario: Scenario,
+    policies: Sequence[str],
+    windows: int,
+    seeds: Sequence[int],
+    workers: int,
+    done: Callable[[Case], None] = lambda _: None,
+) -> Comparison:
+    """Run everything; `done` is told of each run that ends. Ctrl-C leaves what is finished, marked as partial."""
+    for policy in policies:
+        make_policy(policy)
+    parts = split(scenario.jobs, windows)
+    cases = [Case(*case) for case in itertools.product(policies, parts, seeds)]
+    results: dict[Case, RunResult] = {}
+    partial = False
+    try:
+        for case, result in _results(scenario, cases, min(workers, len(cases))):
+            results[case] = result
+            done(case)
+    except KeyboardInterrupt:
+        partial = True
+    ordered = [results[case] for case in cases if case in results]
+    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial)
+
+
+def _results(scenario: Scenario, cases: list[Case], workers: int) -> Iterator[tuple[Case, RunResult]]:
+    if workers <= 1:
+        yield from ((case, run_case(scenario, case)) for case in cases)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _set_scenario, (scenario,)) as pool:
+        waiting = {pool.submit(_run_here, case): case for case in cases}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_here: dict[str, Any] = {}
+"""The scenario of this worker process: sent once, used by all its runs."""
+
+
+def _set_scenario(scenario: Scenario) -> None:
+    _here["scenario"] = scenario
+
+
+def _run_here(case: Case) -> RunResult:
+    return run_case(_here["scenario"], case)
