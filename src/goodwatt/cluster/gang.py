@@ -6,7 +6,7 @@ in Lucid (Hu et al., ASPLOS 2023). Which node among equals is the lowest index.
 
 from __future__ import annotations
 
-from goodwatt.cluster.bitset import first, members
+from goodwatt.cluster.bitset import first, lowest, members
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts, host_share
 
@@ -20,15 +20,13 @@ def gang_nodes(job: JobRequest, state: ClusterState, among: int = -1) -> NodeCou
         if left < size:
             continue
         empty = state.by_free[size] & state.full_of[size] & allowed
-        for node in members(state.host_fit(empty, *host_share(job, size))):
+        for node in members(lowest(state.host_fit(empty, *host_share(job, size)), left // size)):
             taken.append((node, size))
             left -= size
-            if left < size:
-                break
-        if left < size:
-            break
-    if not left:
-        return tuple(taken)
+        if not left:
+            return tuple(taken)
+        if taken and left < size and (rest := _emptiest(job, state, allowed, left, taken)) is not None:
+            return (*taken, (rest, left))
     rest = _emptiest(job, state, allowed, left, taken)
     return None if rest is None else (*taken, (rest, left))
 
