@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
-from goodwatt.policies.order import Placement
+from goodwatt.policies.order import Placement, could_fit
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.view import View
 
@@ -33,7 +33,7 @@ class Reservation:
         mark = state.checkpoint()
         for end_s, _, other in sorted(ends, key=lambda entry: entry[:2]):
             state.release(other)
-            place = placement.place(job, state, view)
+            place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
             if place is not None:
                 self.start_s = end_s
                 self._spare = {node: state.free_mask[node].bit_count() - count for node, count in place.nodes}

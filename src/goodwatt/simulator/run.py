@@ -11,7 +11,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import JobColumns, RunResult, Timeline
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.simulation import DEFAULTS, RunOptions, Simulation
 from goodwatt.simulator.summary import summarise
 
 Progress = Callable[[int], None]
@@ -23,7 +23,7 @@ def run(
     cluster: Cluster,
     policy: Policy,
     engine: Engine | None = None,
-    options: RunOptions = RunOptions(),
+    options: RunOptions = DEFAULTS,
     window: str = "1/1",
     progress: Progress | None = None,
 ) -> RunResult:

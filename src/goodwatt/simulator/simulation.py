@@ -22,7 +22,7 @@ from simpy.events import Event
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import never_fits
-from goodwatt.cluster.job import Job
+from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator import processes
@@ -56,6 +56,9 @@ class RunOptions:
     draw: bool = False
 
 
+DEFAULTS = RunOptions()
+
+
 class Simulation:
     """The state of a run and the four verbs on it.
 
@@ -69,7 +72,7 @@ class Simulation:
         cluster: Cluster,
         policy: Policy,
         engine: Engine | None = None,
-        options: RunOptions = RunOptions(),
+        options: RunOptions = DEFAULTS,
     ) -> None:
         self.cluster, self.policy, self.options = cluster, policy, options
         self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
@@ -103,7 +106,7 @@ class Simulation:
             policy.oracle,
         )
         self.executor = Executor(self)
-        self._set_going(self.start_s)
+        self.set_going(self.start_s)
 
     # the verbs ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class Simulation:
         twin.view.now_s = self.view.now_s
         twin.executor = Executor(twin)
         twin.executor.refusals = self.executor.refusals[:]
-        twin._set_going(self.now_s)
+        twin.set_going(self.now_s)
         return twin
 
     # what processes do -------------------------------------------------------------------------------------------
@@ -219,7 +222,7 @@ class Simulation:
         """A waiting job takes its GPUs; DoesNotFitError, and nothing happened, if they are not free."""
         now = self.clock.now
         run.placement = self.state.allocate(run.spec, nodes, gpus)
-        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.index, run))
         pool.running[run.spec.job_id] = run
         run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
@@ -257,6 +260,10 @@ class Simulation:
             self.wake_s = time_s
             self.clock.call(time_s, Kind.WAKE, self._on_wake, time_s)
 
+    def pool_of(self, job: JobRequest) -> Pool:
+        """The pool that a job waits and runs in."""
+        return self._pool_of.get(job.partition) or self._pool_of[None]
+
     def never_fits(self, job: Job) -> str | None:
         """Why a job can never run on this cluster, or None; looked up once per distinct request."""
         request = (
@@ -268,7 +275,8 @@ class Simulation:
 
     # inside ------------------------------------------------------------------------------------------------------
 
-    def _set_going(self, now_s: float) -> None:
+    def set_going(self, now_s: float) -> None:
+        """Start a clock at this time and put on it all that is to come: after a fork, or when a saved run goes on."""
         self.clock = Clock(now_s)
         self.round = Event(self.clock)
         for process in (processes.arrivals, processes.scheduler, processes.outages, processes.marks):
@@ -338,7 +346,7 @@ class Simulation:
         self.stopped = self.stopped or self._all_done()
 
     def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:
-        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        pool = self.pool_of(run.spec)
         del pool.running[run.spec.job_id]
         if not ended:
             self.recorder.stay(run, now_s)
@@ -351,7 +359,7 @@ class Simulation:
 
     def _enqueue(self, run: JobRun) -> None:
         self.view.now_s = self.clock.now
-        pool = self._pool_of.get(run.spec.partition) or self._pool_of[None]
+        pool = self.pool_of(run.spec)
         run.key = self.policy.queue_key(run, self.view)
         run.sequence = self.sequence = self.sequence + 1
         pool.queue.add((run.key, run.index, run))

@@ -1,0 +1,200 @@
+"""A run as a file: what `save` writes, `load` takes up again, to the same bytes in the end.
+
+The file is JSON without code (nothing in it is executed), columns as base64 of their machine words. It holds the state
+of the run, not its inputs: whoever loads it brings the same jobs, cluster, policy, engine and options, which is checked
+by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.fingerprint import fingerprint
+from goodwatt.cluster.job import Job
+from goodwatt.cluster.state import Placement
+from goodwatt.errors import InputError
+from goodwatt.simulator.decisions import Group, Migrate, Place, Preempt, Refusal, WaitUntil
+from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.recorder import Recorder, Totals
+from goodwatt.simulator.result import Occupancy
+from goodwatt.simulator.simulation import DEFAULTS, RunOptions, Simulation
+
+FORMAT = "goodwatt run 1"
+
+_PLAIN = (
+    "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
+)  # fmt: skip
+_OWN = {"spec", "_job", "index", "placement", "key"}
+_DECISIONS = {kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group)}
+
+
+def save(simulation: Simulation, path: Path) -> None:
+    """Write the run as it stands; the file is replaced whole."""
+    text = json.dumps({"format": FORMAT, "inputs": _inputs(simulation), "state": _state(simulation)})
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def load(
+    path: Path,
+    jobs: Sequence[Job],
+    cluster: Cluster,
+    policy: Policy,
+    engine: Engine | None = None,
+    options: RunOptions = DEFAULTS,
+) -> Simulation:
+    """Take up a saved run. InputError if the file is damaged or belongs to other inputs."""
+    simulation = Simulation(jobs, cluster, policy, engine, options)
+    content = _read(path)
+    for name, value in _inputs(simulation).items():
+        if content["inputs"].get(name) != value:
+            raise InputError(f"{path}: saved with another {name}: expected {content['inputs'].get(name)}, got {value}")
+    try:
+        _restore(simulation, content["state"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: expected a saved run, got damaged content ({error!r})") from None
+    return simulation
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such saved run") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a saved run, got a file that cannot be read: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not {"inputs", "state"} <= content.keys():
+        got = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"{path}: expected a saved run of format {FORMAT!r}, got {got!r}")
+    return content
+
+
+def _inputs(sim: Simulation) -> dict[str, str]:
+    """Hashes of what the file does not hold, by name."""
+    jobs = hashlib.sha256()
+    for job in sim.jobs:
+        jobs.update(repr((job.job_id, job.submit_s, job.num_gpus, job.duration_s, job.partition)).encode())
+    return {
+        "trace": jobs.hexdigest(),
+        "cluster": fingerprint(sim.cluster),
+        "policy": sim.policy.name,
+        "engine": repr(sim.engine),
+        "options": repr(sim.options),
+    }
+
+
+def _state(sim: Simulation) -> dict[str, Any]:
+    return {
+        **{name: getattr(sim, name) for name in _PLAIN},
+        "now_s": sim.now_s,
+        "view_now_s": sim.view.now_s,
+        "up": format(sim.state.up, "x"),
+        "placed": list(sim.state.placements),
+        "runs": [_run_to_plain(run) for run in sim.live.values()],
+        "running": [list(pool.running) for pool in sim.view.pools],
+        "changed": [pool.changed for pool in sim.view.pools],
+        "refused": list(sim.refused.items()),
+        "refusals": [[r.time_s, _decision_to_plain(r.decision), r.reason] for r in sim.executor.refusals],
+        "random": sim.view.random.getstate(),
+        "memory": sim.view.memory.to_plain(),
+        "recorder": {name: _column_to_plain(value) for name, value in vars(sim.recorder).items()},
+    }
+
+
+def _restore(sim: Simulation, state: dict[str, Any]) -> None:
+    for name in _PLAIN:
+        setattr(sim, name, state[name])
+    runs = [_run_from_plain(plain, sim.jobs) for plain in state["runs"]]
+    sim.live = {run.spec.job_id: run for run in runs}
+    up = int(state["up"], 16)
+    for node in range(len(sim.cluster.nodes)):
+        sim.state.set_up(node, bool(up >> node & 1))
+    for job_id in state["placed"]:
+        run = sim.live[job_id]
+        nodes = tuple((node, mask.bit_count()) for node, mask in run.placement)
+        sim.state.allocate(run.spec, nodes, tuple(mask for _, mask in run.placement))
+        if sim.quotas is not None:
+            sim.quotas.add(run.spec, 1)
+    for pool, running, changed in zip(sim.view.pools, state["running"], state["changed"], strict=True):
+        pool.running = {job_id: sim.live[job_id] for job_id in running}
+        pool.changed = changed
+    for run in runs:
+        if not run.placement:
+            sim.pool_of(run.spec).queue.add((run.key, run.index, run))
+    sim.refused = {int(index): reason for index, reason in state["refused"]}
+    sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
+    version, words, gauss = state["random"]
+    sim.view.random.setstate((version, tuple(words), gauss))
+    sim.view.memory.load_plain(state["memory"])
+    sim.view.now_s = state["view_now_s"]
+    _restore_recorder(sim.recorder, state["recorder"])
+    sim.set_going(state["now_s"])
+
+
+def _run_to_plain(run: JobRun) -> dict[str, Any]:
+    plain = {name: getattr(run, name) for name in JobRun.__slots__ if name not in _OWN}
+    return {**plain, "index": run.index, "placement": run.placement, "key": run.key}
+
+
+def _run_from_plain(plain: dict[str, Any], jobs: Sequence[Job]) -> JobRun:
+    run = JobRun(jobs[plain["index"]], plain["index"])
+    for name, value in plain.items():
+        setattr(run, name, value)
+    run.placement = _placement(plain["placement"])
+    run.key = tuple(plain["key"]) if isinstance(plain["key"], list) else plain["key"]
+    return run
+
+
+def _placement(plain: list[list[int]]) -> Placement:
+    return tuple((node, mask) for node, mask in plain)
+
+
+def _decision_to_plain(decision: Any) -> dict[str, Any]:
+    values = {f.name: getattr(decision, f.name) for f in fields(decision)}
+    if isinstance(decision, Group):
+        values["decisions"] = [_decision_to_plain(step) for step in decision.decisions]
+    return {"is": type(decision).__name__, **values}
+
+
+def _decision_from_plain(plain: dict[str, Any]) -> Any:
+    values = {key: value for key, value in plain.items() if key != "is"}
+    if "decisions" in values:
+        values["decisions"] = tuple(_decision_from_plain(step) for step in values["decisions"])
+    if "nodes" in values:
+        values["nodes"] = _placement(values["nodes"])
+        values["gpus"] = None if values["gpus"] is None else tuple(values["gpus"])
+    return _DECISIONS[plain["is"]](**values)
+
+
+def _column_to_plain(value: Any) -> Any:
+    if isinstance(value, array):
+        return {"typecode": value.typecode, "words": base64.b64encode(value.tobytes()).decode()}
+    if isinstance(value, dict):
+        return {key: _column_to_plain(entry) for key, entry in value.items()}
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _restore_recorder(recorder: Recorder, plain: dict[str, Any]) -> None:
+    for name, value in plain.items():
+        if isinstance(value, dict) and "typecode" in value:
+            column = array(value["typecode"])
+            column.frombytes(base64.b64decode(value["words"]))
+            setattr(recorder, name, column)
+        else:
+            setattr(recorder, name, value)
+    recorder.totals = Totals(**plain["totals"])
+    recorder.marks = {name: Totals(**totals) for name, totals in plain["marks"].items()}
+    recorder.nodes = [_placement(placement) for placement in plain["nodes"]]
+    if plain["occupancy"] is not None:
+        recorder.occupancy = [Occupancy(*stay) for stay in plain["occupancy"]]
