@@ -8,7 +8,7 @@ from goodwatt.traces.reading import read_trace
 
 
 def main() -> None:
-    trace = read_trace(bundled.path("venus-like"))
+    trace = read_trace(bundled.path("venus"))
     summary = run(trace.jobs, load_cluster("example"), make_policy("fifo")).summary
     mean_h, p99_h = summary["mean_queueing_s"] / 3600, summary["p99_queueing_s"] / 3600
     print(f"{summary['finished']} of {summary['jobs']} jobs finished")

@@ -27,7 +27,7 @@ class SmallestFirst(QueueOrder):
 
 
 def main() -> None:
-    trace, cluster = read_trace(bundled.path("venus-like")), load_cluster("example")
+    trace, cluster = read_trace(bundled.path("venus")), load_cluster("example")
     for policy in (make_policy("fifo+best-fit"), Composite("smallest+best-fit", SmallestFirst(), BestFit())):
         summary = run(trace.jobs, cluster, policy).summary
         print(f"{policy.name:20} mean wait {summary['mean_queueing_s'] / 3600:6.2f} h")

@@ -1,4 +1,4 @@
-"""The bundled traces are what their description says, and can be drawn again from their models."""
+"""The bundled traces are what their description says: weeks of real traces, attributed, with a model beside them."""
 
 import csv
 import gzip
@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from goodwatt.cluster.presets import load_cluster
 from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.policies.registry import make_policy
+from goodwatt.simulator.run import run
 from goodwatt.traces import bundled
 from goodwatt.traces.generate_model import TraceModel
+from goodwatt.traces.reading import read_trace
 
 LIMIT_BYTES = 400_000
 
@@ -31,20 +35,51 @@ def test_description_matches_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", bundled.names())
-def test_jobs_come_from_the_model(name: str) -> None:
-    facts = bundled.describe(name)
-    model = TraceModel.load(facts.model_path)
-    drawn = model.draw(0, days=facts.days, load=facts.load).trace().jobs
-    kept = [(job["job_id"], float(job["submit_s"]), float(job["duration_s"]), job["user"]) for job in rows(name)]
-    assert kept == [(job.job_id, job.submit_s, job.duration_s, job.user) for job in drawn]
+def test_nothing_is_made_up(name: str) -> None:
+    trace = read_trace(bundled.path(name))
+    assert trace.synthetic == ()
+    assert (trace.notes, trace.bad_rows, trace.dropped) == ((), (), ())
+    assert all(job.user is None and job.name is None for job in trace.jobs)
 
 
 @pytest.mark.parametrize("name", bundled.names())
-def test_marked_synthetic_and_attributed(name: str) -> None:
-    assert {job["synthetic"] for job in rows(name)} == {f"all: generate {name} seed 0"}
-    notice = Path(__file__).parents[2] / "NOTICE"
-    assert name in notice.read_text(encoding="utf-8")
-    assert bundled.describe(name).licence == "CC BY 4.0"
+def test_attributed(name: str) -> None:
+    facts = bundled.describe(name)
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    part = notice.split(f"\n{name}\n")[1]
+    for title in ("Source ", "Authors ", "Paper ", "Licence  CC BY 4.0, https://", "Changes "):
+        assert title in part
+    assert facts.licence == "CC BY 4.0"
+    assert facts.paper.split(",")[-1].strip() in " ".join(part.split())  # venue and year
+
+
+@pytest.mark.parametrize("name", bundled.names())
+def test_model_is_of_the_same_trace(name: str) -> None:
+    facts = bundled.describe(name)
+    model = TraceModel.load(facts.model_path)
+    assert model.name == name
+    assert model.mean_demand_gpus == pytest.approx(facts.mean_demand_gpus, rel=0.15)
+
+
+def test_numbers_are_whole() -> None:
+    """The sources count whole seconds; so do the tables."""
+    for name in bundled.names():
+        for job in rows(name):
+            assert all(job[column].isdecimal() for column in ("submit_s", "num_gpus", "duration_s"))
+
+
+def test_clamped_durations_are_as_many_as_said() -> None:
+    limit_s = 48 * 3600
+    durations = [int(job["duration_s"]) for job in rows("venus")]
+    assert max(durations) == limit_s
+    assert f"({durations.count(limit_s)} jobs) stand as 48 h" in bundled.describe("venus").note
+
+
+@pytest.mark.parametrize("name", bundled.names())
+def test_queue_is_as_long_as_said(name: str) -> None:
+    summary = run(read_trace(bundled.path(name)).jobs, load_cluster("philly-80"), make_policy("fifo")).summary
+    hours = float(bundled.describe(name).note.split("waits ")[1].split(" h")[0])
+    assert summary["mean_queueing_s"] / 3600 == pytest.approx(hours, rel=0.1)
 
 
 def test_samples_stay_small() -> None:
@@ -60,18 +95,14 @@ def test_names_resolve(tmp_path: Path) -> None:
     file = tmp_path / "jobs.csv"
     file.touch()
     assert bundled.resolve(str(file)) == file
-    assert bundled.resolve("venus-like") == bundled.path("venus-like")
-    with pytest.raises(
-        UnknownNameError, match=r"unknown trace file or bundled trace 'philly-lik'.*did you mean 'philly-like'"
-    ):
-        bundled.resolve("philly-lik")
+    assert bundled.resolve("venus") == bundled.path("venus")
+    with pytest.raises(UnknownNameError, match=r"unknown trace file or bundled trace 'phily'.*did you mean 'philly'"):
+        bundled.resolve("phily")
     with pytest.raises(InputError, match=r"nowhere/jobs.csv: no such file"):
         bundled.resolve("nowhere/jobs.csv")
 
 
 def test_description_needs_no_numpy() -> None:
-    code = (
-        "import sys; from goodwatt.traces import bundled; bundled.describe('venus-like'); print('numpy' in sys.modules)"
-    )
+    code = "import sys; from goodwatt.traces import bundled; bundled.describe('venus'); print('numpy' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     assert run.stdout.strip() == "False"

@@ -82,7 +82,7 @@ def test_requests_are_round_and_long_enough(enriched: Enriched) -> None:
 
 
 def test_everything_else_is_kept(enriched: Enriched) -> None:
-    names = {"philly-like", "venus-like"}
+    names = {"philly", "venus"}
     source = bare((names & {enriched.trace.name}).pop())
     plain = [replace(job, user=None, name=None, requested_s=None) for job in enriched.trace.jobs]
     assert plain == list(source.jobs)
@@ -91,14 +91,14 @@ def test_everything_else_is_kept(enriched: Enriched) -> None:
 
 
 def test_same_seed_same_trace() -> None:
-    source = bare("venus-like")
+    source = bare("venus")
     assert enrich(source, seed=1).trace == enrich(source, seed=1).trace
     assert enrich(source, seed=1).trace.jobs != enrich(source, seed=2).trace.jobs
 
 
 @pytest.mark.parametrize("file", ["t.csv", "t.csv.gz", "t.parquet"])
 def test_marks_survive_the_file(file: str, tmp_path: Path) -> None:
-    source = bare("venus-like")
+    source = bare("venus")
     trace = enrich(replace(source, jobs=source.jobs[:300]), error=1.2).trace
     assert trace.synthetic == tuple(f"{c}: enrich seed 0 error 1.2" for c in ("user", "name", "requested_s"))
     write_marked(trace, tmp_path / file)
@@ -110,7 +110,7 @@ def test_marks_survive_the_file(file: str, tmp_path: Path) -> None:
 
 
 def test_trace_without_marks_is_written_plainly(tmp_path: Path) -> None:
-    write_marked(bare("venus-like"), tmp_path / "t.csv")
+    write_marked(bare("venus"), tmp_path / "t.csv")
     assert "synthetic" not in (tmp_path / "t.csv").read_text().split("\n", 1)[0]
 
 
@@ -118,7 +118,7 @@ def test_interrupted_marking_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    trace = replace(bare("venus-like"), synthetic=("user: somebody",))
+    trace = replace(bare("venus"), synthetic=("user: somebody",))
     monkeypatch.setattr("goodwatt.traces.enrich_marks._add_to_csv", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_marked(trace, tmp_path / "t.csv")
@@ -126,7 +126,7 @@ def test_interrupted_marking_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_known_users_are_kept() -> None:
-    source = read_trace(bundled.path("venus-like"))
+    source = read_trace(bundled.path("venus"))
     jobs = [replace(job, name=None) for job in source.jobs]
     result = enrich(replace(source, jobs=jobs), error=1.5)
     assert result.columns == ("name", "requested_s")
@@ -135,7 +135,7 @@ def test_known_users_are_kept() -> None:
 
 
 def test_wrong_wishes() -> None:
-    source = bare("venus-like")
+    source = bare("venus")
     with pytest.raises(InputError, match=r"error 0\.5: expected a factor from 1 to"):
         enrich(source, error=0.5)
     with pytest.raises(InputError, match=r"error 99: expected a factor from 1 to"):

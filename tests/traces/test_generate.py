@@ -145,7 +145,7 @@ def test_number_of_jobs_keeps_the_load(model: TraceModel) -> None:
 
 
 def test_gangs_that_do_not_fit_are_left_out() -> None:
-    model = TraceModel.load(bundled.describe("venus-like").model_path)
+    model = TraceModel.load(bundled.describe("venus").model_path)
     assert model.draw(0, days=7).num_gpus.max() > 100
     assert model.draw(0, days=28, gpus=64).num_gpus.max() <= 64
     with pytest.raises(InputError, match=r"no job that fits into 0\.5 GPUs"):
@@ -192,7 +192,7 @@ def test_rhythm_counts_from_the_origin() -> None:
     ],
 )
 def test_wishes_that_cannot_be_met(wishes: dict[str, float], message: str) -> None:
-    model = TraceModel.load(bundled.describe("venus-like").model_path)
+    model = TraceModel.load(bundled.describe("venus").model_path)
     with pytest.raises(InputError, match=message):
         model.draw(0, **wishes)  # type: ignore[arg-type]
 

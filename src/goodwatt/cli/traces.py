@@ -142,7 +142,7 @@ def generate(
     out: Out,
     like: Annotated[
         str, typer.Option(metavar="FILE", help="Trace to resemble: a file, a bundled trace, or a saved model (.json).")
-    ] = "philly-like",
+    ] = "philly",
     jobs: Annotated[int | None, typer.Option(metavar="N", help="How many jobs.")] = None,
     days: Annotated[float | None, typer.Option(metavar="D", help="How many days; 14 by default.")] = None,
     load: Annotated[float | None, typer.Option(help="Mean demand, as a factor of the source's or of --gpus.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +54,14 @@ def print_list(as_json: bool) -> None:
     here = [bundled.describe(name) for name in bundled.names()]
     public = registry()
     if as_json:
-        shipped = [{"name": t.name, "jobs": t.jobs, "days": t.days, "source": t.source, "note": t.note} for t in here]
+        shipped = [asdict(trace) for trace in here]
         entries = [{"name": name, **trace.model_dump()} for name, trace in public.items()]
         formats = [{"name": f.name, "about": f.about} for f in FORMATS]
         print_json({"bundled": shipped, "public": entries, "formats": formats})
         return
     bundle = plain_table("bundled", ">jobs", ">days", ">mean GPUs", "what it is")
     for t in here:
-        about = escape(f"{t.source}. {t.note}.")
+        about = escape(f"{t.source} ({t.licence}). {t.note}. {t.paper}.")
         bundle.add_row(t.name, f"{t.jobs:,}", f"{t.days:g}", f"{t.mean_demand_gpus:,.0f}", about)
     fetched = plain_table("to fetch", ">files", "what it is", "licence")
     for name, trace in public.items():

@@ -1,7 +1,8 @@
 """The traces that ship with the package: what they are, and where they lie.
 
-They are drawn from models fitted to public traces (benchmarks/make_sample.py), so the package carries fitted
-parameters and no job of the sources. For the sources themselves see `fetch`.
+They are weeks of two public traces, the sources' own jobs (NOTICE: authors, licence, what was changed), cut by
+benchmarks/make_sample.py; nothing in them is made up. With each lies a model fitted to the source, from which
+`generate` draws. For the whole sources see `fetch`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ SAMPLES = Path(__file__).parent / "samples"
 class BundledTrace:
     """What a person should know before using a bundled trace; submit_s 0 is a Monday's midnight.
 
-    `load` is its mean demand as a factor of the source's.
+    `mean_demand_gpus` is the work submitted in the `days`, per time: GPUs busy on average if nothing ever waited. The
+    queue that `note` tells of was measured with `fifo` on the cluster philly-80.
     """
 
     name: str
     jobs: int
     days: float
     mean_demand_gpus: float
-    load: float
     source: str
     licence: str
+    paper: str
     note: str
 
     @property
@@ -37,7 +39,7 @@ class BundledTrace:
 
     @property
     def model_path(self) -> Path:
-        """The fitted model that the table was drawn from; see generate_model.TraceModel.load."""
+        """The model fitted to the source; see generate_model.TraceModel.load."""
         return SAMPLES / f"{self.name}.json"
 
 
@@ -45,24 +47,26 @@ _BUNDLED = {
     trace.name: trace
     for trace in (
         BundledTrace(
-            name="philly-like",
-            jobs=23193,
+            name="philly",
+            jobs=21933,
             days=14,
-            mean_demand_gpus=607,
-            load=1.0,
-            source="drawn from a model of Microsoft Philly, 9-29 October 2017 (Jeon et al., ATC'19)",
+            mean_demand_gpus=687,
+            source="Microsoft Philly, jobs submitted 16-29 October 2017",
             licence="CC BY 4.0",
-            note="96% one-GPU jobs, 11 partitions; FIFO on 80 nodes of 8 GPUs waits 2.3 h on average",
+            paper="Jeon et al., Analysis of Large-Scale Multi-Tenant GPU Clusters for DNN Training Workloads, ATC 2019",
+            note="95% one-GPU jobs, 11 virtual clusters; strict FIFO on 80 nodes of 8 GPUs waits 3.6 h on average",
         ),
         BundledTrace(
-            name="venus-like",
-            jobs=8102,
+            name="venus",
+            jobs=10127,
             days=14,
-            mean_demand_gpus=479,
-            load=0.8,
-            source="drawn from a model of SenseTime Helios Venus, 29 June - 12 July 2020 (Hu et al., SC'21)",
+            mean_demand_gpus=612,
+            source="SenseTime Helios, cluster Venus, jobs submitted 29 June - 12 July 2020",
             licence="CC BY 4.0",
-            note="Gangs up to 160 GPUs, 0.8 of the source's load; FIFO on 80 nodes of 8 GPUs waits 7.2 h on average",
+            paper="Hu et al., Characterization and Prediction of Deep Learning Workloads in Large-Scale GPU "
+            "Datacenters, SC 2021",
+            note="Gangs up to 160 GPUs; durations over 48 h (163 jobs) stand as 48 h in the copy taken; strict FIFO on "
+            "80 nodes of 8 GPUs waits 9 h on average",
         ),
     )
 }
