@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from goodwatt.cluster.cluster import Quotas
-from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 
-_Rule = tuple[str, Mapping[str, float], dict[str, float], str]
+_Rule = tuple[str, Mapping[str, float], dict[str, int], str]
 
 
 class QuotaUse:
-    """GPUs in use per user and per partition, counted only where the cluster has quotas."""
+    """GPU thousandths in use per user and per partition, counted only where the cluster has quotas.
+
+    Whole numbers, so that shares add up to what they are whatever the order.
+    """
 
     __slots__ = ("_partitions", "_quotas", "_users")
 
     def __init__(self, quotas: Quotas) -> None:
         self._quotas = quotas
-        self._users: dict[str, float] = {}
-        self._partitions: dict[str, float] = {}
+        self._users: dict[str, int] = {}
+        self._partitions: dict[str, int] = {}
 
     @classmethod
     def of(cls, quotas: Quotas) -> QuotaUse | None:
@@ -35,14 +38,15 @@ class QuotaUse:
         """Why one more job like this would go over a quota; None if it would not."""
         for what, limits, used, name in self._rules(job):
             limit = limits.get(name, limits.get("*"))
-            if limit is not None and used.get(name, 0.0) + job.gpus > limit:
-                return f"quota of {what} {name}: {used.get(name, 0.0):g} of {limit:g} GPUs in use, {job.gpus:g} wanted"
+            if limit is not None and used.get(name, 0) + _milli(job) > limit * WHOLE_GPU_MILLI + 0.5:
+                in_use = used.get(name, 0) / WHOLE_GPU_MILLI
+                return f"quota of {what} {name}: {in_use:g} of {limit:g} GPUs in use, {job.gpus:g} wanted"
         return None
 
     def add(self, job: JobRequest, sign: int) -> None:
         """A job started (sign 1) or stopped (-1)."""
         for _, _, used, name in self._rules(job):
-            used[name] = used.get(name, 0.0) + sign * job.gpus
+            used[name] = used.get(name, 0) + sign * _milli(job)
 
     def _rules(self, job: JobRequest) -> list[_Rule]:
         rules: list[_Rule] = []
@@ -51,3 +55,7 @@ class QuotaUse:
         if self._quotas.partitions and job.partition is not None:
             rules.append(("partition", self._quotas.partitions, self._partitions, job.partition))
         return rules
+
+
+def _milli(job: JobRequest) -> int:
+    return job.num_gpus * job.gpu_milli
