@@ -227,6 +227,7 @@ class Simulation:
         pool.running[run.spec.job_id] = run
         run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
         run.started_s = run.since_s = now
+        run.serving = run.gpus
         if run.start_s is None:
             run.start_s = now
         if self.quotas is not None:
@@ -351,7 +352,7 @@ class Simulation:
         if not ended:
             self.recorder.stay(run, now_s)
         self.state.release(run.spec)
-        run.placement = ()
+        run.placement, run.serving = (), 0.0
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
         self.recorder.dirty = True
@@ -367,7 +368,11 @@ class Simulation:
             self._change(pool)
 
     def _change(self, pool: Pool) -> None:
-        pool.changed = True
+        """Something happened in a pool, which concerns all that share nodes or a user's quota with it."""
+        shared = self._pool_of[None]
+        concerned = self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
+        for other in concerned:
+            other.changed = True
         if not self.deciding and self.round_s == math.inf:
             now, interval = self.clock.now, self.engine.decision_interval_s
             self.round_s = math.ceil(now / interval) * interval if interval else now
