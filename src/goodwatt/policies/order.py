@@ -104,7 +104,7 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> 
         if held is not None and held(job):
             continue
         if tried is not None:
-            if not could_fit(job, state.free_gpus - tried.num_gpus):
+            if not could_fit(job, state.free_gpus - _wholly_taken(tried)):
                 break
             state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
         place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
@@ -114,7 +114,15 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> 
         if held is not None:
             held.add(job)
         placed.append(place)
+    else:
+        if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
+            state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
     return placed
+
+
+def _wholly_taken(job: JobRequest) -> int:
+    """GPUs that are certainly no longer free once the job is placed; a share may go to a started one."""
+    return job.num_gpus if job.gpu_milli == WHOLE_GPU_MILLI else 0
 
 
 def could_fit(job: JobRequest, free_gpus: int) -> bool:
