@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
 from goodwatt.policies.order import Placement, QueueOrder
 from goodwatt.policies.quota_walk import walk
-from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.decisions import Decision, WaitUntil
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
+
+_submission = attrgetter("submit_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,29 @@ class Tiresias(QueueOrder):
     threshold_gpu_s: float = 18_000.0
 
     def decide(self, view: View, placement: Placement) -> list[Decision]:
-        """Rank by (served more than the threshold, submission) and walk the ranks; among equals who runs stays."""
+        """Rank by (served more than the threshold, submission); among equals who runs stays."""
         now, limit = view.now_s, self.threshold_gpu_s
 
-        def rank(run: JobRun) -> tuple[bool, float, bool, int]:
-            return run.attained(now) > limit, run.spec.submit_s, not run.placement, run.sequence
+        def ranking(runs: list[JobRun]) -> list[JobRun]:
+            runs.sort(key=_submission)
+            served = [run for run in runs if run.attained_gpu_s + (now - run.since_s) * run.serving > limit]
+            if not served:
+                return runs
+            return [r for r in runs if r.attained_gpu_s + (now - r.since_s) * r.serving <= limit] + served
 
-        return walk(view, placement, rank, wake=self._next_demotion)
+        decisions = walk(view, placement, ranking)
+        if (time_s := self._next_demotion(view)) < math.inf:
+            decisions.append(WaitUntil(time_s, "a running job will have had more than the threshold"))
+        return decisions
 
-    def _next_demotion(self, run: JobRun, now_s: float) -> float | None:
-        left = self.threshold_gpu_s - run.attained(now_s)
-        return math.nextafter(now_s + left / run.gpus, math.inf) if left >= 0 else None
+    def _next_demotion(self, view: View) -> float:
+        """The first moment at which a running job will have had more than the threshold while another waits."""
+        limit = self.threshold_gpu_s
+        times = [
+            r.since_s + (limit - r.attained_gpu_s) / r.gpus
+            for pool in view.pools
+            if pool.queue
+            for r in pool.running.values()
+            if r.attained_gpu_s <= limit
+        ]
+        return math.nextafter(min((t for t in times if t >= view.now_s), default=math.inf), math.inf)
