@@ -262,6 +262,7 @@ class Scripted:
     name: str = "scripted"
     oracle: bool = False
     preemptive: bool = True
+    head_only: bool = False
 
     def new_memory(self) -> Calls:
         return Calls()
@@ -284,6 +285,7 @@ class Chaos:
     name: str = "chaos"
     oracle: bool = False
     preemptive: bool = True
+    head_only: bool = False
     rounds_s: float = 7.0
     """It asks to be asked again after about so long."""
 

@@ -53,7 +53,7 @@ def test_shares_fill_one_gpu_before_the_next() -> None:
     assert state.free_gpus == 0
     assert state.used_milli == [1200]
     state.release(job("c", gpu_milli=200))
-    assert state.shares[0] == ((0, 1000),)
+    assert dict(state.shares[0]) == {0: 1000}
     assert state.free_mask[0] == 0b10
 
 
