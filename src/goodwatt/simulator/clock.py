@@ -36,8 +36,9 @@ class Clock(simpy.Environment):
         return event
 
     def fire(self, event: Event, time_s: float, kind: Kind, value: Any = None) -> None:
-        """Let an event, which processes may wait for already, happen at `time_s`."""
+        """Let an event, which processes may wait for already, happen at `time_s`, or now if that is in the past."""
         event._ok, event._value = True, value
+        time_s = max(time_s, self._now)
         heappush(self._queue, (time_s, kind, next(self._eid), event))  # type: ignore[misc]
 
     def call(self, time_s: float, kind: Kind, function: Callable[[Event], None], value: Any) -> None:
