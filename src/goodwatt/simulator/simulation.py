@@ -24,6 +24,7 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import never_fits
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
+from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator import processes
 from goodwatt.simulator.clock import Clock, Kind
@@ -213,8 +214,7 @@ class Simulation:
         self._account(self.clock.now)
         self._settle()
         self.recorder.mark(name, self.clock.now, list(self.live.values()))
-        if name == "horizon" and not self.options.drain:
-            self.stopped = True
+        self.stopped = self.stopped or self._all_done() or (name == "horizon" and not self.options.drain)
 
     # what the executor does --------------------------------------------------------------------------------------
 
@@ -298,11 +298,23 @@ class Simulation:
         return pools
 
     def _outage_times(self) -> list[tuple[float, int, bool]]:
+        """(time, node, whether it is up from then on); windows of one node that overlap or touch are one."""
         number = {node.name: i for i, node in enumerate(self.cluster.nodes)}
-        times = []
-        for outage in self.engine.outages:
-            node = number[outage.node]
-            times += [(outage.from_s, node, False), (outage.to_s, node, True)]
+        windows: dict[int, list[tuple[float, float]]] = {}
+        for outage in sorted(self.engine.outages, key=lambda outage: (outage.from_s, outage.to_s)):
+            if outage.node not in number:
+                raise UnknownNameError("node", outage.node, number)
+            merged = windows.setdefault(number[outage.node], [])
+            if merged and outage.from_s <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(merged[-1][1], outage.to_s)
+            else:
+                merged.append((outage.from_s, outage.to_s))
+        times = [
+            (time_s, node, up)
+            for node, merged in windows.items()
+            for window in merged
+            for time_s, up in zip(window, (False, True), strict=True)
+        ]
         return sorted(times, key=lambda change: (change[0], change[2], change[1]))
 
     def _mark_times(self) -> list[tuple[float, str]]:
@@ -310,11 +322,15 @@ class Simulation:
         if self.engine.warm_up_s > 0:
             times.append((self.start_s + self.engine.warm_up_s, "warm-up"))
         if self.options.horizon_s is not None:
+            begin_s = self.start_s + self.engine.warm_up_s
+            if self.options.horizon_s < begin_s:
+                raise InputError(f"the horizon, {self.options.horizon_s:g} s, is before {begin_s:g} s, when counting begins")
             times.append((self.options.horizon_s, "horizon"))
         return times
 
     def _all_done(self) -> bool:
-        return not self.live and self.next_arrival == len(self.jobs)
+        """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
+        return not self.live and self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
 
     def _account(self, now_s: float) -> None:
         if now_s > self.recorder.last_s:
