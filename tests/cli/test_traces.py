@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from goodwatt.cli.inputs import load_trace
 from goodwatt.cli.traces import app
 from goodwatt.cli.traces_stats_view import bar, columns, duration_text, resampled
 from goodwatt.errors import InputError
@@ -155,23 +156,35 @@ def test_convert(ending: str, tmp_path: Path) -> None:
     assert parsed("check", out)["synthetic"] == []
 
 
+def test_convert_keeps_the_marks(tmp_path: Path) -> None:
+    drawn = parsed("generate", tmp_path / "drawn.csv.gz", "--like", "venus", "--days", 1)["synthetic"]
+    for source, out in (("drawn.csv.gz", "a.parquet"), ("a.parquet", "b.csv")):
+        assert parsed("convert", tmp_path / source, tmp_path / out)["synthetic"] == drawn
+    assert parsed("check", tmp_path / "b.csv")["synthetic"] == drawn == ["all: generate venus seed 0"]
+    assert f"made up    {drawn[0]}" in printed("check", tmp_path / "b.csv")
+
+
+def test_replay_says_what_is_made_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed("generate", tmp_path / "drawn.csv", "--like", "venus", "--days", 1, "--seed", 5)
+    load_trace(str(tmp_path / "drawn.csv"), None, False)
+    assert capsys.readouterr().err == "goodwatt: drawn: synthetic: all: generate venus seed 5\n"
+
+
 def test_convert_refuses_other_endings(tmp_path: Path) -> None:
     assert "ends in .csv, .csv.gz or .parquet" in refused("convert", "venus", tmp_path / "out.xlsx")
 
 
 def test_enrich(tmp_path: Path) -> None:
-    bare, out = tmp_path / "bare.csv", tmp_path / "out.csv.gz"
-    rows = ["job_id,submit_s,num_gpus,duration_s"]
-    rows += [f"{j.job_id},{j.submit_s},{j.num_gpus},{j.duration_s}" for j in read_trace(bundled.path("venus")).jobs]
-    bare.write_text("\n".join(rows))
-    told = parsed("enrich", bare, out, "--seed", 4, "--error", 2.5)
+    out = tmp_path / "out.csv.gz"
+    told = parsed("enrich", "venus", out, "--seed", 4, "--error", 2.5)
     assert told["best_predictor_error"] >= 2.5
     assert told["synthetic"] == [f"{c}: enrich seed 4 error 2.5" for c in ("user", "name", "requested_s")]
     assert parsed("check", out)["synthetic"] == told["synthetic"]
     first = out.read_bytes()
-    assert "best predictor error" in printed("enrich", bare, out, "--seed", 4, "--error", 2.5)
+    assert "best predictor error" in printed("enrich", "venus", out, "--seed", 4, "--error", 2.5)
+    assert "nothing to add" in refused("enrich", out, tmp_path / "again.csv")
     assert out.read_bytes() == first
-    assert "expected a factor from 1 to" in refused("enrich", bare, out, "--error", 0)
+    assert "expected a factor from 1 to" in refused("enrich", "venus", out, "--error", 0)
 
 
 def test_generate(tmp_path: Path) -> None:

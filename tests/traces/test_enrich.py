@@ -11,23 +11,28 @@ from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.traces import bundled
 from goodwatt.traces.enrich import Enriched, enrich, predictor_error
-from goodwatt.traces.enrich_marks import with_marks, write_marked
+from goodwatt.traces.generate_model import TraceModel
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.statistics_columns import columns_of, labels_of
 from goodwatt.traces.trace import Trace
+from goodwatt.traces.writing import write_trace
 
 ERROR = 2.0
 
 
-def bare(name: str) -> Trace:
-    """A bundled trace without what enriching adds."""
-    trace = read_trace(bundled.path(name))
-    return replace(trace, jobs=[replace(job, user=None, name=None) for job in trace.jobs])
+def plain(name: str) -> Trace:
+    """A bundled trace: it has neither users nor names nor requested times."""
+    return read_trace(bundled.path(name))
+
+
+def drawn() -> Trace:
+    """A drawn trace: it has users and names, made up."""
+    return TraceModel.load(bundled.describe("venus").model_path).draw(0, days=14).trace()
 
 
 @pytest.fixture(scope="module", params=bundled.names())
 def enriched(request: pytest.FixtureRequest) -> Enriched:
-    return enrich(bare(request.param), seed=3, error=ERROR)
+    return enrich(plain(request.param), seed=3, error=ERROR)
 
 
 def best_error(trace: Trace, *fields: str) -> float:
@@ -82,51 +87,37 @@ def test_requests_are_round_and_long_enough(enriched: Enriched) -> None:
 
 
 def test_everything_else_is_kept(enriched: Enriched) -> None:
-    names = {"philly", "venus"}
-    source = bare((names & {enriched.trace.name}).pop())
-    plain = [replace(job, user=None, name=None, requested_s=None) for job in enriched.trace.jobs]
-    assert plain == list(source.jobs)
+    stripped = [replace(job, user=None, name=None, requested_s=None) for job in enriched.trace.jobs]
+    assert stripped == list(plain(enriched.trace.name).jobs)
     users = {(job.user, job.partition) for job in enriched.trace.jobs}
     assert len(users) == len({user for user, _ in users}), "a user works in one partition"
 
 
 def test_same_seed_same_trace() -> None:
-    source = bare("venus")
+    source = plain("venus")
     assert enrich(source, seed=1).trace == enrich(source, seed=1).trace
     assert enrich(source, seed=1).trace.jobs != enrich(source, seed=2).trace.jobs
 
 
 @pytest.mark.parametrize("file", ["t.csv", "t.csv.gz", "t.parquet"])
 def test_marks_survive_the_file(file: str, tmp_path: Path) -> None:
-    source = bare("venus")
+    source = plain("venus")
     trace = enrich(replace(source, jobs=source.jobs[:300]), error=1.2).trace
     assert trace.synthetic == tuple(f"{c}: enrich seed 0 error 1.2" for c in ("user", "name", "requested_s"))
-    write_marked(trace, tmp_path / file)
-    again = with_marks(read_trace(tmp_path / file))
+    write_trace(trace, tmp_path / file)
+    again = read_trace(tmp_path / file)
     assert again.synthetic == trace.synthetic
     assert list(again.jobs) == list(trace.jobs)
-    assert not any("synthetic" in note for note in again.notes)
-    assert [entry.name for entry in tmp_path.iterdir()] == [file]
+    assert again.notes == ()
 
 
-def test_trace_without_marks_is_written_plainly(tmp_path: Path) -> None:
-    write_marked(bare("venus"), tmp_path / "t.csv")
-    assert "synthetic" not in (tmp_path / "t.csv").read_text().split("\n", 1)[0]
-
-
-def test_interrupted_marking_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    trace = replace(bare("venus"), synthetic=("user: somebody",))
-    monkeypatch.setattr("goodwatt.traces.enrich_marks._add_to_csv", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_marked(trace, tmp_path / "t.csv")
-    assert list(tmp_path.iterdir()) == []
+def test_what_was_made_up_before_stays_marked() -> None:
+    result = enrich(drawn(), seed=7, error=1.5)
+    assert result.trace.synthetic == ("all: generate venus seed 0", "requested_s: enrich seed 7 error 1.5")
 
 
 def test_known_users_are_kept() -> None:
-    source = read_trace(bundled.path("venus"))
+    source = drawn()
     jobs = [replace(job, name=None) for job in source.jobs]
     result = enrich(replace(source, jobs=jobs), error=1.5)
     assert result.columns == ("name", "requested_s")
@@ -135,12 +126,13 @@ def test_known_users_are_kept() -> None:
 
 
 def test_wrong_wishes() -> None:
-    source = bare("venus")
+    source = plain("venus")
     with pytest.raises(InputError, match=r"error 0\.5: expected a factor from 1 to"):
         enrich(source, error=0.5)
     with pytest.raises(InputError, match=r"error 99: expected a factor from 1 to"):
         enrich(source, error=99)
-    with pytest.raises(InputError, match="nothing to add"):
+    made_up = r"has users, names and requested times \(made up: user: enrich seed 0 error 2; name: .*\): nothing to add"
+    with pytest.raises(InputError, match=made_up):
         enrich(enrich(source).trace)
 
 

@@ -9,12 +9,12 @@ import pytest
 from goodwatt.cluster.job import Job, JobStatus
 from goodwatt.errors import InputError
 from goodwatt.traces import bundled
-from goodwatt.traces.enrich_marks import write_marked
 from goodwatt.traces.generate_model import GRID, TraceModel
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.statistics import TraceStatistics, summarise
 from goodwatt.traces.statistics_columns import DAY_S, HOUR_S, columns_of, normal_scores, week_counts
 from goodwatt.traces.trace import Trace
+from goodwatt.traces.writing import write_trace
 
 
 @pytest.fixture(scope="module", params=bundled.names())
@@ -155,7 +155,7 @@ def test_gangs_that_do_not_fit_are_left_out() -> None:
 def test_same_seed_same_bytes(model: TraceModel, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.csv.gz", "b.csv.gz", "c.csv.gz")]
     for file, seed in zip(files, (5, 5, 6), strict=True):
-        write_marked(model.draw(seed, days=3).trace(), file)
+        write_trace(model.draw(seed, days=3).trace(), file)
     first, again, other = (file.read_bytes() for file in files)
     assert first == again
     assert first != other

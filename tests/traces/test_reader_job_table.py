@@ -67,6 +67,7 @@ def jobs(draw: st.DrawFn) -> Job:
     )
 
 
+LABELS = st.lists(TEXTS.filter(lambda text: "; " not in text), max_size=3, unique=True).map(tuple)
 TRACES = st.lists(jobs(), min_size=1, max_size=4, unique_by=lambda job: job.job_id).map(
     lambda found: Trace(name="x", jobs=sorted(found, key=lambda job: job.submit_s))
 )
@@ -74,12 +75,15 @@ TRACES = st.lists(jobs(), min_size=1, max_size=4, unique_by=lambda job: job.job_
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
 @settings(deadline=None, max_examples=60)
-@given(trace=TRACES)
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, ending: str, trace: Trace) -> None:
+@given(trace=TRACES, labels=LABELS)
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, ending: str, trace: Trace, labels: tuple[str, ...]
+) -> None:
     path = tmp_path_factory.mktemp("traces") / f"x.{ending}"
-    write_trace(trace, path)
+    write_trace(dataclasses.replace(trace, synthetic=labels), path)
     again = read_trace(path, cpu_only=True)
     assert list(again.jobs) == list(trace.jobs)
+    assert again.synthetic == labels
     assert again.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert not again.notes
 
@@ -92,6 +96,33 @@ def test_columns_that_say_nothing_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     write_trace(Trace(name="x", jobs=[job(), job(job_id="6214e9", user="ann", gpu_kind=("A", "B"))]), path)
     assert path.read_text() == "job_id,submit_s,num_gpus,duration_s,user,gpu_kind\n1,0,1,5,,\n6214e9,0,1,5,ann,A|B\n"
+
+
+def test_what_was_made_up_stands_in_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    made_up = ("user: a; b seed 0", "name: c")
+    write_trace(Trace(name="x", jobs=[job(), job(job_id="2")], synthetic=made_up), path)
+    title, *rows = path.read_text().splitlines()
+    assert title == "job_id,submit_s,num_gpus,duration_s,synthetic"
+    assert [row.split(",", 4)[4] for row in rows] == ['"user: a, b seed 0; name: c"'] * 2
+    trace = read_trace(path)
+    assert (trace.format, trace.synthetic) == ("job-table", ("user: a, b seed 0", "name: c"))
+
+
+def test_marks_of_tables_that_were_put_together(tmp_path: Path) -> None:
+    """One label for each thing made up, whichever rows say it; rows that say nothing do not take it back."""
+    path = tmp_path / "x.csv"
+    marks = ["", "user: a; name: b", "name: b", "user: c"]
+    rows = [f"{number},0,1,5,{mark}\n" for number, mark in enumerate(marks)]
+    path.write_text("job_id,submit_s,num_gpus,duration_s,synthetic\n" + "".join(rows))
+    assert read_trace(path).synthetic == ("user: a", "name: b", "user: c")
+
+
+def test_a_mark_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"job_id,submit_s,num_gpus,duration_s,synthetic\n1,0,1,5,\xff\n")
+    with pytest.raises(BadRow, match="line 2, column 'synthetic': expected text in UTF-8"):
+        read_trace(path)
 
 
 def test_the_same_jobs_give_the_same_bytes(tmp_path: Path) -> None:

@@ -102,10 +102,10 @@ def convert(
     """Write any trace as goodwatt's own job table."""
     from goodwatt.cli.traces_input import read
     from goodwatt.cli.traces_view import print_written
-    from goodwatt.traces.enrich_marks import write_marked
+    from goodwatt.traces.writing import write_trace
 
     trace = read(file, trace_format, time_zone, select, cpu_only, skip_bad_rows)
-    write_marked(trace, out)
+    write_trace(trace, out)
     print_written(trace, out, {}, as_json)
 
 
@@ -130,10 +130,10 @@ def enrich(
     from goodwatt.cli.traces_input import read
     from goodwatt.cli.traces_view import print_enriched
     from goodwatt.traces.enrich import enrich as enriched
-    from goodwatt.traces.enrich_marks import write_marked
+    from goodwatt.traces.writing import write_trace
 
     result = enriched(read(file, trace_format, time_zone, select, cpu_only, skip_bad_rows), seed, error)
-    write_marked(result.trace, out)
+    write_trace(result.trace, out)
     print_enriched(result, out, as_json)
 
 
@@ -159,14 +159,14 @@ def generate(
     """
     from goodwatt.cli.traces_input import read_model
     from goodwatt.cli.traces_view import print_generated
-    from goodwatt.traces.enrich_marks import write_marked
+    from goodwatt.traces.writing import write_trace
 
     model = read_model(like, origin)
     drawn = model.draw(seed, jobs=jobs, days=days, load=load, gpus=gpus)
     if save_model is not None:
         model.save(save_model)
     trace = drawn.trace()
-    write_marked(trace, out)
+    write_trace(trace, out)
     print_generated(drawn, trace, out, as_json)
 
 

@@ -23,11 +23,10 @@ def read(
     cpu_only: bool = False,
     skip_bad_rows: bool = False,
 ) -> Trace:
-    """The trace that a person means by `text`, with its marks of what is made up. Raises InputError."""
-    from goodwatt.traces.enrich_marks import with_marks
+    """The trace that a person means by `text`. Raises InputError."""
     from goodwatt.traces.reading import read_trace
 
-    trace = read_trace(
+    return read_trace(
         bundled.resolve(text),
         format=trace_format,
         skip_bad_rows=skip_bad_rows,
@@ -35,7 +34,6 @@ def read(
         time_zone=time_zone,
         select=select,
     )
-    return with_marks(trace)
 
 
 def read_cluster(text: str | None) -> Cluster | None:

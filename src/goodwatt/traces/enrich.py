@@ -81,14 +81,16 @@ def enrich(trace: Trace, seed: int = 0, error: float = DEFAULT_ERROR) -> Enriche
     """Add users, names and requested times where no job of the trace has them.
 
     `error` is the factor (1 or more) by which the best predictor is to be off on average, at least. Raises InputError
-    where the trace has all three already, or where its durations do not vary that much.
+    where the trace has all three already, made up or not, or where its durations do not vary that much. What was made
+    up before stays marked as such.
     """
     columns = columns_of(trace)
     requested = any(job.requested_s is not None for job in trace.jobs)
     known = {"user": columns.user.known, "name": columns.name.known, "requested_s": requested}
     missing = tuple(column for column, there in known.items() if not there)
     if not missing:
-        raise InputError(f"trace {trace.name!r} has users, names and requested times: nothing to add")
+        made_up = f" (made up: {trace.mark})" if trace.mark else ""
+        raise InputError(f"trace {trace.name!r} has users, names and requested times{made_up}: nothing to add")
     log_s = np.log(np.maximum(columns.duration_s, 1.0))
     unknowing = predictor_error(log_s, np.zeros(len(log_s), np.int64))
     if not 1.0 <= error <= unknowing:

@@ -15,7 +15,7 @@ from typing import Any
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.errors import BadRow, InputError
-from goodwatt.traces.trace import Dropped, Trace
+from goodwatt.traces.trace import Dropped, Trace, labels_of_mark
 from goodwatt.traces.trace_format import ReadOptions
 
 CPU_ONLY = "CPU-only: it asks for no GPU (cpu_only keeps it)"
@@ -81,6 +81,7 @@ class Intake:
         self._bad: list[BadRow] = []
         self._notes: list[str] = []
         self._counted: dict[str, int] = {}
+        self._marks: dict[str, None] = {}
 
     def add(self, line: int, values: dict[str, Any]) -> None:
         """One job from fields of Job; without `job_id`, it is named by its number among the rows."""
@@ -117,6 +118,10 @@ class Intake:
         """The same, for something that happens to single jobs: the note says to how many."""
         self._counted[text] = self._counted.get(text, 0) + 1
 
+    def mark(self, text: str) -> None:
+        """What a row says was made up: labels, mostly the same in all rows. Only distinct texts are kept."""
+        self._marks[text] = None
+
     def need_gpu(self, num_gpus: float) -> None:
         """For formats in which CPU-only jobs are a normal thing: they are no jobs here unless asked for."""
         if num_gpus == 0 and not self.options.cpu_only:
@@ -143,6 +148,7 @@ class Intake:
             dropped=tuple(Dropped(reason, count, first) for reason, (count, first) in self._dropped.items()),
             bad_rows=tuple(self._bad),
             notes=(*self._notes, *(f"{text}: {count} jobs" for text, count in self._counted.items())),
+            synthetic=tuple(dict.fromkeys(label for text in self._marks if text for label in labels_of_mark(text))),
         )
 
     def _origin(self, first_submit_s: float) -> float:

@@ -10,6 +10,8 @@ from pathlib import Path
 from goodwatt.cluster.job import Job
 from goodwatt.errors import BadRow
 
+MARK_SEPARATOR = "; "
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -26,7 +28,7 @@ class Trace:
 
     `lines[i]` is the line of `jobs[i]` in the file, 0 where there is none. `dropped` counts what the format
     holds but a replay has no use for (CPU-only jobs, jobs that never started); `bad_rows` are the errors that
-    `--skip-bad-rows` went past. `synthetic` names the columns that were made up, by whom and with which seed.
+    `--skip-bad-rows` went past. `synthetic` has a label for each column that was made up: by whom, with which seed.
     """
 
     name: str
@@ -43,3 +45,13 @@ class Trace:
     def line_of(self, index: int) -> int:
         """The line in the file that `jobs[index]` came from; 0 if it came from no file."""
         return self.lines[index] if index < len(self.lines) else 0
+
+    @property
+    def mark(self) -> str:
+        """`synthetic` as the one text that a job table carries in every row; empty where nothing is made up."""
+        return MARK_SEPARATOR.join(label.replace(MARK_SEPARATOR, ", ") for label in self.synthetic)
+
+
+def labels_of_mark(mark: str) -> tuple[str, ...]:
+    """The labels that `Trace.mark` joined."""
+    return tuple(mark.split(MARK_SEPARATOR))

@@ -1,6 +1,6 @@
 """Writes a trace as goodwatt's own job table: CSV, gzipped CSV or Parquet, by the name of the file.
 
-Columns in which no job says anything are left out. Reading such a file gives the same jobs.
+Columns in which no job says anything are left out. Reading such a file gives the same jobs, and what was made up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
-from goodwatt.traces.job_table import CELLS, REQUIRED
+from goodwatt.traces.job_table import CELLS, REQUIRED, SYNTHETIC
 from goodwatt.traces.trace import Trace
 
 EXACT_WHOLE = 2.0**53
@@ -37,10 +37,9 @@ def write_trace(trace: Trace, path: Path | str) -> None:
     """Writes `.csv`, `.csv.gz` or `.parquet`; the file appears whole or not at all. InputError for other names."""
     path = Path(path)
     write = _writer(path)
-    titles = used_columns(trace.jobs)
     part = path.with_name(f"{path.name}.part")
     try:
-        write(trace.jobs, titles, part)
+        write(trace, part)
         part.replace(path)
     except OSError as problem:
         raise InputError(f"{path}: {problem.strerror or problem}") from problem
@@ -53,21 +52,21 @@ def used_columns(jobs: Sequence[Job]) -> list[str]:
     return [name for name in CELLS if name in REQUIRED or any(getattr(job, name) != DEFAULTS[name] for job in jobs)]
 
 
-def _writer(path: Path) -> Callable[[Sequence[Job], list[str], Path], None]:
+def _writer(path: Path) -> Callable[[Trace, Path], None]:
     for ending, write in ((".csv", _write_csv), (".csv.gz", _write_csv_gz), (".parquet", _write_parquet)):
         if path.name.endswith(ending):
             return write
     raise InputError(f"{path}: expected a name that ends in .csv, .csv.gz or .parquet, got {path.name!r}")
 
 
-def _write_csv(jobs: Sequence[Job], titles: list[str], path: Path) -> None:
+def _write_csv(trace: Trace, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as text:
-        _write_rows(jobs, titles, text)
+        _write_rows(trace, text)
 
 
-def _write_csv_gz(jobs: Sequence[Job], titles: list[str], path: Path) -> None:
+def _write_csv_gz(trace: Trace, path: Path) -> None:
     with _packed(path) as text:
-        _write_rows(jobs, titles, text)
+        _write_rows(trace, text)
 
 
 @contextmanager
@@ -91,11 +90,12 @@ class _Lines:
         return self._text.write(line[:-2] + "\n")
 
 
-def _write_rows(jobs: Sequence[Job], titles: list[str], text: TextIO) -> None:
+def _write_rows(trace: Trace, text: TextIO) -> None:
+    titles, mark = used_columns(trace.jobs), [trace.mark] if trace.mark else []
     out = csv.writer(_Lines(text), lineterminator="\r\n")
-    out.writerow(titles)
-    for job in jobs:
-        out.writerow([_cell(getattr(job, title)) for title in titles])
+    out.writerow([*titles, SYNTHETIC] if mark else titles)
+    for job in trace.jobs:
+        out.writerow([_cell(getattr(job, title)) for title in titles] + mark)
 
 
 def _cell(value: Any) -> str:
@@ -109,11 +109,13 @@ def _cell(value: Any) -> str:
     return "|".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _write_parquet(jobs: Sequence[Job], titles: list[str], path: Path) -> None:
+def _write_parquet(trace: Trace, path: Path) -> None:
     import polars  # 0.2 s of start-up, for this format only
 
-    columns = [polars.Series(t, [_plain(getattr(job, t)) for job in jobs], _dtype(t)) for t in titles]
-    polars.DataFrame(columns).write_parquet(path)
+    titles = used_columns(trace.jobs)
+    columns = [polars.Series(t, [_plain(getattr(job, t)) for job in trace.jobs], _dtype(t)) for t in titles]
+    mark = [polars.lit(trace.mark).alias(SYNTHETIC)] if trace.mark else []
+    polars.DataFrame(columns).with_columns(mark).write_parquet(path)
 
 
 def _plain(value: Any) -> Any:

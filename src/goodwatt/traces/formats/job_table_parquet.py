@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodwatt.errors import BadRow
 from goodwatt.traces.intake import Intake
-from goodwatt.traces.job_table import COLUMNS, check_order
+from goodwatt.traces.job_table import COLUMNS, row_step
 from goodwatt.traces.source import BROKEN_STREAM, Source, broken
 from goodwatt.traces.table import Plan, Row, take_rows
 from goodwatt.traces.trace_format import Head, TraceFormat
@@ -57,7 +57,7 @@ def _read(source: Source, intake: Intake) -> None:
     plan = Plan(source.path, rows.titles, COLUMNS)
     if plan.unused:
         intake.note(f"columns not used: {', '.join(plan.unused)}")
-    take_rows(rows, plan, intake, check_order)
+    take_rows(rows, plan, intake, row_step(rows.titles, intake))
 
 
 def _recognise(head: Head) -> int:
