@@ -19,10 +19,10 @@ def test_example_runs(script: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_if_shows_that_starting_the_small_job_delays_nobody() -> None:
+def test_what_if_shows_both_futures() -> None:
     script = next(script for script in EXAMPLES if script.stem == "what_if")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.splitlines() == [
         "fifo: a ends at 600 s, b ends at 1800 s, c ends at 2100 s",
-        "c at once: a ends at 600 s, b ends at 1800 s, c ends at 390 s",
+        "c first: a ends at 600 s, b ends at 2100 s, c ends at 900 s",
     ]
