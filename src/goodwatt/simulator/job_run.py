@@ -22,6 +22,7 @@ class JobRun:
 
     __slots__ = (
         "_job",
+        "_lag_s",
         "_overhead_s",
         "_remaining_s",
         "attained_gpu_s",
@@ -50,7 +51,7 @@ class JobRun:
         self.gpus = job.gpus
         self._job = job
         self._remaining_s = job.duration_s
-        self._overhead_s = 0.0
+        self._overhead_s = self._lag_s = 0.0
         self.rate = 1.0
         self.version = 0
         self.sequence = 0
@@ -79,6 +80,8 @@ class JobRun:
             return
         overhead = min(elapsed, self._overhead_s)
         progress = min((elapsed - overhead) * self.rate, self._remaining_s)
+        if progress == self._remaining_s:
+            self._lag_s = max(self._lag_s - (elapsed - overhead - progress / self.rate), 0.0)
         self._overhead_s -= overhead
         self._remaining_s -= progress
         self.work_gpu_s += progress * self.gpus
@@ -87,9 +90,17 @@ class JobRun:
             self.energy_j = None if self.power_w is None else self.energy_j + self.power_w * elapsed
         self.since_s = now_s
 
-    def finish_time(self, now_s: float, lag_s: float) -> float:
+    def begin(self, now_s: float, lag_s: float) -> None:
+        """It starts, again or for the first time; it will hold its GPUs for `lag_s` after its work is done."""
+        self.started_s = self.since_s = now_s
+        self._lag_s = lag_s
+        self.serving = self.gpus
+        if self.start_s is None:
+            self.start_s = now_s
+
+    def finish_time(self, now_s: float) -> float:
         """When it ends at the present rate, if settled at `now_s`."""
-        return now_s + self._overhead_s + self._remaining_s / self.rate + lag_s
+        return now_s + self._overhead_s + self._remaining_s / self.rate + self._lag_s
 
     def lose(self, interval_s: float, overhead_s: float) -> None:
         """Stop: work since the last checkpoint (every `interval_s` of it; 0: none is lost) has to be done again."""

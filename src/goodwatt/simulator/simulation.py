@@ -226,10 +226,7 @@ class Simulation:
         pool.queue.remove((run.key, run.index, run))
         pool.running[run.spec.job_id] = run
         run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
-        run.started_s = run.since_s = now
-        run.serving = run.gpus
-        if run.start_s is None:
-            run.start_s = now
+        run.begin(now, self.engine.completion_lag_s)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
         self.recorder.dirty = True
@@ -345,7 +342,7 @@ class Simulation:
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1
         run.sequence = self.sequence = self.sequence + 1
-        run.end_s = run.finish_time(self.clock.now, self.engine.completion_lag_s)
+        run.end_s = run.finish_time(self.clock.now)
         self.clock.call(run.end_s, Kind.END, self._on_end, (run, run.version))
 
     def _on_end(self, event: Event) -> None:
