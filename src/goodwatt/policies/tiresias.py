@@ -54,6 +54,6 @@ class Tiresias(QueueOrder):
             for pool in view.pools
             if pool.queue
             for r in pool.running.values()
-            if r.attained_gpu_s <= limit
+            if r.attained_gpu_s <= limit and r.gpus
         ]
         return math.nextafter(min((t for t in times if t >= view.now_s), default=math.inf), math.inf)
