@@ -321,7 +321,8 @@ class Simulation:
         if self.options.horizon_s is not None:
             begin_s = self.start_s + self.engine.warm_up_s
             if self.options.horizon_s < begin_s:
-                raise InputError(f"the horizon, {self.options.horizon_s:g} s, is before {begin_s:g} s, when counting begins")
+                at_s = self.options.horizon_s
+                raise InputError(f"the horizon, {at_s:g} s, is before {begin_s:g} s, when counting begins")
             times.append((self.options.horizon_s, "horizon"))
         return times
 
