@@ -8,7 +8,6 @@ from typing import ClassVar
 from goodwatt.policies.order import Placement, QueueOrder
 from goodwatt.policies.quota_walk import walk
 from goodwatt.simulator.decisions import Decision, WaitUntil
-from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
 
 
@@ -27,13 +26,9 @@ class Las(QueueOrder):
     period_s: float = 600.0
 
     def decide(self, view: View, placement: Placement) -> list[Decision]:
-        """Rank by service so far; ask again after a period while anybody waits."""
+        """Rank by service so far, among equals who runs stays; ask again after a period while anybody waits."""
         now = view.now_s
-
-        def rank(run: JobRun) -> tuple[float, bool, int]:
-            return run.attained(now), not run.placement, run.sequence
-
-        decisions = walk(view, placement, rank)
+        decisions = walk(view, placement, lambda runs: sorted(runs, key=lambda run: run.attained(now)))
         if any(pool.queue and pool.running for pool in view.pools):
             decisions.append(WaitUntil(now + self.period_s, "service has been used since"))
         return decisions

@@ -8,7 +8,6 @@ from typing import ClassVar
 from goodwatt.policies.order import Placement, QueueOrder
 from goodwatt.policies.quota_walk import walk
 from goodwatt.simulator.decisions import Decision
-from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
 
 
@@ -31,8 +30,4 @@ class Srtf(QueueOrder):
 
     def decide(self, view: View, placement: Placement) -> list[Decision]:
         """Rank by what remains; among equals who runs stays."""
-
-        def rank(run: JobRun) -> tuple[float, bool, int]:
-            return view.true_remaining_s(run), not run.placement, run.sequence
-
-        return walk(view, placement, rank)
+        return walk(view, placement, lambda runs: sorted(runs, key=view.true_remaining_s))

@@ -15,7 +15,8 @@ from goodwatt.cluster.state import Placement
 class JobRun:
     """One live job. Policies read it; only the simulation writes it.
 
-    `spec`: what a scheduler knows of the job. `start_s`: first start, None before. `started_s`: last start.
+    `spec`: what a scheduler knows of the job. `submit_s`, `gpus`: the job's. `serving`: GPUs it
+    holds now. `start_s`: first start, None before. `started_s`: last start.
     `end_s`: when it will end if nothing changes. `sequence` counts what last happened to it, entering the queue or
     starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
     """
@@ -37,10 +38,12 @@ class JobRun:
         "preemptions",
         "rate",
         "sequence",
+        "serving",
         "since_s",
         "spec",
         "start_s",
         "started_s",
+        "submit_s",
         "version",
         "work_gpu_s",
     )
@@ -48,7 +51,9 @@ class JobRun:
     def __init__(self, job: Job, index: int) -> None:
         self.spec: JobRequest = job
         self.index = index
+        self.submit_s = job.submit_s
         self.gpus = job.gpus
+        self.serving = 0.0
         self._job = job
         self._remaining_s = job.duration_s
         self._overhead_s = self._lag_s = 0.0
@@ -71,7 +76,7 @@ class JobRun:
 
     def attained(self, now_s: float) -> float:
         """GPU-seconds of service until now, overheads included."""
-        return self.attained_gpu_s + (now_s - self.since_s) * self.gpus if self.placement else self.attained_gpu_s
+        return self.attained_gpu_s + (now_s - self.since_s) * self.serving
 
     def settle(self, now_s: float) -> None:
         """Account for the time since the last change."""

@@ -1,12 +1,12 @@
 """The files that a run leaves in its folder: jobs.csv, timeline.csv, summary.json, refusals.csv, manifest.json.
 
-Numbers are written as Python prints them (shortest text that reads back the same), whole ones without a fraction.
+Numbers are written as Python prints them (shortest text that reads back the same), columns of whole numbers without a fraction.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def write_table(path: Path, names: Sequence[str], columns: Sequence[Sequence[Any
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows(zip(*(_plain(column) for column in columns), strict=True))
+        writer.writerows(zip(*map(_plain, columns), strict=True))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -52,5 +52,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def _plain(column: Sequence[Any]) -> Iterator[Any]:
-    return (int(v) if type(v) is float and v.is_integer() else v for v in column)
+def _plain(column: Sequence[Any]) -> Sequence[Any]:
+    """A column of numbers that are all whole, as whole numbers."""
+    if any(type(value) is not float for value in column):
+        whole = all(value.is_integer() for value in column if type(value) is float)
+        return [int(value) if type(value) is float else value for value in column] if whole else column
+    return list(map(int, column)) if all(map(float.is_integer, column)) else column

@@ -131,7 +131,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         pool.changed = changed
     for run in runs:
         if not run.placement:
-            sim.pool_of(run.spec).queue.add((run.key, run.index, run))
+            sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]

@@ -223,7 +223,7 @@ class Simulation:
         now = self.clock.now
         run.placement = self.state.allocate(run.spec, nodes, gpus)
         pool = self.pool_of(run.spec)
-        pool.queue.remove((run.key, run.index, run))
+        pool.queue.remove((run.key, run.sequence, run))
         pool.running[run.spec.job_id] = run
         run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
         run.begin(now, self.engine.completion_lag_s)
@@ -377,7 +377,7 @@ class Simulation:
         pool = self.pool_of(run.spec)
         run.key = self.policy.queue_key(run, self.view)
         run.sequence = self.sequence = self.sequence + 1
-        pool.queue.add((run.key, run.index, run))
+        pool.queue.add((run.key, run.sequence, run))
         if not self._head_only or pool.queue[0][2] is run:
             self._change(pool)
 
@@ -404,7 +404,7 @@ class Simulation:
 
 def _copy_pool(pool: Pool, live: dict[str, JobRun]) -> Pool:
     twin = Pool(pool.partition, pool.gpus)
-    twin.queue.update((key, index, live[run.spec.job_id]) for key, index, run in pool.queue)
+    twin.queue.update((key, sequence, live[run.spec.job_id]) for key, sequence, run in pool.queue)
     twin.running = {job_id: live[job_id] for job_id in pool.running}
     twin.changed = pool.changed
     return twin
