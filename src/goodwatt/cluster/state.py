@@ -53,6 +53,7 @@ class ClusterState:
             bitset(i for i, gpus in enumerate(self.capacity) if gpus == k) for k in range(self.max_gpus + 1)
         )
         self.limits_hosts = any(n.cpu_milli is not None or n.memory_mib is not None for n in nodes)
+        self._domains = tuple(node.domains for node in nodes)
         self._full_mask = tuple((1 << gpus) - 1 for gpus in self.capacity)
         self.up = (1 << len(nodes)) - 1
         self.free_mask = list(self._full_mask)
@@ -236,7 +237,7 @@ class ClusterState:
     def _choose(self, job: JobRequest, node: int, count: int) -> int:
         if job.gpu_milli < WHOLE_GPU_MILLI:
             return shared_gpu(self.shares[node], self.free_mask[node], job.gpu_milli)
-        return whole_gpus(self.free_mask[node], count, self.cluster.nodes[node].domains)
+        return whole_gpus(self.free_mask[node], count, self._domains[node])
 
     def _gpu_shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...]) -> str | None:
         if len(gpus) != len(nodes):

@@ -9,12 +9,10 @@ whole policy) under the entry point group `goodwatt.policies`.
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -59,6 +57,8 @@ def find(name: str) -> Part:
 
 def names() -> dict[str, Part]:
     """All policies by name: those that ship, in alphabetical order, then those of others."""
+    import pkgutil
+
     found = {}
     for info in pkgutil.iter_modules(goodwatt.policies.__path__):
         for part in _parts_of(f"{goodwatt.policies.__name__}.{info.name}"):
@@ -128,4 +128,6 @@ def _parts_of(module: str) -> list[Part]:
 
 @cache
 def _registered() -> dict[str, Part]:
+    from importlib.metadata import entry_points
+
     return {point.name: point.load() for point in entry_points(group=GROUP)}

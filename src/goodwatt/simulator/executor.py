@@ -26,7 +26,10 @@ class Executor:
     def apply(self, decisions: Iterable[Decision]) -> None:
         """Apply each in turn."""
         for decision in decisions:
-            reason = self._wait(decision) if isinstance(decision, WaitUntil) else self._act(decision)
+            if isinstance(decision, Place):
+                reason = self._place(decision)
+            else:
+                reason = self._wait(decision) if isinstance(decision, WaitUntil) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
 
@@ -36,9 +39,7 @@ class Executor:
         self._sim.wake_at(decision.time_s)
         return None
 
-    def _act(self, decision: Place | Preempt | Migrate | Group) -> str | None:
-        if isinstance(decision, Place):
-            return self._place(decision)
+    def _act(self, decision: Preempt | Migrate | Group) -> str | None:
         steps = decision.decisions if isinstance(decision, Group) else (decision,)
         reason = self._refuse(steps)
         if reason is None:

@@ -56,8 +56,8 @@ class Policy(Protocol):
 
     `name` is the specification that makes it ("sjf+fgd"); `oracle` says that it reads true durations, which only
     then `View.true_remaining_s` gives away; `preemptive` selects the engine settings for policies that stop jobs;
-    `head_only` says that it never looks behind a waiting job that does not fit, so it need not be asked when a job
-    arrives there.
+    `head_only` says that it serves queues strictly from the head, so it need not be asked when a job arrives behind
+    the head or when nothing waits.
     """
 
     @property

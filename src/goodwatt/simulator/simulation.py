@@ -370,7 +370,8 @@ class Simulation:
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
         self.recorder.dirty = True
-        self._change(pool)
+        if pool.queue or not self._head_only:
+            self._change(pool)
 
     def _enqueue(self, run: JobRun) -> None:
         self.view.now_s = self.clock.now
