@@ -23,6 +23,7 @@ from goodwatt.traces.trace import Trace
 
 MIN_JOBS = 50  # to fit anything
 MIN_GROUP_JOBS = 100  # jobs that a size needs for a duration distribution of its own
+MIN_LAST_JOBS = 30  # the largest gangs are few, run unlike smaller ones, and hold much of the work
 BURST_WINDOWS_PER_HOUR = 12
 MAX_BURST_JOBS = 20.0
 CHAIN_GAP_S = 600.0
@@ -172,13 +173,13 @@ def _groups(columns: TraceColumns) -> tuple[SizeGroup, ...]:
 
 
 def _pool(order: Ints, counts: Ints) -> list[Ints]:
-    """Shapes in order of size, neighbours together until each pool has MIN_GROUP_JOBS jobs."""
+    """Shapes in order of size, neighbours together until each pool has MIN_GROUP_JOBS jobs, the last MIN_LAST_JOBS."""
     pools: list[list[int]] = [[]]
     for shape in order.tolist():
         if sum(counts[s] for s in pools[-1]) >= MIN_GROUP_JOBS:
             pools.append([])
         pools[-1].append(shape)
-    if len(pools) > 1 and sum(counts[s] for s in pools[-1]) < MIN_GROUP_JOBS:
+    if len(pools) > 1 and sum(counts[s] for s in pools[-1]) < MIN_LAST_JOBS:
         pools[-2:] = [pools[-2] + pools[-1]]
     return [np.array(pool, np.int64) for pool in pools]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from goodwatt.errors import BadRow, InputError
 from goodwatt.traces.trace_format import Head
@@ -44,7 +44,7 @@ class _HashingFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override] # the stub asks for a wider buffer type
+    def readinto(self, buffer: Any) -> int:
         count = self._file.readinto(buffer)
         self._hash.update(memoryview(buffer)[:count])
         return count
@@ -68,7 +68,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override] # the stub asks for a wider buffer type
+    def readinto(self, buffer: Any) -> int:
         return self._file.readinto(buffer)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from goodwatt.errors import BadRow
 from goodwatt.traces.cells import Cell
@@ -30,6 +30,15 @@ class Column:
     title: str
     cell: Cell
     required: bool = True
+
+
+class Rows(Protocol):
+    """Where jobs come from row by row, each with its line."""
+
+    path: Path
+
+    def rows(self) -> Iterator[Row]:
+        """Line and cells of every row."""
 
 
 class Table:
@@ -132,7 +141,7 @@ class Plan:
         return self._titles.get(field, field) if field else None
 
 
-def take_rows(table: Table, plan: Plan, intake: Intake, to_job: Callable[[Values], None] | None) -> None:
+def take_rows(table: Rows, plan: Plan, intake: Intake, to_job: Callable[[Values], None] | None) -> None:
     """Every row into the intake; `to_job` makes fields of Job, in place, from what the plan found."""
     for line, row in table.rows():
         try:
