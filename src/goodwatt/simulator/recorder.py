@@ -129,8 +129,14 @@ class Recorder:
         """Write down the jobs still alive, and the totals."""
         for run in live:
             self.job(run)
-            self.stay(run, now_s)
         self.mark("end", now_s, live)
+
+    def stays(self, now_s: float, live: list[JobRun]) -> list[Occupancy]:
+        """Where each job ran, those that still run up to now; empty if that is not kept."""
+        if self.occupancy is None:
+            return []
+        still = [Occupancy(run.index, node, mask, run.started_s, now_s) for run in live for node, mask in run.placement]
+        return [*self.occupancy, *still]
 
     def copy(self) -> Recorder:
         """An independent copy."""

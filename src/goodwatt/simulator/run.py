@@ -65,7 +65,7 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
         timeline=_timeline(sim),
         node_names=[node.name for node in nodes],
         gpus_per_node=[node.gpus for node in nodes],
-        occupancy=sim.recorder.occupancy or [],
+        occupancy=sim.recorder.stays(sim.now_s, list(sim.live.values())),
     )
 
 
