@@ -20,7 +20,7 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.state import Placement
-from goodwatt.errors import InputError
+from goodwatt.errors import InputError, RunError
 from goodwatt.simulator.decisions import Group, Migrate, Place, Preempt, Refusal, WaitUntil
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.job_run import JobRun
@@ -62,7 +62,7 @@ def load(
             raise InputError(f"{path}: saved with another {name}: expected {content['inputs'].get(name)}, got {value}")
     try:
         _restore(simulation, content["state"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RunError) as error:
         raise InputError(f"{path}: expected a saved run, got damaged content ({error!r})") from None
     return simulation
 
@@ -74,9 +74,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such saved run") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected a saved run, got a file that cannot be read: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not {"inputs", "state"} <= content.keys():
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         got = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: expected a saved run of format {FORMAT!r}, got {got!r}")
+    for part in ("inputs", "state"):
+        if not isinstance(content.get(part), dict):
+            raise InputError(f"{path}: expected a saved run with its {part}, got damaged content")
     return content
 
 
@@ -84,7 +87,7 @@ def _inputs(sim: Simulation) -> dict[str, str]:
     """Hashes of what the file does not hold, by name."""
     jobs = hashlib.sha256()
     for job in sim.jobs:
-        jobs.update(repr((job.job_id, job.submit_s, job.num_gpus, job.duration_s, job.partition)).encode())
+        jobs.update(repr(job).encode())
     return {
         "trace": jobs.hexdigest(),
         "cluster": fingerprint(sim.cluster),
@@ -186,10 +189,14 @@ def _column_to_plain(value: Any) -> Any:
 
 
 def _restore_recorder(recorder: Recorder, plain: dict[str, Any]) -> None:
+    if plain.keys() != vars(recorder).keys():
+        raise ValueError(f"columns {', '.join(plain.keys() ^ vars(recorder).keys())}")
     for name, value in plain.items():
         if isinstance(value, dict) and "typecode" in value:
             column = array(value["typecode"])
             column.frombytes(base64.b64decode(value["words"]))
+            if len(getattr(recorder, name)) not in {0, len(column)}:
+                raise ValueError(f"column {name} of {len(column)} entries")
             setattr(recorder, name, column)
         else:
             setattr(recorder, name, value)
