@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from goodwatt.policies import estimate
-from goodwatt.policies.history import History
-from goodwatt.policies.order import HeldByQuota, Placement, QueueOrder, changed_pools
+from goodwatt.policies.order import HeldByQuota, Placement, changed_pools
 from goodwatt.policies.reservation import Reservation
 from goodwatt.simulator.decisions import Decision, Place
-from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import Pool, View
 
 
 @dataclass(frozen=True, slots=True)
-class EasyBackfill(QueueOrder):
+class EasyBackfill(estimate.PlansAhead):
     """FIFO, but a job behind the blocked head may start if it ends before the head can or leaves it its GPUs.
 
     Durations are the users' limits (`estimate=requested`, predicted from history where a job has none), predictions
@@ -25,50 +23,34 @@ class EasyBackfill(QueueOrder):
     """
 
     name: ClassVar[str] = "easy-backfill"
-    head_only: ClassVar[bool] = False
 
-    estimate: estimate.Source = "requested"
     depth: int = 500
-
-    @property
-    def oracle(self) -> bool:
-        """If it plans with true durations."""
-        return self.estimate == "true"
-
-    def new_memory(self) -> History:
-        """What has ended so far."""
-        return History()
 
     def decide(self, view: View, placement: Placement) -> list[Decision]:
         """Serve each changed queue."""
-        pools = changed_pools(view)
+        held = HeldByQuota(view)
         with view.what_if():
-            return [place for pool in pools for place in self._serve(pool, view, placement)]
+            return [place for pool in changed_pools(view) for place in self._serve(pool, view, placement, held)]
 
-    def _serve(self, pool: Pool, view: View, placement: Placement) -> Iterator[Place]:
-        state, now, held = view.state, view.now_s, HeldByQuota(view)
-        started: list[tuple[float, JobRun]] = [
-            (estimate.end_s(r, view, self.estimate), r) for r in pool.running.values()
-        ]
+    def _serve(self, pool: Pool, view: View, placement: Placement, held: HeldByQuota) -> Iterator[Place]:
+        state = view.state
         reservation: Reservation | None = None
+        ends = [(estimate.end_s(run, view, self.estimate), run.spec) for run in pool.running.values()]
         hopeless: set[tuple[object, ...]] = set()
         for _, _, run in pool.queue[: self.depth]:
-            shape = (run.spec.num_gpus, run.spec.gpu_milli, run.spec.cpu_milli, run.spec.memory_mib, run.spec.gpu_kind)
-            if shape in hopeless or held(run.spec):
+            job, end_s = run.spec, view.now_s + estimate.duration_s(run, view, self.estimate)
+            beside = reservation if reservation is not None and end_s > reservation.start_s else None
+            host = (job.cpu_milli, job.memory_mib)
+            request = (beside is None, job.num_gpus, job.gpu_milli, job.gpu_kind, job.gpu_memory_mib, *host)
+            if request in hopeless or held(job):
                 continue
-            ends = now + estimate.duration_s(run, view, self.estimate)
-            if reservation is None or ends <= reservation.start_s:
-                place = placement.place(run.spec, state, view)
-                if place is None:
-                    hopeless.add(shape)
-            else:
-                place = reservation.place_beside(run.spec, state, view, placement)
+            place = beside.place(job, state, view, placement) if beside else placement.place(job, state, view)
             if place is not None:
-                state.allocate(run.spec, place.nodes, place.gpus)
-                held.add(run.spec)
-                started.append((ends, run))
+                state.allocate(job, place.nodes, place.gpus)
+                held.add(job)
+                ends.append((end_s, job))
                 yield place
-            elif reservation is None:
-                reservation = Reservation(
-                    run.spec, [(end, r.spec.job_id, r.spec) for end, r in started], state, view, placement
-                )
+                continue
+            hopeless.add(request)
+            if reservation is None:
+                reservation = Reservation(job, ends, state, view, placement)
