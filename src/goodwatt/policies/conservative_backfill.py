@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.policies import estimate
-from goodwatt.policies.history import History
-from goodwatt.policies.order import HeldByQuota, Placement, QueueOrder, changed_pools
-from goodwatt.policies.profile import Profile
+from goodwatt.policies.order import HeldByQuota, Placement, changed_pools
+from goodwatt.policies.profile import Profile, milli
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.view import Pool, View
 
 
 @dataclass(frozen=True, slots=True)
-class ConservativeBackfill(QueueOrder):
+class ConservativeBackfill(estimate.PlansAhead):
     """Jobs in order of submission each reserve the earliest time at which enough GPUs are expected to be free.
 
     Reservations count the pool's GPUs; a job whose time has come but that fragmentation keeps out holds its share and
@@ -23,35 +23,23 @@ class ConservativeBackfill(QueueOrder):
     """
 
     name: ClassVar[str] = "conservative-backfill"
-    head_only: ClassVar[bool] = False
-
-    estimate: estimate.Source = "requested"
-    depth: int = 100
-
-    @property
-    def oracle(self) -> bool:
-        """If it plans with true durations."""
-        return self.estimate == "true"
-
-    def new_memory(self) -> History:
-        """What has ended so far."""
-        return History()
 
     def decide(self, view: View, placement: Placement) -> list[Decision]:
         """Plan each changed queue anew."""
+        held = HeldByQuota(view)
         with view.what_if():
-            return [place for pool in changed_pools(view) for place in self._plan(pool, view, placement)]
+            return [place for pool in changed_pools(view) for place in self._plan(pool, view, placement, held)]
 
-    def _plan(self, pool: Pool, view: View, placement: Placement) -> Iterator[Place]:
-        state, held = view.state, HeldByQuota(view)
-        ends = [(estimate.end_s(run, view, self.estimate), run.gpus) for run in pool.running.values()]
-        profile = Profile(view.now_s, pool.gpus - sum(gpus for _, gpus in ends), ends)
+    def _plan(self, pool: Pool, view: View, placement: Placement, held: HeldByQuota) -> Iterator[Place]:
+        state = view.state
+        ends = [(estimate.end_s(run, view, self.estimate), milli(run.spec)) for run in pool.running.values()]
+        profile = Profile(view.now_s, pool.gpus * WHOLE_GPU_MILLI - sum(used for _, used in ends), ends)
         for _, _, run in pool.queue[: self.depth]:
             if held(run.spec):
                 continue
             lasts = max(estimate.duration_s(run, view, self.estimate), 1.0)
-            start_s = profile.earliest(run.gpus, lasts)
-            profile.reserve(start_s, lasts, run.gpus)
+            start_s = profile.earliest(milli(run.spec), lasts)
+            profile.reserve(start_s, lasts, milli(run.spec))
             place = placement.place(run.spec, state, view) if start_s == view.now_s else None
             if place is not None:
                 state.allocate(run.spec, place.nodes, place.gpus)
