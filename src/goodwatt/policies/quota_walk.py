@@ -18,41 +18,52 @@ from goodwatt.simulator.view import Pool, View
 Ranking = Callable[[list[JobRun]], list[JobRun]]
 """Puts jobs into rank order; they come as running ones in order of their start, then waiting ones in queue order."""
 
+ROUNDING = 1e-6
+"""GPUs by which a sum of shares, which are thousandths, may miss its true value."""
+
 
 def walk(view: View, placement: Placement, ranking: Ranking) -> list[Decision]:
     """The decisions for all pools in which something changed."""
     decisions: list[Decision] = []
+    held = HeldByQuota(view) if view.quotas is not None else None
     with view.what_if() as state:
         for pool in view.pools:
             if pool.changed and (pool.queue or pool.running):
-                decisions += _walk_pool(pool, state, view, placement, ranking)
+                decisions += _walk_pool(pool, state, view, placement, ranking, held)
     return decisions
 
 
-def _walk_pool(pool: Pool, state: ClusterState, view: View, placement: Placement, ranking: Ranking) -> list[Decision]:
-    starts, stops = _split(pool, view, ranking)
+def _walk_pool(
+    pool: Pool, state: ClusterState, view: View, placement: Placement, ranking: Ranking, held: HeldByQuota | None
+) -> list[Decision]:
+    starts, stops = _split(pool, ranking, held)
     for run in stops:
         state.release(run.spec)
     places = [place for run in starts if (place := _try(run, state, view, placement)) is not None]
     return [*(Preempt(run.spec.job_id, "others rank before it") for run in stops), *places]
 
 
-def _split(pool: Pool, view: View, ranking: Ranking) -> tuple[list[JobRun], list[JobRun]]:
-    """Waiting jobs that the pool's GPUs suffice for, and running ones that they do not, both in rank order."""
-    held = HeldByQuota(view) if view.quotas is not None else None
+def _split(pool: Pool, ranking: Ranking, held: HeldByQuota | None) -> tuple[list[JobRun], list[JobRun]]:
+    """Waiting jobs that the pool's GPUs suffice for, and running ones that they do not, both in rank order.
+
+    The GPUs of jobs that must not be stopped are not there to be given, whatever their rank.
+    """
+    movable = [run for run in pool.running.values() if run.spec.preemptible]
+    left = pool.gpus + ROUNDING
+    if len(movable) < len(pool.running):
+        left -= sum(run.gpus for run in pool.running.values() if not run.spec.preemptible)
     if held is not None:
-        for run in pool.running.values():
+        for run in movable:
             held.add(run.spec, -1)
-    left: float = pool.gpus
     starts, stops = [], []
-    for run in ranking([*pool.running.values(), *[entry[2] for entry in pool.queue]]):
+    for run in ranking([*movable, *[entry[2] for entry in pool.queue]]):
         if run.gpus <= left and (held is None or not held(run.spec)):
             left -= run.gpus
             if held is not None:
                 held.add(run.spec)
             if not run.placement:
                 starts.append(run)
-        elif run.placement and run.spec.preemptible:
+        elif run.placement:
             stops.append(run)
     return starts, stops
 
