@@ -25,6 +25,10 @@ class Las(QueueOrder):
 
     period_s: float = 600.0
 
+    def __post_init__(self) -> None:
+        if self.period_s <= 0:
+            raise ValueError(f"expected period_s above 0, got {self.period_s:g}")
+
     def decide(self, view: View, placement: Placement) -> list[Decision]:
         """Rank by service so far, among equals who runs stays; ask again after a period while anybody waits."""
         now = view.now_s

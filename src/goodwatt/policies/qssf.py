@@ -24,6 +24,10 @@ class Qssf(QueueOrder):
 
     history_days: float = 30.0
 
+    def __post_init__(self) -> None:
+        if self.history_days <= 0:
+            raise ValueError(f"expected history_days above 0, got {self.history_days:g}")
+
     def new_memory(self) -> History:
         """What has ended so far."""
         return History(self.history_days)

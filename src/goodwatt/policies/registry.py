@@ -9,6 +9,7 @@ whole policy) under the entry point group `goodwatt.policies`.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -56,7 +57,7 @@ def find(name: str) -> Part:
 
 
 def names() -> dict[str, Part]:
-    """All policies by name: those that ship, in alphabetical order, then those of others."""
+    """All policies by name: those that ship, in alphabetical order, then those of others, who cannot replace them."""
     import pkgutil
 
     found = {}
@@ -64,13 +65,15 @@ def names() -> dict[str, Part]:
         for part in _parts_of(f"{goodwatt.policies.__name__}.{info.name}"):
             if part.name.replace("-", "_") == info.name:
                 found[part.name] = part
-    return {**found, **_registered()}
+    return {**found, **{name: part for name, part in _registered().items() if name not in found}}
 
 
 def role_of(part: Part) -> Role:
     """What a class is: a placement has `place`; an order decides with a placement, a whole policy without."""
     if hasattr(part, "place"):
         return "placement"
+    if not hasattr(part, "decide"):
+        raise InputError(f"{part.__qualname__} is no policy: expected a method place or decide")
     return "order" if "placement" in inspect.signature(part.decide).parameters else "policy"
 
 
@@ -97,8 +100,13 @@ def _make_part(text: str) -> Any:
             )
         if not equals:
             raise InputError(f"policy {text!r}: expected {key}=value, got {setting!r}")
+        if key in values:
+            raise InputError(f"policy {text!r}: parameter {key} is given twice")
         values[key] = _converted(name, key, value, known[key][0])
-    return part(**values)
+    try:
+        return part(**values)
+    except ValueError as error:
+        raise InputError(f"policy {text!r}: {error}") from None
 
 
 def _converted(name: str, key: str, value: str, kind: Any) -> Any:
@@ -110,7 +118,10 @@ def _converted(name: str, key: str, value: str, kind: Any) -> Any:
     if kind not in {int, float}:
         return value
     try:
-        return kind(value)
+        number = kind(value)
+        if isinstance(number, float) and math.isnan(number):
+            raise ValueError
+        return number
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise InputError(f"policy {name}, parameter {key}: expected {what}, got {value!r}") from None
@@ -130,4 +141,10 @@ def _parts_of(module: str) -> list[Part]:
 def _registered() -> dict[str, Part]:
     from importlib.metadata import entry_points
 
-    return {point.name: point.load() for point in entry_points(group=GROUP)}
+    found = {}
+    for point in entry_points(group=GROUP):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            raise InputError(f"policy {point.name!r}: {point.value} cannot be loaded: {error}") from error
+    return found

@@ -30,6 +30,10 @@ class Tiresias(QueueOrder):
 
     threshold_gpu_s: float = 18_000.0
 
+    def __post_init__(self) -> None:
+        if self.threshold_gpu_s < 0:
+            raise ValueError(f"expected threshold_gpu_s of at least 0, got {self.threshold_gpu_s:g}")
+
     def decide(self, view: View, placement: Placement) -> list[Decision]:
         """Rank by (served more than the threshold, submission); among equals who runs stays."""
         now, limit = view.now_s, self.threshold_gpu_s
