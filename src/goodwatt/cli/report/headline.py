@@ -146,7 +146,7 @@ def _unfinished(runs: Sequence[RunResult]) -> str:
         counts[label] = counts.get(label, 0) + sum(end is None for end in run.jobs.end_s)
     open_jobs = {label: n for label, n in counts.items() if n}
     if not open_jobs:
-        return "All jobs finished."
+        return "All jobs finished in the end."
     if len(counts) == 1:
         return f"{sum(counts.values()):,} of {sum(len(r.jobs.job_id) for r in runs):,} jobs were left unfinished."
     return f"Unfinished jobs: {', '.join(f'{label} {n:,}' for label, n in counts.items())}."
