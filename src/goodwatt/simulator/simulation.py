@@ -370,7 +370,7 @@ class Simulation:
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
         self.recorder.dirty = True
-        if pool.queue or not self._head_only:
+        if not self._head_only or any(other.queue for other in self._concerned(pool)):
             self._change(pool)
 
     def _enqueue(self, run: JobRun) -> None:
@@ -383,15 +383,17 @@ class Simulation:
             self._change(pool)
 
     def _change(self, pool: Pool) -> None:
-        """Something happened in a pool, which concerns all that share nodes or a user's quota with it."""
-        shared = self._pool_of[None]
-        concerned = self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
-        for other in concerned:
+        for other in self._concerned(pool):
             other.changed = True
         if not self.deciding and self.round_s == math.inf:
             now, interval = self.clock.now, self.engine.decision_interval_s
             self.round_s = math.ceil(now / interval) * interval if interval else now
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
+
+    def _concerned(self, pool: Pool) -> Sequence[Pool]:
+        """The pools that share nodes or a user's quota with this one, itself among them."""
+        shared = self._pool_of[None]
+        return self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
 
     def _change_all(self) -> None:
         for pool in self.view.pools:
