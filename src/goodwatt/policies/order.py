@@ -107,6 +107,7 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> 
             if not could_fit(job, state.free_gpus - _wholly_taken(tried)):
                 break
             state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
+            tried = None
         place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
         if place is None:
             break
@@ -114,9 +115,8 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> 
         if held is not None:
             held.add(job)
         placed.append(place)
-    else:
-        if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
-            state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
+    if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
+        state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
     return placed
 
 
