@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("tests.scenario", "tests.state_content")
+pytest.register_assert_rewrite("tests.scenario", "tests.state_content", "tests.made_runs")
 
 settings.register_profile(
     "default", derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]

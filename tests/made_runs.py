@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.scenario import DRAWN, Chaos, Nodes, cluster, engine
-from tests.state_content import content
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.cluster import Cluster, HostPower, Quotas
@@ -23,6 +21,8 @@ from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.simulation import RunOptions, Simulation
+from tests.scenario import DRAWN, Chaos, Nodes, cluster, engine
+from tests.state_content import content
 
 POLICIES = ("fifo", "sjf", "tiresias:threshold_gpu_s=60", "srtf", "chaos")
 MOST_DECISIONS = 400

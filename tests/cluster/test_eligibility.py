@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.scenario import Nodes, cluster, job
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.cluster import Cluster, Node
 from goodwatt.cluster.eligibility import EligibilityIndex, names_kind
+from tests.scenario import Nodes, cluster, job
 
 MIXED = cluster(
     Nodes(1, gpus=8, kind="small", partition="east"),

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.scenario import Nodes, cluster, job
 
 from goodwatt.cluster.bitset import bitset
 from goodwatt.cluster.gang import gang_nodes, never_fits
 from goodwatt.cluster.state import ClusterState
+from tests.scenario import Nodes, cluster, job
 
 # Nodes by size, GPUs in use on each, GPUs wanted, and the nodes that the gang gets.
 GANGS: list[tuple[str, list[int], list[int], int, Any]] = [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.scenario import Nodes, cluster, job
-
 from goodwatt.cluster.bitset import bitset
 from goodwatt.cluster.nvlink import CliqueIndex
 from goodwatt.cluster.state import ClusterState
+from tests.scenario import Nodes, cluster, job
 
 RACKS = cluster(Nodes(2, gpus=4, clique="x"), Nodes(1, gpus=4), Nodes(3, gpus=4, clique="y"))
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.scenario import Nodes, cluster, job
-from tests.state_content import assert_sound, content
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.state import ClusterState, DoesNotFitError, host_share
 from goodwatt.errors import RunError
+from tests.scenario import Nodes, cluster, job
+from tests.state_content import assert_sound, content
 
 MIXED = cluster(
     Nodes(2, gpus=8, domain=2, cpu_milli=32_000, memory_mib=64_000, partition="east"),

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from tests.scenario import Nodes, Scripted, check, cluster, engine, fates, finished, simulate, table
-from tests.state_content import content
 
 from goodwatt.cluster.cluster import Cluster, Quotas
 from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, WaitUntil
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.simulation import Simulation
+from tests.scenario import Nodes, Scripted, check, cluster, engine, fates, finished, simulate, table
+from tests.state_content import content
 
 TWO = cluster(Nodes(2))
 RESTART = engine(restart_overhead_s=40, checkpoint_interval_s=30)

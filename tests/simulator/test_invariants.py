@@ -7,6 +7,11 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from goodwatt.cluster.cluster import Quotas
+from goodwatt.cluster.job import Job
+from goodwatt.simulator.run import result
+from goodwatt.simulator.simulation import RunOptions, Simulation
 from tests.made_runs import (
     MOST_DECISIONS,
     Made,
@@ -22,11 +27,6 @@ from tests.made_runs import (
 )
 from tests.scenario import EVERY_EVENT, Nodes, cluster, engine, simulate
 from tests.state_content import assert_sound, content
-
-from goodwatt.cluster.cluster import Quotas
-from goodwatt.cluster.job import Job
-from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
 
 
 def watched(sim: Simulation) -> None:

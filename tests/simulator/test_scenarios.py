@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from tests.scenario import EVERY_EVENT, Nodes, check, cluster, engine, fates, finished, simulate, table
 
 from goodwatt.cluster.cluster import Cluster, Quotas
 from goodwatt.simulator.engine import Engine
+from tests.scenario import EVERY_EVENT, Nodes, check, cluster, engine, fates, finished, simulate, table
 
 
 @dataclass(frozen=True)

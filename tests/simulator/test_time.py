@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.errors import InputError
+from goodwatt.simulator.clock import Clock, Kind
+from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.engine import EngineSettings, Outage
+from goodwatt.simulator.run import result
+from goodwatt.simulator.simulation import RunOptions, Simulation
 from tests.scenario import (
     DRAWN,
     Nodes,
@@ -20,14 +28,6 @@ from tests.scenario import (
     simulate,
     table,
 )
-
-from goodwatt.cluster.cluster import Cluster
-from goodwatt.errors import InputError
-from goodwatt.simulator.clock import Clock, Kind
-from goodwatt.simulator.decisions import Decision
-from goodwatt.simulator.engine import EngineSettings, Outage
-from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
 
 ONE_NODE = cluster(Nodes(1))
 TWO_NODES = cluster(Nodes(2))
