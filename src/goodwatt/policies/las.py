@@ -33,6 +33,6 @@ class Las(QueueOrder):
         """Rank by service so far, among equals who runs stays; ask again after a period while anybody waits."""
         now = view.now_s
         decisions = walk(view, placement, lambda runs: sorted(runs, key=lambda run: run.attained(now)))
-        if any(pool.queue and pool.running for pool in view.pools):
+        if any(pool.queue and (pool.running or decisions) for pool in view.pools):
             decisions.append(WaitUntil(now + self.period_s, "service has been used since"))
         return decisions

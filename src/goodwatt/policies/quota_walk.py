@@ -7,7 +7,7 @@ ones inside are placed if fragmentation allows (Gu et al., NSDI 2019; Lucid's si
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.order import HeldByQuota, Placement
@@ -31,6 +31,16 @@ def walk(view: View, placement: Placement, ranking: Ranking) -> list[Decision]:
             if pool.changed and (pool.queue or pool.running):
                 decisions += _walk_pool(pool, state, view, placement, ranking, held)
     return decisions
+
+
+def contended(view: View, decisions: Sequence[Decision]) -> Iterator[JobRun]:
+    """Jobs that run, or start by these decisions, where others wait: their ranks matter later."""
+    starts = {decision.job_id for decision in decisions if isinstance(decision, Place)}
+    for pool in view.pools:
+        if pool.queue:
+            yield from pool.running.values()
+            if starts:
+                yield from (run for _, _, run in pool.queue if run.spec.job_id in starts)
 
 
 def _walk_pool(

@@ -8,12 +8,10 @@ from operator import attrgetter
 from typing import ClassVar
 
 from goodwatt.policies.order import Placement, QueueOrder
-from goodwatt.policies.quota_walk import walk
+from goodwatt.policies.quota_walk import contended, walk
 from goodwatt.simulator.decisions import Decision, WaitUntil
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
-
-_submission = attrgetter("submit_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +37,23 @@ class Tiresias(QueueOrder):
         now, limit = view.now_s, self.threshold_gpu_s
 
         def ranking(runs: list[JobRun]) -> list[JobRun]:
-            runs.sort(key=_submission)
+            runs.sort(key=attrgetter("submit_s"))
             served = [run for run in runs if run.attained_gpu_s + (now - run.since_s) * run.serving > limit]
             if not served:
                 return runs
             return [r for r in runs if r.attained_gpu_s + (now - r.since_s) * r.serving <= limit] + served
 
         decisions = walk(view, placement, ranking)
-        if (time_s := self._next_demotion(view)) < math.inf:
+        if (time_s := self._next_demotion(view, decisions)) < math.inf:
             decisions.append(WaitUntil(time_s, "a running job will have had more than the threshold"))
         return decisions
 
-    def _next_demotion(self, view: View) -> float:
-        """The first moment at which a running job will have had more than the threshold while another waits."""
-        limit = self.threshold_gpu_s
+    def _next_demotion(self, view: View, decisions: list[Decision]) -> float:
+        """The first moment at which a job that runs now or starts will have had more than the threshold."""
+        limit, now = self.threshold_gpu_s, view.now_s
         times = [
-            r.since_s + (limit - r.attained_gpu_s) / r.gpus
-            for pool in view.pools
-            if pool.queue
-            for r in pool.running.values()
+            (r.since_s if r.placement else now) + (limit - r.attained_gpu_s) / r.gpus
+            for r in contended(view, decisions)
             if r.attained_gpu_s <= limit and r.gpus
         ]
-        return math.nextafter(min((t for t in times if t >= view.now_s), default=math.inf), math.inf)
+        return math.nextafter(min((t for t in times if t >= now), default=math.inf), math.inf)
