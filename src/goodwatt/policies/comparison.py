@@ -8,15 +8,20 @@ mean is in `simulator.summary`, which differences are more than noise in `bootst
 from __future__ import annotations
 
 import itertools
+import signal
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from threading import current_thread, main_thread
 from typing import Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
+from goodwatt.errors import RunError
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.result import RunResult
@@ -81,7 +86,7 @@ def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
 
 
 def run_case(scenario: Scenario, case: Case) -> RunResult:
-    """Run one policy on one window with one seed."""
+    """Run one policy on one window with one seed. A run that is interrupted says nothing: KeyboardInterrupt."""
     options = RunOptions(
         seed=case.seed,
         start_s=case.window.from_s,
@@ -91,7 +96,10 @@ def run_case(scenario: Scenario, case: Case) -> RunResult:
         draw=scenario.draw,
     )
     jobs = case.window.jobs(scenario.jobs)
-    return run(jobs, scenario.cluster, make_policy(case.policy), scenario.engine, options, case.window.label)
+    result = run(jobs, scenario.cluster, make_policy(case.policy), scenario.engine, options, case.window.label)
+    if result.summary.get("partial"):
+        raise KeyboardInterrupt
+    return replace(result, policy=case.policy, summary={**result.summary, "policy": case.policy})
 
 
 def compare(
@@ -110,27 +118,53 @@ def compare(
     results: dict[Case, RunResult] = {}
     partial = False
     try:
-        for case, result in _results(scenario, cases, min(workers, len(cases))):
-            results[case] = result
-            done(case)
+        with closing(_results(scenario, cases, min(workers, len(cases)))) as finished:
+            for case, result in finished:
+                results[case] = result
+                done(case)
     except KeyboardInterrupt:
         partial = True
     ordered = [results[case] for case in cases if case in results]
     return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial)
 
 
-def _results(scenario: Scenario, cases: list[Case], workers: int) -> Iterator[tuple[Case, RunResult]]:
+def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[tuple[Case, RunResult], None, None]:
     if workers <= 1:
         yield from ((case, run_case(scenario, case)) for case in cases)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _set_scenario, (scenario,)) as pool:
-        waiting = {pool.submit(_run_here, case): case for case in cases}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _set_scenario, (scenario,))
+    try:
+        with _starting_workers():
+            waiting = {pool.submit(_run_here, case): case for case in cases}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    except BaseException as error:
+        _abandon(pool)
+        if isinstance(error, BrokenProcessPool):
+            raise RunError("a worker was ended from outside, perhaps for lack of memory: try fewer workers") from error
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def _starting_workers() -> Iterator[None]:
+    """Workers started inside ignore Ctrl-C, which a terminal sends to all its processes: this one stops them."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _abandon(pool: ProcessPoolExecutor) -> None:
+    """End the workers in the middle of their runs; a pool by itself would wait for them."""
+    workers = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.terminate()
 
 
 _here: dict[str, Any] = {}
