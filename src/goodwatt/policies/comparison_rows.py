@@ -63,12 +63,13 @@ def _has_budget(comparison: Comparison) -> bool:
 
 def _row(policy: str, mine: list[RunResult], reference: list[RunResult], is_reference: bool) -> PolicyRow:
     cells = {metric.key: _cell(metric.key, mine, reference, is_reference) for metric in METRICS}
+    pairs = [] if is_reference else _pairs(mine, reference)
     return PolicyRow(
         label=policy,
         cells=cells,
         oracle=mine[0].oracle,
         reference=is_reference,
-        marks=() if is_reference else tuple(_marks(mine, reference)),
+        marks=tuple(_marks([run for run, _ in pairs], [run for _, run in pairs])),
     )
 
 
@@ -131,8 +132,10 @@ def _marks(mine: list[RunResult], reference: list[RunResult]) -> list[str]:
     for metric in METRICS:
         limit = FLOOR.get(metric.key)
         value, base = _mean(mine, metric.key), _mean(reference, metric.key)
-        if limit is not None and value is not None and base and value > limit * base:
-            marks.append(f"{metric.title} {value / base:.2f}x the reference's, floor {limit:g}x")
+        if limit is None or value is None or base is None or value <= limit * base:
+            continue
+        more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
+        marks.append(f"{metric.title} {more}, floor {limit:g}x")
     unfinished, base, jobs = _mean(mine, "unfinished"), _mean(reference, "unfinished"), _mean(mine, "jobs")
     if jobs and ((unfinished or 0) - (base or 0)) / jobs > FLOOR_UNFINISHED:
         marks.append(f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}")
