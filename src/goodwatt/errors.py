@@ -44,11 +44,17 @@ class FieldError(InputError):
         super().__init__(f"{'.'.join(map(str, place))}: {problem}")
 
 
+MOST_NAMES = 40
+"""A message that lists more helps nobody: a cluster has thousands of nodes."""
+
+
 class UnknownNameError(InputError):
     """A name that nobody registered, with the nearest ones that exist."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f": did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {', '.join(names)}"
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        known_text = ", ".join(names[:MOST_NAMES]) + more
+        hint = f": did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {known_text}"
         super().__init__(f"unknown {what} {name!r}{hint}")

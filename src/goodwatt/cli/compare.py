@@ -49,13 +49,18 @@ def compare(
     from goodwatt.policies.comparison import Scenario
     from goodwatt.policies.comparison import compare as run_all
     from goodwatt.policies.comparison_rows import comparison_table
+    from goodwatt.policies.registry import make_policy
     from goodwatt.simulator.engine import load_engine
 
     chosen = list(dict.fromkeys(policy or DEFAULT_POLICIES))
     parts = windows or (DEFAULT_WINDOWS if trace == DEFAULT_TRACE else 1)
     machine, settings = load_cluster(cluster), load_engine(engine)
+    inputs.check_nodes(settings, machine)
+    for spec in chosen:
+        make_policy(spec)
     source = inputs.load_trace(trace, format_name, skip_bad_rows)
     inputs.check_fits(source, machine, skip_bad_rows)
+    inputs.make_folder(out)
     scenario = Scenario(jobs=source.jobs, cluster=machine, engine=settings, budget_w=power, draw=not no_report)
     total, ended = len(chosen) * parts * seeds, 0
     with progress("comparing", total, "runs") as advance:

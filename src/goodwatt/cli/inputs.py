@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import typer
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import never_fits
 from goodwatt.cluster.state import ClusterState
-from goodwatt.errors import InputError
+from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.simulator.engine import Engine
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
@@ -55,6 +59,24 @@ def check_fits(trace: Trace, cluster: Cluster, skip: bool) -> None:
     if not skip:
         raise InputError(f"{text}\nchoose another cluster, or go on without them: --skip-bad-rows")
     note(text)
+
+
+def check_nodes(engine: Engine, cluster: Cluster) -> None:
+    """Refuse maintenance of a node that the cluster does not have."""
+    nodes = {node.name for node in cluster.nodes}
+    for outage in (*engine.plain.outages, *engine.preemptive.outages):
+        if outage.node not in nodes:
+            raise UnknownNameError(f"node in the maintenance of engine {engine.name}:", outage.node, nodes)
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for results before the work begins, not after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: expected a folder to write to, got {error.strerror or error}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out}: expected a folder to write to, got one that is read-only")
 
 
 def note(text: str) -> None:

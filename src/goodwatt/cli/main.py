@@ -56,6 +56,8 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _fail(str(error), 1)
 
 
 def _fail(message: str, status: int) -> None:
