@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -92,7 +93,7 @@ def _pairs(mine: Sequence[RunResult], reference: Sequence[RunResult]) -> list[tu
 
 def _mean(runs: Sequence[RunResult], key: str) -> float | None:
     values = [run.summary[key] for run in runs if run.summary.get(key) is not None]
-    return sum(values) / len(values) if values else None
+    return math.fsum(values) / len(values) if values else None
 
 
 Sums = dict[int, tuple[float, float]]

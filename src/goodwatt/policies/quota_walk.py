@@ -7,6 +7,7 @@ ones inside are placed if fragmentation allows (Gu et al., NSDI 2019; Lucid's si
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from goodwatt.cluster.state import ClusterState
@@ -61,7 +62,7 @@ def _split(pool: Pool, ranking: Ranking, held: HeldByQuota | None) -> tuple[list
     movable = [run for run in pool.running.values() if run.spec.preemptible]
     left = pool.gpus + ROUNDING
     if len(movable) < len(pool.running):
-        left -= sum(run.gpus for run in pool.running.values() if not run.spec.preemptible)
+        left -= math.fsum(run.gpus for run in pool.running.values() if not run.spec.preemptible)
     if held is not None:
         for run in movable:
             held.add(run.spec, -1)

@@ -96,8 +96,8 @@ class Recorder:
     def mark(self, name: str, now_s: float, live: list[JobRun]) -> None:
         """Keep the totals as they are now, work of the running jobs included."""
         totals = replace(self.totals, time_s=now_s)
-        totals.work_gpu_s += sum(run.work_gpu_s for run in live)
-        totals.lost_gpu_s += sum(run.lost_gpu_s for run in live)
+        totals.work_gpu_s += math.fsum(run.work_gpu_s for run in live)
+        totals.lost_gpu_s += math.fsum(run.lost_gpu_s for run in live)
         self.marks[name] = totals
 
     def stay(self, run: JobRun, now_s: float) -> None:
