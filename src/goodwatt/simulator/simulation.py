@@ -77,6 +77,7 @@ class Simulation:
     ) -> None:
         self.cluster, self.policy, self.options = cluster, policy, options
         self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
+        _check(jobs)
         self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
         self.state = ClusterState(cluster)
         self._empty = self.state.copy()
@@ -403,6 +404,19 @@ class Simulation:
         if event._value == self.wake_s:
             self.wake_s = math.inf
             self._change_all()
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    """Jobs come by submission and have names of their own; readers see to it, others may forget."""
+    seen: set[str] = set()
+    last_s = -math.inf
+    for job in jobs:
+        if job.job_id in seen:
+            raise InputError(f"a job_id stands for one job, got {job.job_id!r} twice")
+        if not job.submit_s >= last_s:
+            raise InputError(f"expected jobs by submit_s, got job {job.job_id!r} at {job.submit_s:g} after {last_s:g}")
+        seen.add(job.job_id)
+        last_s = job.submit_s
 
 
 def _copy_pool(pool: Pool, live: dict[str, JobRun]) -> Pool:
