@@ -268,6 +268,13 @@ def assert_adds_up(outcome: RunResult, of: Made, sim: Simulation) -> None:
     assert close(totals.gpu_j + totals.host_j, integral(rows, outcome.timeline.power_w))
     assert close(totals.queued_s, integral(rows, [min(n, 1) for n in outcome.timeline.queued]))
     assert totals.peak_w == max(outcome.timeline.power_w, default=0.0)
+    spans = {(stay.job, stay.start_s, stay.end_s) for stay in outcome.occupancy}
+    running_s = math.fsum(end - start for _, start, end in spans)
+    assert close(integral(rows, outcome.timeline.running), running_s)
+    gone_s = [sim.now_s if end is None else end for end in columns.end_s]
+    arrived = [i for i in range(sim.next_arrival) if i not in sim.refused]
+    present_s = math.fsum(gone_s[i] - max(sim.jobs[i].submit_s, sim.start_s) for i in arrived)
+    assert close(integral(rows, outcome.timeline.queued), present_s - running_s)
 
 
 def assert_service(lost_gpu_s: float, stops: int, held_gpu_s: float, spec: Job, of: Made) -> None:

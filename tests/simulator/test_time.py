@@ -11,7 +11,7 @@ import pytest
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.errors import InputError
 from goodwatt.simulator.clock import Clock, Kind
-from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.engine import EngineSettings, Outage
 from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import RunOptions, Simulation
@@ -321,8 +321,6 @@ class Greedy(Scripted):
     """Places the one job, and asks to be asked at the times of its script."""
 
     def decide(self, view: Any) -> Sequence[Decision]:
-        from goodwatt.simulator.decisions import Place
-
         waiting = [entry[2].spec.job_id for entry in view.pools[0].queue]
         return [*(Place(job_id, ((0, 1),)) for job_id in waiting), *super().decide(view)]
 
@@ -345,3 +343,50 @@ def test_rates(why: str, rates: list[tuple[float, float]], lag_s: float, end_s: 
     fate = finished(simulation).jobs
     assert fate.end_s == [pytest.approx(end_s, abs=1e-9)], why
     assert fate.work_gpu_s == [100.0]
+
+
+def test_what_remains_in_truth_counts_overhead_at_rate_one() -> None:
+    """Half of 100 s done, 40 s of overhead to pay, then the rest at double speed."""
+    script: dict[float, list[Decision]] = {
+        0: [Place("a", ((0, 1),))],
+        50: [Preempt("a"), Place("a", ((0, 1),))],
+        60: [],
+        100: [],
+    }
+    oracle = Scripted(script, oracle=True)
+    simulation = simulate([job(duration_s=100)], ONE_NODE, oracle, engine(restart_overhead_s=40))
+    remaining = {}
+    while (view := simulation.advance()) is not None:
+        remaining[view.now_s] = view.true_remaining_s(simulation.live["a"]) if simulation.live else 0.0
+        simulation.apply(simulation.policy.decide(view))
+        if view.now_s == 50 and simulation.live["a"].running:
+            simulation.set_rate(simulation.live["a"], 2.0)
+    assert remaining == {0: 100, 50: 90, 60: 80, 100: 30}
+    assert simulation.now_s == 115
+
+
+# the timeline --------------------------------------------------------------------------------------------------------
+
+STEPS = table("job submit gpus time\n a 0 8 10\n b 3 4 10\n c 4 4 10\n d 30 1 10").jobs
+
+
+def test_the_timeline_has_a_row_for_every_change() -> None:
+    timeline = finished(simulate(STEPS, ONE_NODE)).timeline
+    rows = list(zip(timeline.t_s, timeline.queued, timeline.running, timeline.busy_gpus, strict=True))
+    assert rows == [(0, 0, 1, 8), (3, 1, 1, 8), (4, 2, 1, 8), (10, 0, 2, 8), (20, 0, 0, 0), (30, 0, 1, 1)]
+
+
+def test_rows_of_the_timeline_keep_their_distance() -> None:
+    timeline = finished(simulate(STEPS, ONE_NODE, settings=engine(timeline_step_s=8))).timeline
+    assert timeline.t_s == [0, 10, 20, 30]
+
+
+def test_a_job_id_stands_for_one_job() -> None:
+    with pytest.raises(InputError, match="'a' twice"):
+        simulate([job("a"), job("b"), job("a", submit_s=5)], ONE_NODE)
+
+
+@pytest.mark.parametrize("submit_s", [4.0, float("nan")])
+def test_jobs_come_by_submission(submit_s: float) -> None:
+    with pytest.raises(InputError, match="expected jobs by submit_s, got job 'b'"):
+        simulate([job("a", submit_s=5), job("b", submit_s=submit_s)], ONE_NODE)
