@@ -122,7 +122,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.live = {run.spec.job_id: run for run in runs}
     up = int(state["up"], 16)
     for node in range(len(sim.cluster.nodes)):
-        sim.state.set_up(node, bool(up >> node & 1))
+        sim.set_node_up(node, bool(up >> node & 1))
     for job_id in state["placed"]:
         run = sim.live[job_id]
         nodes = tuple((node, mask.bit_count()) for node, mask in run.placement)

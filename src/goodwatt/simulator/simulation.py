@@ -205,9 +205,17 @@ class Simulation:
         if not up:
             for run in [r for r in self.live.values() if any(n == node for n, _ in r.placement)]:
                 self.stop(run)
-        self.state.set_up(node, up)
+        self.set_node_up(node, up)
         self.recorder.dirty = True
         self._change_all()
+
+    def set_node_up(self, node: int, up: bool) -> None:
+        """An empty node goes away or comes back, and with it its share of the pools' sizes."""
+        if bool(self.state.up >> node & 1) != up:
+            self.state.set_up(node, up)
+            facts = self.cluster.nodes[node]
+            for partition in {facts.partition, None}:
+                self._pool_of[partition].gpus += facts.gpus if up else -facts.gpus
 
     def pass_mark(self, name: str) -> None:
         """The warm-up or the horizon ends here."""

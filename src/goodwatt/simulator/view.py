@@ -18,8 +18,9 @@ from goodwatt.simulator.quota import QuotaUse
 class Pool:
     """The jobs that compete for the same nodes: a partition's, or all where the cluster has no partitions.
 
-    `queue` holds (key, sequence, run) in the policy's order, equals by who entered first; `running` is by job id in order of starting;
-    `changed` says whether anything happened here since the last decision. `gpus` is the pool's size.
+    `queue` holds (key, sequence, run) in the policy's order, equals by who entered first; `running` is by job id in
+    order of starting; `changed` says whether anything happened here since the last decision. `gpus` is the pool's
+    size, without nodes that are away.
     """
 
     __slots__ = ("changed", "gpus", "partition", "queue", "running")
