@@ -181,7 +181,9 @@ def snapshot(sim: Simulation) -> dict[str, Any]:
     return {
         "state": content(sim.state),
         "live": [{name: getattr(run, name) for name in JobRun.__slots__} for run in sim.live.values()],
-        "pools": [([entry[2].spec.job_id for entry in p.queue], list(p.running), p.changed) for p in sim.view.pools],
+        "pools": [
+            ([entry[2].spec.job_id for entry in p.queue], list(p.running), p.changed, p.gpus) for p in sim.view.pools
+        ],
         "recorder": {
             name: value if isinstance(value, int | float | bool | None) else repr(value)
             for name, value in vars(sim.recorder).items()

@@ -118,6 +118,19 @@ def test_maintenance_stops_even_what_must_not_be_stopped_and_what_uses_no_gpu() 
     )
 
 
+def test_who_ranks_first_runs_on_the_nodes_that_are_left() -> None:
+    check(
+        """
+        job  submit  gpus   time | start    end  stops
+        old       0     8  10000 |     0  10100      1
+        new    6000     8    100 |  6000   6100      0
+        """,
+        TWO_NODES,
+        "tiresias",
+        away(("n1", 10, 50_000)),
+    )
+
+
 WINDOWS: list[tuple[str, list[tuple[str, float, float]], float]] = [
     ("one", [("n0", 10, 20)], 20),
     ("two that overlap", [("n0", 10, 20), ("n0", 15, 30)], 30),
