@@ -25,7 +25,7 @@ METRICS = (
     Metric("over_budget_s", "over budget", "h", "low", ",.1f", HOUR),
     Metric("fragmentation", "fragmented", "%", "low", ",.1f", 100.0),
     Metric("preemptions", "preempted", "", None, ",.0f"),
-    Metric("unfinished", "unfinished", "jobs", "low", ",.0f"),
+    Metric("unfinished", "open at end", "jobs", "low", ",.0f"),
 )
 
 FLOOR = {"mean_jct_s": 1.05, "p95_jct_s": 1.10, "p99_queueing_s": 1.10}
@@ -33,7 +33,8 @@ FLOOR = {"mean_jct_s": 1.05, "p95_jct_s": 1.10, "p99_queueing_s": 1.10}
 FLOOR_UNFINISHED = 0.005
 """Unfinished jobs may be so many more than the reference's, as a share of all."""
 
-Block = tuple[str, int, int]
+Sums = dict[int, tuple[float, float]]
+"""Block: (sum, weight)."""
 
 
 def comparison_table(comparison: Comparison, trace: str, cluster: str, command: str) -> ComparisonTable:
@@ -75,15 +76,21 @@ def _row(policy: str, mine: list[RunResult], reference: list[RunResult], is_refe
 
 
 def _cell(key: str, mine: list[RunResult], reference: list[RunResult], is_reference: bool) -> Cell:
-    value = _mean(mine, key)
+    blocks = _BLOCKS.get(key, _per_run(key))
+    value = _pooled([blocks(run) for run in mine])
     pairs = _pairs(mine, reference)
     if is_reference or value is None or not pairs:
         return Cell(value)
-    blocks = _BLOCKS.get(key, _per_run(key))
     a, b = ([blocks(run) for run in runs] for runs in zip(*pairs, strict=True))
     sums = [_aligned(x, y) for x, y in zip(a, b, strict=True)]
     columns = [[entry[i] for run in sums for entry in run] for i in range(3)]
     return Cell(value, *paired_difference(*columns)) if columns[0] else Cell(value)
+
+
+def _pooled(runs: Sequence[Sums]) -> float | None:
+    """The mean over all blocks: over jobs where blocks are days, over runs where each is one."""
+    weight = math.fsum(weight for sums in runs for _, weight in sums.values())
+    return math.fsum(total for sums in runs for total, _ in sums.values()) / weight if weight else None
 
 
 def _pairs(mine: Sequence[RunResult], reference: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
@@ -96,22 +103,19 @@ def _mean(runs: Sequence[RunResult], key: str) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-Sums = dict[int, tuple[float, float]]
-"""Block: (sum, weight)."""
-
-
 def _per_run(key: str) -> Callable[[RunResult], Sums]:
     """The whole run as one block."""
     return lambda run: {} if run.summary.get(key) is None else {0: (float(run.summary[key]), 1.0)}
 
 
 def _per_day(until: str) -> Callable[[RunResult], Sums]:
-    """Blocks are days of submission: sum of times from submission until start or end, and jobs."""
+    """Blocks are days of submission after the warm-up: sum of times from submission until start or end, and jobs."""
 
     def blocks(run: RunResult) -> Sums:
         sums: Sums = {}
+        counted_s = run.summary["horizon_s"] - run.summary["span_s"]
         for submit_s, time_s in zip(run.jobs.submit_s, getattr(run.jobs, until), strict=True):
-            if time_s is not None:
+            if time_s is not None and submit_s >= counted_s:
                 total, jobs = sums.get(int(submit_s // DAY_S), (0.0, 0.0))
                 sums[int(submit_s // DAY_S)] = total + time_s - submit_s, jobs + 1.0
         return sums
