@@ -1,0 +1,1 @@
+"""The arithmetic of placements that score all nodes at once. It needs numpy: import it where it is used."""
