@@ -71,12 +71,12 @@ def _replayed(trace: Path, cluster: str, policy: str, out: Path) -> dict[str, Fa
 
 
 def _fates(path: Path) -> dict[str, Fate]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return {
-            row["job_id"]: (float(row["start_s"]), float(row["end_s"]), int(row["preemptions"]))
-            for row in csv.DictReader(file)
-        }
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    return {
+        row["job_id"]: (float(row["start_s"]), float(row["end_s"]), int(row["preemptions"]))
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 def _differing(golden: dict[str, Fate], ours: dict[str, Fate]) -> int:

@@ -42,7 +42,7 @@ def measure(command: Sequence[str]) -> Measured:
     start = time.monotonic()
     null = os.open(os.devnull, os.O_RDWR)
     actions = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
+    pid = os.posix_spawn(command[0], list(command), dict(os.environ), file_actions=actions)
     _, status, usage = os.wait4(pid, 0)
     os.close(null)
     cpu_s = usage.ru_utime + usage.ru_stime

@@ -1,6 +1,7 @@
 """The files that a run leaves in its folder: jobs.csv, timeline.csv, summary.json, refusals.csv, manifest.json.
 
-Numbers are written as Python prints them (shortest text that reads back the same), columns of whole numbers without a fraction.
+Numbers are written as Python prints them, the shortest text that reads back the same, and columns of whole numbers
+without a fraction.
 """
 
 from __future__ import annotations

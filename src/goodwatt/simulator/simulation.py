@@ -3,7 +3,7 @@
     simulation = Simulation(jobs, cluster, policy)
     while (view := simulation.advance()) is not None:
         simulation.apply(policy.decide(view))
-    result = simulation.result()
+    result = run.result(simulation)
 
 All that changes stands in fields of this object; the SimPy processes in `processes` only loop over them. That is
 what makes `fork` possible: copy the fields, start the processes anew, put the ends of running jobs back on the clock
