@@ -33,6 +33,9 @@ FLOOR = {"mean_jct_s": 1.05, "p95_jct_s": 1.10, "p99_queueing_s": 1.10}
 FLOOR_UNFINISHED = 0.005
 """Unfinished jobs may be so many more than the reference's, as a share of all."""
 
+ROUNDING_S = 1e-6
+"""Two times that are the same may be apart by so much after a subtraction."""
+
 Sums = dict[int, tuple[float, float]]
 """Block: (sum, weight)."""
 
@@ -76,31 +79,28 @@ def _row(policy: str, mine: list[RunResult], reference: list[RunResult], is_refe
 
 
 def _cell(key: str, mine: list[RunResult], reference: list[RunResult], is_reference: bool) -> Cell:
-    blocks = _BLOCKS.get(key, _per_run(key))
-    value = _pooled([blocks(run) for run in mine])
+    value = _value(mine, key)
     pairs = _pairs(mine, reference)
     if is_reference or value is None or not pairs:
         return Cell(value)
+    blocks = _BLOCKS.get(key, _per_run(key))
     a, b = ([blocks(run) for run in runs] for runs in zip(*pairs, strict=True))
     sums = [_aligned(x, y) for x, y in zip(a, b, strict=True)]
     columns = [[entry[i] for run in sums for entry in run] for i in range(3)]
     return Cell(value, *paired_difference(*columns)) if columns[0] else Cell(value)
 
 
-def _pooled(runs: Sequence[Sums]) -> float | None:
+def _value(runs: Sequence[RunResult], key: str) -> float | None:
     """The mean over all blocks: over jobs where blocks are days, over runs where each is one."""
-    weight = math.fsum(weight for sums in runs for _, weight in sums.values())
-    return math.fsum(total for sums in runs for total, _ in sums.values()) / weight if weight else None
+    blocks = _BLOCKS.get(key, _per_run(key))
+    sums = [entry for run in runs for entry in blocks(run).values()]
+    weight = math.fsum(weight for _, weight in sums)
+    return math.fsum(total for total, _ in sums) / weight if weight else None
 
 
 def _pairs(mine: Sequence[RunResult], reference: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
     of_reference = {(r.window, r.seed): r for r in reference}
     return [(r, of_reference[r.window, r.seed]) for r in mine if (r.window, r.seed) in of_reference]
-
-
-def _mean(runs: Sequence[RunResult], key: str) -> float | None:
-    values = [run.summary[key] for run in runs if run.summary.get(key) is not None]
-    return math.fsum(values) / len(values) if values else None
 
 
 def _per_run(key: str) -> Callable[[RunResult], Sums]:
@@ -113,7 +113,7 @@ def _per_day(until: str) -> Callable[[RunResult], Sums]:
 
     def blocks(run: RunResult) -> Sums:
         sums: Sums = {}
-        counted_s = run.summary["horizon_s"] - run.summary["span_s"]
+        counted_s = run.summary["horizon_s"] - run.summary["span_s"] - ROUNDING_S
         for submit_s, time_s in zip(run.jobs.submit_s, getattr(run.jobs, until), strict=True):
             if time_s is not None and submit_s >= counted_s:
                 total, jobs = sums.get(int(submit_s // DAY_S), (0.0, 0.0))
@@ -136,12 +136,12 @@ def _marks(mine: list[RunResult], reference: list[RunResult]) -> list[str]:
     marks = []
     for metric in METRICS:
         limit = FLOOR.get(metric.key)
-        value, base = _mean(mine, metric.key), _mean(reference, metric.key)
+        value, base = _value(mine, metric.key), _value(reference, metric.key)
         if limit is None or value is None or base is None or value <= limit * base:
             continue
         more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
         marks.append(f"{metric.title} {more}, floor {limit:g}x")
-    unfinished, base, jobs = _mean(mine, "unfinished"), _mean(reference, "unfinished"), _mean(mine, "jobs")
+    unfinished, base, jobs = _value(mine, "unfinished"), _value(reference, "unfinished"), _value(mine, "jobs")
     if jobs and ((unfinished or 0) - (base or 0)) / jobs > FLOOR_UNFINISHED:
         marks.append(f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}")
     return marks
