@@ -234,7 +234,7 @@ job    submit  gpus  time | start  end     state
 done        0     8    50 |     0   50  finished
 cut        10     8   100 |    50    -   running
 waits      20     8   100 |     -    -   waiting
-later     200     8    10 |     -    -   waiting
+later     200     8    10 |     -    -   unsubmitted
 """
 
 

@@ -6,28 +6,31 @@ Overhead (restarting after a preemption) is paid first, at rate 1, and is no wor
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 
+ROUNDING = 1e-9
+"""A job that is short of a checkpoint by so small a part of the interval has reached it."""
+
 
 class JobRun:
     """One live job. Policies read it; only the simulation writes it.
 
-    `spec`: what a scheduler knows of the job. `submit_s`, `gpus`: the job's. `serving`: GPUs it
-    holds now. `start_s`: first start, None before. `started_s`: last start.
-    `end_s`: when it will end if nothing changes. `sequence` counts what last happened to it, entering the queue or
-    starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
+    `spec`: what a scheduler knows of the job. `submit_s`, `gpus`: the job's. `serving`: GPUs it holds now. `start_s`:
+    first start, None before. `started_s`: last start. `sequence` counts what last happened to it, entering the queue
+    or starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
     """
 
     __slots__ = (
+        "_end_s",
         "_job",
         "_lag_s",
         "_overhead_s",
         "_remaining_s",
         "attained_gpu_s",
-        "end_s",
         "energy_j",
         "gpus",
         "index",
@@ -64,7 +67,7 @@ class JobRun:
         self.placement: Placement = ()
         self.power_w: float | None = 0.0
         self.start_s: float | None = None
-        self.started_s = self.since_s = self.end_s = 0.0
+        self.started_s = self.since_s = self._end_s = 0.0
         self.attained_gpu_s = self.work_gpu_s = self.lost_gpu_s = 0.0
         self.energy_j: float | None = 0.0
         self.preemptions = 0
@@ -110,7 +113,8 @@ class JobRun:
     def lose(self, interval_s: float, overhead_s: float) -> None:
         """Stop: work since the last checkpoint (every `interval_s` of it; 0: none is lost) has to be done again."""
         done = self._job.duration_s - self._remaining_s
-        lost = done % interval_s if interval_s > 0 else 0.0
+        kept = math.floor(done / interval_s + ROUNDING) * interval_s if interval_s > 0 else done
+        lost = max(done - kept, 0.0)
         self._remaining_s += lost
         self.work_gpu_s -= lost * self.gpus
         self.lost_gpu_s += lost * self.gpus
@@ -122,7 +126,7 @@ class JobRun:
         self.work_gpu_s = self._job.duration_s * self.gpus
 
     @property
-    def duration_s(self) -> float:
+    def _duration_s(self) -> float:
         """The true duration: for the simulation, once the job has ended."""
         return self._job.duration_s
 

@@ -22,8 +22,8 @@ class Occupancy(NamedTuple):
 class JobColumns:
     """One entry per job of the trace, in its order; None where something never happened.
 
-    `state` is finished, running, waiting or refused (it fits no node). `work_gpu_s` is reference GPU-seconds
-    done and not lost; `energy_j` None where a GPU kind has no known power.
+    `state` is finished, running, waiting, refused (it fits no node) or unsubmitted (the run was stopped before).
+    `work_gpu_s` is reference GPU-seconds done and not lost; `energy_j` None where a GPU kind has no known power.
     """
 
     job_id: list[str]

@@ -97,6 +97,7 @@ def _optional(column: array[float]) -> list[float | None]:
 
 def _states(sim: Simulation) -> list[str]:
     states = ["waiting" if math.isnan(end) else "finished" for end in sim.recorder.end_s]
+    states[sim.next_arrival :] = ["unsubmitted"] * (len(states) - sim.next_arrival)
     for index in sim.refused:
         states[index] = "refused"
     for run in sim.live.values():

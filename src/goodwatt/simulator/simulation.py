@@ -24,7 +24,7 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import never_fits
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
-from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.errors import InputError, RunError, UnknownNameError
 from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator import processes
 from goodwatt.simulator.clock import Clock, Kind
@@ -58,6 +58,8 @@ class RunOptions:
 
 
 DEFAULTS = RunOptions()
+MOST_ROUNDS = 10_000
+"""Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
 
 
 class Simulation:
@@ -97,6 +99,7 @@ class Simulation:
         self.deciding = self.stopped = False
         self.sequence = 0
         self._pool_of = self._make_pools()
+        self._rounds_now = 0
         self._fits: dict[tuple[object, ...], str | None] = {}
         self.view = View(
             self.state,
@@ -194,6 +197,11 @@ class Simulation:
 
     def open_round(self) -> None:
         """A decision is due now."""
+        self._rounds_now = self._rounds_now + 1 if self.clock.now == self.view.now_s else 0
+        if self._rounds_now > MOST_ROUNDS:
+            raise RunError(
+                f"{self.policy.name} was asked {MOST_ROUNDS:,} times at {self.clock.now:g} s: it undoes itself"
+            )
         self.round, self.round_s, self.deciding = Event(self.clock), math.inf, True
         self._account(self.clock.now)
 
@@ -256,7 +264,9 @@ class Simulation:
         self._enqueue(run)
 
     def set_rate(self, run: JobRun, rate: float) -> None:
-        """A running job goes on at another speed; rate 1 is its traced duration."""
+        """A running job goes on at another speed, above zero; rate 1 is its traced duration."""
+        if not 0.0 < rate < math.inf:
+            raise RunError(f"job {run.spec.job_id}: expected a rate above zero, got {rate}")
         run.settle(self.clock.now)
         run.rate = rate
         self._schedule_end(run)
@@ -289,7 +299,7 @@ class Simulation:
         for process in (processes.arrivals, processes.scheduler, processes.outages, processes.marks):
             self.clock.process(process(self))
         for run in sorted((r for r in self.live.values() if r.placement), key=lambda r: r.sequence):
-            self.clock.call(run.end_s, Kind.END, self._on_end, (run, run.version))
+            self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
         if self.wake_s < math.inf:
             self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
         if self.round_s < math.inf:
@@ -352,8 +362,8 @@ class Simulation:
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1
         run.sequence = self.sequence = self.sequence + 1
-        run.end_s = run.finish_time(self.clock.now)
-        self.clock.call(run.end_s, Kind.END, self._on_end, (run, run.version))
+        run._end_s = run.finish_time(self.clock.now)
+        self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
 
     def _on_end(self, event: Event) -> None:
         run, version = event._value
@@ -366,7 +376,7 @@ class Simulation:
         self.recorder.ended(run, now)
         del self.live[run.spec.job_id]
         self._leave(run, now, ended=True)
-        self.view.memory.job_ended(run.spec, run.duration_s, now)
+        self.view.memory.job_ended(run.spec, run._duration_s, now)
         self.stopped = self.stopped or self._all_done()
 
     def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:

@@ -1,8 +1,9 @@
 """The numbers of a run: what summary.json holds.
 
-Jobs submitted during the warm-up count in no statistic. Energy and work are those between the end of the warm-up and
-the horizon (the end of the run, if none was set); unfinished jobs are those not done by then. Percentiles are linear
-between neighbours, sums are exact (`math.fsum`), so that the same run gives the same bytes.
+Jobs submitted during the warm-up, or after the run was stopped, count in no statistic. Energy and work are those
+between the end of the warm-up and the horizon (the end of the run, if none was set); unfinished jobs are those not
+done by then. Percentiles are linear between neighbours, sums are exact (`math.fsum`), so that the same run gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def summarise(sim: Simulation) -> dict[str, Any]:
 
 def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
     recorder, jobs = sim.recorder, sim.jobs
-    counted = [i for i, job in enumerate(jobs) if job.submit_s >= from_s and i not in sim.refused]
+    submitted = jobs[: sim.next_arrival]
+    counted = [i for i, job in enumerate(submitted) if job.submit_s >= from_s and i not in sim.refused]
     ended = [i for i in counted if not math.isnan(recorder.end_s[i])]
     started = [i for i in counted if not math.isnan(recorder.start_s[i])]
     in_time = sum(1 for i in ended if recorder.end_s[i] <= until_s)
@@ -46,7 +48,8 @@ def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
         "finished": len(ended),
         "unfinished": len(counted) - in_time,
         "refused": len(sim.refused),
-        "warm_up_jobs": len(jobs) - len(counted) - len(sim.refused),
+        "warm_up_jobs": len(submitted) - len(counted) - len(sim.refused),
+        "not_submitted": len(jobs) - len(submitted),
         **_spread("jct_s", jct),
         **_spread("queueing_s", [recorder.start_s[i] - jobs[i].submit_s for i in started]),
         "p99_slowdown": _percentile(sorted(_slowdowns(sim, ended)), 99),

@@ -38,7 +38,7 @@ def payload(
     return {
         "dimensions": _dimension_labels(dimensions, runs),
         "runs": data,
-        "grids": {_pair(dimensions, *pair): _grid(grid) for pair, grid in edges.items()},
+        "grids": {_pair(dimensions, *pair): _grid(grid, _horizon(runs, *pair)) for pair, grid in edges.items()},
         "jobs": _job_facts([runs[i] for i in charts], dimensions, edges),
         "comparison": comparison and _comparison(comparison),
         "limits": {"points": points, "buckets": buckets, "bars": occupancy_data.BARS_PER_RUN},
@@ -68,8 +68,16 @@ def _dimension_labels(dimensions: Dimensions, runs: Sequence[RunResult]) -> dict
     }
 
 
-def _grid(edges: Floats) -> dict[str, float]:
-    return {"step_s": float(edges[1] - edges[0]), "length_s": float(edges[-1] - edges[0])}
+def _horizon(runs: Sequence[RunResult], window: str, seed: int) -> float | None:
+    """Where energy and work stop counting; the time after it only lets the last jobs end."""
+    ends = (run.summary.get("horizon_s") for run in runs if (run.window, run.seed) == (window, seed))
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _grid(edges: Floats, horizon_s: float | None) -> dict[str, float | None]:
+    length, horizon = float(edges[-1] - edges[0]), None if horizon_s is None else horizon_s - float(edges[0])
+    inside = horizon is not None and 0 < horizon < length
+    return {"step_s": float(edges[1] - edges[0]), "length_s": length, "horizon_s": horizon if inside else None}
 
 
 def _pair(dimensions: Dimensions, window: str, seed: int) -> str:

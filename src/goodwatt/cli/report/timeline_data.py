@@ -11,9 +11,9 @@ from goodwatt.cli.report.job_data import floats
 from goodwatt.cli.report.reduction import Floats, bucketed, packed
 from goodwatt.simulator.result import RunResult
 
-BUCKETS = 480
+BUCKETS = 1200
 FEWEST_BUCKETS = 60
-NUMBERS_PER_PAGE = 500_000
+NUMBERS_PER_PAGE = 400_000
 SERIES = ("queued", "busy_gpus", "power_w")
 
 

@@ -11,7 +11,7 @@ const TIME_CHARTS = [
 function drawOverTime() {
   const body = bodyOf("over-time");
   const charts = TIME_CHARTS.map((chart) => ({ ...chart, ...figure(chart.id, chart.title, chart.how) }));
-  const how = el("p", { class: "how" }, "Cluster-wide, whatever jobs are filtered. Drag across a chart to look closer, double-click to see all; the charts and the nodes below keep one time axis.");
+  const how = el("p", { class: "how" }, "Cluster-wide, whatever jobs are filtered. Drag across a chart to look closer, double-click to see all, the time after the window too in which the last jobs end; the charts and the nodes below keep one time axis.");
   body.append(how, ...charts.map((chart) => chart.node));
   onSelection(TIME_FIELDS, () => charts.forEach(drawTimeChart));
   charts.forEach((chart) => onWidth(chart.canvas, () => drawTimeChart(chart)));

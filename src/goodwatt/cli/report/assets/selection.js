@@ -1,13 +1,19 @@
 // What the reader chose to see. Charts and tables register what they depend on and are redrawn once per frame.
 const everyIndex = (labels) => new Set(labels.map((_, i) => i));
 
+/** Until the last horizon, because what follows only lets the last jobs end; everything where there is none. */
+function firstSpan() {
+  const horizons = Object.values(REPORT.grids).map((grid) => grid.horizon_s);
+  return horizons.length && horizons.every((horizon) => horizon !== null) ? [0, Math.max(...horizons)] : null;
+}
+
 const selection = {
   policies: everyIndex(DIMENSIONS.policies),
   gangs: everyIndex(DIMENSIONS.gangs),
   partition: null,
   window: null,
   seed: null,
-  span: null, // the stretch of time that the charts over time show, null for all of it
+  span: firstSpan(), // the stretch of time that the charts over time show, null for all of it
 };
 
 const watchers = [];
