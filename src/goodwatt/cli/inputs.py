@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.cluster.gang import never_fits
+from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.simulator.engine import Engine
@@ -35,23 +35,12 @@ def load_trace(name_or_path: str, format_name: str | None, skip_bad_rows: bool) 
 
 def check_fits(trace: Trace, cluster: Cluster, skip: bool) -> None:
     """Refuse a trace with jobs that this cluster can never run; with `skip` only say how many there are."""
-    empty = ClusterState(cluster)
-    reasons: dict[object, str | None] = {}
-    problems = []
-    for index, job in enumerate(trace.jobs):
-        shape = (
-            job.partition,
-            job.gpu_kind,
-            job.num_gpus,
-            job.gpu_milli,
-            job.cpu_milli,
-            job.memory_mib,
-            job.gpu_memory_mib,
-        )
-        if shape not in reasons:
-            reasons[shape] = never_fits(job, empty)
-        if reasons[shape] is not None:
-            problems.append(f"line {trace.line_of(index)}, job {job.job_id}: {reasons[shape]}")
+    never_fits = Feasibility(ClusterState(cluster))
+    problems = [
+        f"line {trace.line_of(index)}, job {job.job_id}: {reason}"
+        for index, job in enumerate(trace.jobs)
+        if (reason := never_fits(job)) is not None
+    ]
     if not problems:
         return
     shown = "\n  ".join(problems[:MOST_PROBLEMS])

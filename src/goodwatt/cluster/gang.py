@@ -55,3 +55,19 @@ def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
         total = sum(empty.capacity[node] for node in members(eligible.nodes))
         return f"it wants {job.num_gpus} GPUs at once and the nodes it may use have {total}"
     return None
+
+
+class Feasibility:
+    """`never_fits` for many jobs, looked up once per distinct request."""
+
+    def __init__(self, empty: ClusterState) -> None:
+        self._empty = empty
+        self._known: dict[tuple[object, ...], str | None] = {}
+
+    def __call__(self, job: JobRequest) -> str | None:
+        """Why the job could never run on the empty cluster; None if it could."""
+        host = job.cpu_milli, job.memory_mib, job.gpu_memory_mib
+        request = (job.num_gpus, job.gpu_milli, job.partition, job.gpu_kind, host)
+        if request not in self._known:
+            self._known[request] = never_fits(job, self._empty)
+        return self._known[request]

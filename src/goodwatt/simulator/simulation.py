@@ -21,7 +21,7 @@ from simpy.core import EmptySchedule
 from simpy.events import Event
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.cluster.gang import never_fits
+from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import InputError, RunError, UnknownNameError
@@ -82,7 +82,7 @@ class Simulation:
         _check(jobs)
         self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
         self.state = ClusterState(cluster)
-        self._empty = self.state.copy()
+        self._never_fits = Feasibility(self.state.copy())
         self.power = IdleActivePower(self.state)
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
@@ -100,7 +100,6 @@ class Simulation:
         self.sequence = 0
         self._pool_of = self._make_pools()
         self._rounds_now = 0
-        self._fits: dict[tuple[object, ...], str | None] = {}
         self.view = View(
             self.state,
             list(self._pool_of.values()),
@@ -188,7 +187,7 @@ class Simulation:
             index = self.next_arrival
             self.next_arrival += 1
             job = self.jobs[index]
-            if reason := self.never_fits(job):
+            if reason := self._never_fits(job):
                 self.refused[index] = reason
                 continue
             run = self.live[job.job_id] = JobRun(job, index)
@@ -280,15 +279,6 @@ class Simulation:
     def pool_of(self, job: JobRequest) -> Pool:
         """The pool that a job waits and runs in."""
         return self._pool_of.get(job.partition) or self._pool_of[None]
-
-    def never_fits(self, job: Job) -> str | None:
-        """Why a job can never run on this cluster, or None; looked up once per distinct request."""
-        request = (
-            job.partition, job.gpu_kind, job.num_gpus, job.gpu_milli, job.cpu_milli, job.memory_mib, job.gpu_memory_mib,
-        )  # fmt: skip
-        if request not in self._fits:
-            self._fits[request] = never_fits(job, self._empty)
-        return self._fits[request]
 
     # inside ------------------------------------------------------------------------------------------------------
 
