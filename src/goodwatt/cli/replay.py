@@ -95,6 +95,7 @@ def replay(
     run.summary.update(policy=policy, **manifest.cost())
     facts = manifest.manifest(source, machine, settings, policy=policy, seed=seed, partial=not complete)
     write_run(out, run, facts)
+    (out / "refusals.csv").unlink(missing_ok=True)  # of an earlier run in the same folder
     if simulation.executor.refusals:
         write_refusals(out / "refusals.csv", simulation.executor.refusals)
     if not no_report:

@@ -1,8 +1,8 @@
 """What of a cluster is in use, with indexes that answer where a job would fit, and transactions for what-if.
 
-Placements are pairs (node, mask of its GPUs). All changes of a node go through `_write`, which keeps the indexes and
-totals right and remembers the earlier values while a checkpoint is open; `rollback` writes them back, which
-restores the state exactly. The state knows nothing of time, queues or policies.
+Placements are pairs (node, mask of its GPUs). All changes of a node go through `_set_free`, `_set_shares` and
+`_set_host`, which keep the indexes and totals right, and `_remember` logs what it was while a checkpoint is open;
+`rollback` makes it that again, exactly. The state knows nothing of time, queues or policies.
 """
 
 from __future__ import annotations
@@ -116,19 +116,16 @@ class ClusterState:
 
     def shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> str | None:
         """Why this placement cannot be made now; None if it can."""
-        counts = [count for _, count in nodes]
-        if (
-            len(dict(nodes)) != len(nodes)
-            or sum(counts) != job.num_gpus
-            or (len(nodes) != 1 and min(counts, default=0) < 1)
-        ):
-            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number, nothing, or names a node twice"
         allowed = self.eligible(job).nodes & self.up
+        wanted = 0
         for node, count in nodes:
+            wanted += count
             if not 0 <= node < len(self.capacity) or not allowed >> node & 1:
                 return f"node {node} is down, not of the job's partition or not of its GPU kind"
             if reason := self._node_shortage(job, node, count):
                 return reason
+        if wanted != job.num_gpus or (len(nodes) != 1 and not _names_nodes_once(nodes)):
+            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number, nothing, or names a node twice"
         return None if gpus is None else self._gpu_shortage(job, nodes, gpus)
 
     def _node_shortage(self, job: JobRequest, node: int, count: int) -> str | None:
@@ -209,7 +206,7 @@ class ClusterState:
             if len(entry) == 2:
                 self._record(*entry)
             else:
-                self._write(*entry)
+                self._restore(*entry)
         self._log = log
 
     def copy(self) -> ClusterState:
@@ -263,58 +260,74 @@ class ClusterState:
             self.placements[job_id] = placement
 
     def _take(self, job: JobRequest, node: int, mask: int) -> None:
-        cpu, memory = host_share(job, mask.bit_count())
-        free, shares = self.free_mask[node], self.shares[node]
+        if self._log is not None:
+            self._remember(node)
         if job.gpu_milli < WHOLE_GPU_MILLI:
             gpu = mask.bit_length() - 1
-            used = dict(shares)
+            used = dict(self.shares[node])
             used[gpu] = used.get(gpu, 0) + job.gpu_milli
-            shares = tuple(sorted(used.items()))
-        self._write(node, free & ~mask, shares, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
+            self._set_shares(node, tuple(sorted(used.items())))
+        self._set_free(node, self.free_mask[node] & ~mask)
+        if self.limits_hosts:
+            cpu, memory = host_share(job, mask.bit_count())
+            self._set_host(node, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
 
     def _give_back(self, job: JobRequest, node: int, mask: int) -> None:
-        cpu, memory = host_share(job, mask.bit_count())
-        shares = self.shares[node]
+        if self._log is not None:
+            self._remember(node)
+        if self.limits_hosts:
+            cpu, memory = host_share(job, mask.bit_count())
+            self._set_host(node, self.free_cpu_milli[node] + cpu, self.free_memory_mib[node] + memory)
         if job.gpu_milli < WHOLE_GPU_MILLI:
             gpu = mask.bit_length() - 1
-            used = dict(shares)
+            used = dict(self.shares[node])
             used[gpu] -= job.gpu_milli
             mask = 0 if used[gpu] else mask
-            shares = tuple(sorted((g, milli) for g, milli in used.items() if milli))
-        free = self.free_mask[node] | mask
-        self._write(node, free, shares, self.free_cpu_milli[node] + cpu, self.free_memory_mib[node] + memory)
+            self._set_shares(node, tuple(sorted((g, milli) for g, milli in used.items() if milli)))
+        self._set_free(node, self.free_mask[node] | mask)
 
-    def _write(self, node: int, mask: int, shares: Shares, cpu: int, memory: int) -> None:
-        old_mask, old_shares = self.free_mask[node], self.shares[node]
-        if self._log is not None:
-            self._log.append((node, old_mask, old_shares, self.free_cpu_milli[node], self.free_memory_mib[node]))
-        if shares != old_shares:
-            self._write_shares(node, shares)
-        old, new, gpus = old_mask.bit_count(), mask.bit_count(), self.capacity[node]
-        used = (old - new) * WHOLE_GPU_MILLI
-        if shares is not old_shares:
-            used = _used_milli(gpus, new, shares) - _used_milli(gpus, old, old_shares)
-        self.used_milli[self._shape_of[node]] += used
-        if old != new:
-            bit = 1 << node
-            self.by_free[old] ^= bit
-            self.by_free[new] ^= bit
-            self.free_gpus += new - old
-            if gpus in (old, new):
-                self.whole_node_gpus += gpus if new == gpus else -gpus
-            if self.cliques.names:
-                self.cliques.move(node, old, new)
-        self.free_mask[node] = mask
+    def _remember(self, node: int) -> None:
+        """Log what the node is now, for a rollback."""
+        assert self._log is not None  # noqa: S101 - asked by the callers
+        host = self.free_cpu_milli[node], self.free_memory_mib[node]
+        self._log.append((node, self.free_mask[node], self.shares[node], *host))
+
+    def _restore(self, node: int, mask: int, shares: Shares, cpu: int, memory: int) -> None:
+        """Make the node what it was."""
+        if shares != self.shares[node]:
+            self._set_shares(node, shares)
+        self._set_free(node, mask)
         if self.limits_hosts:
-            self._write_host(node, cpu, memory)
+            self._set_host(node, cpu, memory)
 
-    def _write_shares(self, node: int, shares: Shares) -> None:
-        room = max((WHOLE_GPU_MILLI - used for _, used in shares), default=0)
+    def _set_free(self, node: int, mask: int) -> None:
+        """The node's wholly free GPUs, as a mask, with all that follows from their number."""
+        old, new = self.free_mask[node].bit_count(), mask.bit_count()
+        self.free_mask[node] = mask
+        if old == new:
+            return
+        self.used_milli[self._shape_of[node]] += (old - new) * WHOLE_GPU_MILLI
+        bit, gpus, by_free = 1 << node, self.capacity[node], self.by_free
+        by_free[old] ^= bit
+        by_free[new] ^= bit
+        self.free_gpus += new - old
+        if gpus in (old, new):
+            self.whole_node_gpus += gpus if new == gpus else -gpus
+        if self.cliques.names:
+            self.cliques.move(node, old, new)
+
+    def _set_shares(self, node: int, shares: Shares) -> None:
+        """GPUs in use by shares: `_set_free` counts each as used whole, here the unused rest is taken off."""
+        unused = [WHOLE_GPU_MILLI - used for _, used in shares]
+        before = sum(WHOLE_GPU_MILLI - used for _, used in self.shares[node])
+        self.used_milli[self._shape_of[node]] += before - sum(unused)
+        room = max(unused, default=0)
         self._room_index.move(node, self._room[node], room)
         self._room[node] = room
         self.shares[node] = shares
 
-    def _write_host(self, node: int, cpu: int, memory: int) -> None:
+    def _set_host(self, node: int, cpu: int, memory: int) -> None:
+        """The node's free CPU and memory."""
         if self.free_cpu_milli[node] < UNLIMITED >> 1:
             self._cpu_index.move(node, self.free_cpu_milli[node], cpu)
         if self.free_memory_mib[node] < UNLIMITED >> 1:
@@ -355,5 +368,6 @@ def host_share(job: JobRequest, gpus: int) -> tuple[int, int]:
     return -(-job.cpu_milli * gpus // job.num_gpus), -(-job.memory_mib * gpus // job.num_gpus)
 
 
-def _used_milli(gpus: int, free: int, shares: Shares) -> int:
-    return (gpus - free - len(shares)) * WHOLE_GPU_MILLI + sum(used for _, used in shares)
+def _names_nodes_once(nodes: NodeCounts) -> bool:
+    """Whether a placement on several nodes names each once and takes GPUs there; a placement on none does not."""
+    return 0 < len(dict(nodes)) == len(nodes) and min(count for _, count in nodes) > 0

@@ -392,8 +392,10 @@ class Simulation:
             self._change(pool)
 
     def _change(self, pool: Pool) -> None:
-        for other in self._concerned(pool):
-            other.changed = True
+        if len(self.view.pools) > 1:
+            for other in self._concerned(pool):
+                other.changed = True
+        pool.changed = True
         if not self.deciding and self.round_s == math.inf:
             now, interval = self.clock.now, self.engine.decision_interval_s
             self.round_s = math.ceil(now / interval) * interval if interval else now
