@@ -6,7 +6,6 @@ one message and an exit status (2 for wrong input or a wrong call, 1 for a failu
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,6 +51,8 @@ class UnknownNameError(InputError):
     """A name that nobody registered, with the nearest ones that exist."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        import difflib
+
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""

@@ -8,10 +8,8 @@ import resource
 import shlex
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
-
-import orjson
 
 from goodwatt import __version__
 from goodwatt.cluster.cluster import Cluster
@@ -49,7 +47,7 @@ def manifest(trace: Trace, cluster: Cluster, engine: Engine, **more: Any) -> dic
             "trace_sha256": trace.sha256,
             "trace_synthetic": "; ".join(trace.synthetic),
             "cluster_sha256": fingerprint(cluster),
-            "engine_sha256": _hash([asdict(engine.plain), asdict(engine.preemptive)]),
+            "engine_sha256": _hash(engine),
         },
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
@@ -57,8 +55,10 @@ def manifest(trace: Trace, cluster: Cluster, engine: Engine, **more: Any) -> dic
     }
 
 
-def _hash(content: Any) -> str:
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def _hash(engine: Engine) -> str:
+    """Of what the engine does, whatever its name."""
+    settings = [replace(settings, name="") for settings in (engine.plain, engine.preemptive)]
+    return hashlib.sha256(repr(settings).encode()).hexdigest()
 
 
 def _processor() -> str:

@@ -7,11 +7,10 @@ without a fraction.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from goodwatt.simulator.decisions import Refusal
 from goodwatt.simulator.result import RunResult
@@ -50,12 +49,14 @@ def write_table(path: Path, names: Sequence[str], columns: Sequence[Sequence[Any
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """A JSON file for people and programs."""
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _plain(column: Sequence[Any]) -> Sequence[Any]:
     """A column of numbers that are all whole, as whole numbers."""
-    if any(type(value) is not float for value in column):
-        whole = all(value.is_integer() for value in column if type(value) is float)
-        return [int(value) if type(value) is float else value for value in column] if whole else column
-    return list(map(int, column)) if all(map(float.is_integer, column)) else column
+    kinds = set(map(type, column))
+    if kinds == {float}:
+        return list(map(int, column)) if all(map(float.is_integer, column)) else column
+    if kinds == {float, type(None)} and all(value is None or value.is_integer() for value in column):
+        return [None if value is None else int(value) for value in column]
+    return column
