@@ -26,7 +26,7 @@ def list_policies(json: JsonOption = False) -> None:
 
     table = Table(box=None, pad_edge=False)
     for title in ("policy", "is a", "parameters", "what it does"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title == "policy")
     for entry in sorted(entries, key=lambda e: (e["is"] != "order", e["name"])):
         marks = "".join(f", {mark}" for mark in ("oracle", "preemptive") if entry[mark])
         table.add_row(entry["name"], entry["is"] + marks, ", ".join(entry["parameters"]), entry["summary"])
