@@ -1,0 +1,201 @@
+"""`goodwatt compare`: the table, the files, the order, interruption."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goodwatt.cli.compare import DEFAULT_CLUSTER, DEFAULT_POLICIES, DEFAULT_TRACE
+from goodwatt.cluster.presets import load_cluster
+from goodwatt.policies.registry import make_policy
+from goodwatt.traces import bundled
+from tests.cli.command import Command, Outcome
+from tests.third_party import install
+
+
+@pytest.fixture
+def compare(goodwatt: Command) -> Any:
+    def call(*arguments: object, out: str = "out") -> Outcome:
+        call = ("compare", "jobs.csv", "-c", "two.yaml", "--no-report", "--workers", 1, "--out", out)
+        return goodwatt(*call, *arguments)
+
+    return call
+
+
+def test_the_files_of_a_comparison(goodwatt: Command) -> None:
+    call = ("compare", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "-p", "srtf", "--workers", "1", "--out", "out")
+    outcome = goodwatt(*call, "--windows", "2", "--seeds", "2")
+    assert outcome.status == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "comparison.csv", "comparison.json", "manifest.json", "report.html",
+    ]  # fmt: skip
+    rows = goodwatt.rows("out/comparison.csv")
+    assert [(row["policy"], row["window"], row["seed"]) for row in rows] == [
+        (policy, window, seed) for policy in ("fifo", "srtf") for window in ("1/2", "2/2") for seed in ("0", "1")
+    ]
+    assert list(rows[0])[:2] == ["window", "policy"]
+    assert {"mean_jct_s", "horizon_s", "goodput_per_watt_it", "unfinished"} <= rows[0].keys()
+    table = goodwatt.content("out/comparison.json")
+    assert [entry["label"] for entry in table["policies"]] == ["fifo", "srtf"]
+    assert [entry["oracle"] for entry in table["policies"]] == [False, True]
+    assert [entry["reference"] for entry in table["policies"]] == [True, False]
+    assert table["partial"] is False
+    manifest = goodwatt.content("out/manifest.json")
+    assert (manifest["policies"], manifest["windows"], manifest["seeds"]) == (["fifo", "srtf"], 2, [0, 1])
+    assert not re.search(r"(?:src|href)=\"?https?:", Path("out/report.html").read_text(encoding="utf-8"))
+
+
+def test_the_table_is_on_stdout_and_the_rest_on_stderr(compare: Any) -> None:
+    outcome = compare("-p", "fifo", "-p", "srtf")
+    assert outcome.status == 0
+    assert "srtf †" in outcome.out
+    assert "† oracle" in outcome.out
+    assert outcome.err == "goodwatt: wrote out\n"
+
+
+def test_json_is_the_table_and_nothing_else(compare: Any, goodwatt: Command) -> None:
+    outcome = compare("-p", "fifo", "-p", "las", "--json")
+    content = goodwatt.content("out/comparison.json")
+    assert outcome.json() == {key: value for key, value in content.items() if key in outcome.json()}
+    assert content["policies"] == outcome.json()["policies"]
+
+
+def test_the_means_are_those_of_the_runs(compare: Any, goodwatt: Command) -> None:
+    compare("-p", "fifo", "-p", "srtf")
+    rows = {row["policy"]: row for row in goodwatt.rows("out/comparison.csv")}
+    for entry in goodwatt.content("out/comparison.json")["policies"]:
+        for key in ("mean_jct_s", "p95_jct_s", "it_energy_j"):
+            assert entry["cells"][key]["value"] == pytest.approx(float(rows[entry["label"]][key]))
+
+
+def test_one_run_is_what_replay_would_have_said(compare: Any, goodwatt: Command) -> None:
+    compare("-p", "sjf", "--power", "900")
+    row = goodwatt.rows("out/comparison.csv")[0]
+    goodwatt.replay("--power", "900", policy="sjf", out="alone")
+    summary = goodwatt.content("alone/summary.json")
+    for key in ("mean_jct_s", "p99_queueing_s", "finished", "preemptions"):
+        assert float(row[key]) == summary[key]
+
+
+def test_workers_do_not_change_a_byte(compare: Any) -> None:
+    options = ("-p", "fifo", "-p", "tiresias:threshold_gpu_s=100", "--windows", "2", "--seeds", "2")
+    compare(*options, out="one")
+    compare(*options, "--workers", 2, out="two")
+    assert Path("one/comparison.csv").read_bytes() == Path("two/comparison.csv").read_bytes()
+    one, two = (
+        [line for line in Path(out, "comparison.json").read_bytes().splitlines() if b'"command":' not in line]
+        for out in ("one", "two")
+    )
+    assert one == two
+
+
+def test_a_policy_named_twice_runs_once(compare: Any, goodwatt: Command) -> None:
+    compare("-p", "fifo", "-p", "sjf", "-p", "fifo")
+    assert [row["policy"] for row in goodwatt.rows("out/comparison.csv")] == ["fifo", "sjf"]
+
+
+def test_windows_count_each_job_once(compare: Any, goodwatt: Command) -> None:
+    compare("-p", "fifo", "--windows", "4")
+    assert [int(row["jobs"]) for row in goodwatt.rows("out/comparison.csv")] == [4, 0, 0, 1]
+
+
+def test_jobs_that_never_fit_are_skipped_if_wished(goodwatt: Command) -> None:
+    goodwatt.write("wide.csv", "job_id,submit_s,num_gpus,duration_s\na,0,64,5\nb,1,1,5\n")
+    call = ("compare", "wide.csv", "-c", "two.yaml", "-p", "fifo", "--no-report", "--workers", "1", "--out", "out")
+    assert "line 2, job a: " in goodwatt(*call).message
+    outcome = goodwatt(*call, "--skip-bad-rows")
+    assert outcome.status == 0
+    assert "1 of 2 jobs" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("-p fifo -p fifoo", "unknown policy 'fifoo': did you mean 'fifo'"),
+        ("-p fifo --engine lucida", "unknown engine 'lucida': did you mean 'lucid'?"),
+        ("-p fifo --engine fans.yaml", "unknown node in the maintenance of engine fans: 'nowhere'"),
+        ("-p fifo --out jobs.csv", "--out jobs.csv: expected a folder to write to, got"),
+        ("-p fifo -c philly-81", "unknown cluster 'philly-81': did you mean 'philly-80'"),
+    ],
+)
+def test_wrong_input_is_one_message_and_status_2(compare: Any, goodwatt: Command, arguments: str, message: str) -> None:
+    goodwatt.write("fans.yaml", "maintenance: [{node: nowhere, from_s: 5, to_s: 10}]\n")
+    assert compare(*arguments.split()).message.startswith(message)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("arguments", ["--windows 0", "--seeds 0", "--workers 0", "--windows two", "--power nan"])
+def test_wrong_values_of_options_are_named(compare: Any, arguments: str) -> None:
+    outcome = compare("-p", "fifo", *arguments.split())
+    assert outcome.status == 2
+    assert f"Invalid value for '{arguments.split(maxsplit=1)[0]}'" in outcome.err
+
+
+def test_what_runs_without_arguments_is_there() -> None:
+    assert bundled.path(DEFAULT_TRACE).exists()
+    assert load_cluster(DEFAULT_CLUSTER).num_gpus > 0
+    assert [make_policy(spec).name for spec in DEFAULT_POLICIES] == list(DEFAULT_POLICIES)
+
+
+# interruption --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("workers", "to_all"), [(1, False), (2, True), (2, False)], ids=["alone", "workers, terminal", "workers, kill"]
+)
+def test_ctrl_c_leaves_finished_runs_and_ends_the_rest_at_once(
+    goodwatt: Command, tmp_path: Path, workers: int, to_all: bool
+) -> None:
+    """The second policy thinks for ever, so the moment does not depend on how fast the machine is.
+
+    A terminal sends the signal to all processes of the command, `kill` to one.
+    """
+    site, stuck = install(tmp_path / "site"), tmp_path / "stuck"
+    stuck.mkdir()
+    goodwatt.write("ones.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,9\nb,1,1,9\nc,900,1,9\nd,901,1,9\n")
+    call = ("compare", "ones.csv", "-c", "two.yaml", "-p", "fifo", "-p", "stuck", "--windows", "2", "--no-report")
+    process = goodwatt.start(*call, "--workers", workers, "--out", "out", path=site, STUCK=str(stuck))
+    deadline = time.monotonic() + 30
+    while len(list(stuck.iterdir())) < workers and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)  # the results of the runs before are on their way
+    if to_all:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "goodwatt: interrupted: 2 of 4 runs, marked as partial" in err
+    assert "fifo" in out
+    with Path("out/comparison.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["policy"], row["window"]) for row in csv.DictReader(file)] == [("fifo", "1/2"), ("fifo", "2/2")]
+    assert goodwatt.content("out/comparison.json")["partial"] is True
+    assert goodwatt.content("out/manifest.json")["partial"] is True
+    for name in stuck.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(name.name), 0)
+
+
+def test_ctrl_c_before_anything_is_finished(goodwatt: Command, tmp_path: Path) -> None:
+    site, stuck = install(tmp_path / "site"), tmp_path / "stuck"
+    stuck.mkdir()
+    goodwatt.write("ones.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,9\nb,1,1,9\n")
+    call = ("compare", "ones.csv", "-c", "two.yaml", "-p", "stuck", "-p", "fifo", "--workers", "1", "--out", "out")
+    process = goodwatt.start(*call, path=site, STUCK=str(stuck))
+    deadline = time.monotonic() + 30
+    while not list(stuck.iterdir()) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted: 0 of 2 runs" in err
+    assert goodwatt.content("out/comparison.json")["policies"] == []
