@@ -65,7 +65,7 @@ def test_a_run_without_jobs_has_dashes(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_what_needs_attention_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    more = {"unfinished": 1200, "refused": 3, "refused_decisions": 7, "over_budget_s": 1800.0}
+    more: dict[str, Any] = {"unfinished": 1200, "refused": 3, "refused_decisions": 7, "over_budget_s": 1800.0}
     text = shown(summary_of(job("a"), kind="secret", **more), capsys)
     assert line(text, "jobs") == "1, 1 finished, 1,200 unfinished, 3 refused"
     assert line(text, "decisions refused") == "7 (refusals.csv)"
