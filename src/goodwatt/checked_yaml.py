@@ -20,7 +20,7 @@ from goodwatt.errors import FieldError, InputError, Place
 T = TypeVar("T")
 
 
-def _scientific(value: object) -> object:
+def scientific(value: object) -> object:
     """YAML 1.1 takes 6e4 for text, people take it for a number."""
     if isinstance(value, str):
         try:
@@ -33,8 +33,8 @@ def _scientific(value: object) -> object:
 Models = Mapping[str, type[BaseModel]]
 Positive = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
-Number = Annotated[float, BeforeValidator(_scientific), Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, BeforeValidator(_scientific), Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(scientific), Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, BeforeValidator(scientific), Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -58,6 +58,7 @@ _EXPECTED = {
     "model_attributes_type": "keys with values",
     "too_short": "at least one entry",
     "finite_number": "a finite number",
+    "invalid_key": "keys that are text",
 }
 _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 _BOUND_WORDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
@@ -169,13 +170,17 @@ def _problem(details: ErrorDetails, place: Place, known: Models) -> str:
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
         expected = f"a number {_BOUND_WORDS[bound]} {context[bound]:g}"
+    elif kind == "literal_error":
+        expected = context["expected"]
+    elif kind == "value_error":
+        expected = str(context["error"])
     else:
         expected = _EXPECTED.get(kind, details["msg"])
     return f"expected {expected}, got {_shown(details['input'])}{_hint(kind, details['input'])}"
 
 
 def _unknown_key(place: Place, known: Models) -> str:
-    section = known.get(str(place[0]) if len(place) > 1 else "", known[""])
+    section = next((known[str(part)] for part in reversed(place[:-1]) if part in known), known[""])
     keys = sorted(section.model_fields)
     near = difflib.get_close_matches(str(place[-1]), keys, n=1, cutoff=0.5)
     return f"unknown key: did you mean {near[0]!r}?" if near else f"unknown key; known: {', '.join(keys)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState, Placement
 
@@ -19,19 +20,14 @@ class IdleActivePower:
 
     def __init__(self, state: ClusterState) -> None:
         cluster: Cluster = state.cluster
-        kinds = [cluster.kinds[kind] for kind, _ in state.shapes]
         active = {name: kind.active_w if kind.has_energy else None for name, kind in cluster.kinds.items()}
         self._active_of = tuple(active[node.gpu_kind] for node in cluster.nodes)
-        self._gpu_idle = [
-            (k.idle_w or 0.0) * n if k.has_energy else 0.0 for k, (_, n) in zip(kinds, state.shapes, strict=True)
-        ]
-        self._gpu_swing = [
-            ((k.active_w or 0.0) - (k.idle_w or 0.0)) / WHOLE_GPU_MILLI if k.has_energy else 0.0 for k in kinds
-        ]
         host = cluster.power
         self._host_idle = host.host_idle_w
-        self._host_swing = [
-            (host.host_max_w - host.host_idle_w) / (WHOLE_GPU_MILLI * gpus) if gpus else 0.0 for _, gpus in state.shapes
+        swing = host.host_max_w - host.host_idle_w
+        self._shapes = [
+            (*_gpu_watts(cluster.kinds[kind], gpus), swing / (WHOLE_GPU_MILLI * gpus) if gpus else 0.0)
+            for kind, gpus in state.shapes
         ]
         self.gpus_without_energy = sum(
             node.gpus for node in cluster.nodes if not cluster.kinds[node.gpu_kind].has_energy
@@ -40,9 +36,10 @@ class IdleActivePower:
     def watts(self, up_nodes: Sequence[int], used_milli: Sequence[int]) -> tuple[float, float]:
         """(GPU watts, host watts) of the cluster now; per shape as `ClusterState` counts them."""
         gpu = host = 0.0
-        for i, nodes in enumerate(up_nodes):
-            gpu += self._gpu_idle[i] * nodes + self._gpu_swing[i] * used_milli[i]
-            host += self._host_idle * nodes + self._host_swing[i] * used_milli[i]
+        host_idle = self._host_idle
+        for nodes, used, (gpu_idle, gpu_swing, host_swing) in zip(up_nodes, used_milli, self._shapes, strict=True):
+            gpu += gpu_idle * nodes + gpu_swing * used
+            host += host_idle * nodes + host_swing * used
         return gpu, host
 
     def job_watts(self, placement: Placement, gpu_milli: int) -> float | None:
@@ -54,3 +51,10 @@ class IdleActivePower:
                 return None
             total += active * mask.bit_count() * gpu_milli / WHOLE_GPU_MILLI
         return total
+
+
+def _gpu_watts(kind: GpuKind, gpus: int) -> tuple[float, float]:
+    """(idle watts of a node's GPUs, watts more for each thousandth in use)."""
+    if kind.idle_w is None or kind.active_w is None:
+        return 0.0, 0.0
+    return kind.idle_w * gpus, (kind.active_w - kind.idle_w) / WHOLE_GPU_MILLI

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from goodwatt.checked_yaml import Name, NotNegative, Number, Strict
+from goodwatt.checked_yaml import Name, NotNegative, Number, Strict, scientific
 
 
 class Maintenance(Strict):
@@ -24,7 +25,27 @@ class Maintenance(Strict):
         return self
 
 
-Overheads = NotNegative | dict[Annotated[int, Field(gt=0)] | Literal["more"], NotNegative]
+def _size(value: object) -> float:
+    if value == "more":
+        return math.inf
+    if type(value) is int and value > 0:
+        return float(value)
+    raise ValueError("gang sizes above 0, or more")
+
+
+def _by_size(value: object) -> object:
+    """Plain seconds are seconds for gangs of any size."""
+    if isinstance(value, dict):
+        return value
+    number = scientific(value)
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
+        return {"more": number}
+    raise ValueError("seconds, or seconds by gang size ({8: 40, more: 60})")
+
+
+Overheads = Annotated[
+    dict[Annotated[float, BeforeValidator(_size)], NotNegative], BeforeValidator(_by_size), Field(min_length=1)
+]
 
 
 class Settings(Strict):

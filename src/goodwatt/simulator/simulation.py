@@ -117,7 +117,8 @@ class Simulation:
     @property
     def now_s(self) -> float:
         """Simulated time, seconds."""
-        return self.clock.now
+        now_s: float = self.clock.now
+        return now_s
 
     def advance(self) -> View | None:
         """Run to the next decision and return what the policy may see; None when the run is over."""
