@@ -190,7 +190,7 @@ def _shown(value: object) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, dict):
-        return "keys with values"
+        return "keys with values" if value else "no keys"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
