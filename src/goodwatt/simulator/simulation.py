@@ -24,7 +24,7 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
-from goodwatt.errors import InputError, RunError, UnknownNameError
+from goodwatt.errors import RunError
 from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator import processes
 from goodwatt.simulator.clock import Clock, Kind
@@ -35,7 +35,8 @@ from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.recorder import Recorder
-from goodwatt.simulator.submission_order import submission_order
+from goodwatt.simulator.submission_order import check_jobs, submission_order
+from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
 
 
@@ -79,7 +80,7 @@ class Simulation:
     ) -> None:
         self.cluster, self.policy, self.options = cluster, policy, options
         self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
-        _check(jobs)
+        check_jobs(jobs)
         self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
@@ -92,8 +93,8 @@ class Simulation:
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, self.engine.timeline_step_s, options.draw)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
-        self.outages = self._outage_times()
-        self.marks = self._mark_times()
+        self.outages = outage_times(self.engine.outages, cluster)
+        self.marks = mark_times(self.start_s, self.engine.warm_up_s, options.horizon_s)
         self.wake_s = math.inf
         self.round_s = math.inf
         self.deciding = self.stopped = False
@@ -160,7 +161,7 @@ class Simulation:
         twin.recorder = self.recorder.copy()
         twin.refused = dict(self.refused)
         twin.live = {job_id: run.copy() for job_id, run in self.live.items()}
-        twin._pool_of = {name: _copy_pool(pool, twin.live) for name, pool in self._pool_of.items()}
+        twin._pool_of = {name: pool.copy(twin.live) for name, pool in self._pool_of.items()}
         rng = random.Random()
         rng.setstate(self.view.random.getstate())
         twin.view = View(
@@ -304,38 +305,6 @@ class Simulation:
         pools[None] = Pool(None, self.cluster.num_gpus)
         return pools
 
-    def _outage_times(self) -> list[tuple[float, int, bool]]:
-        """(time, node, whether it is up from then on); windows of one node that overlap or touch are one."""
-        number = {node.name: i for i, node in enumerate(self.cluster.nodes)}
-        windows: dict[int, list[tuple[float, float]]] = {}
-        for outage in sorted(self.engine.outages, key=lambda outage: (outage.from_s, outage.to_s)):
-            if outage.node not in number:
-                raise UnknownNameError("node", outage.node, number)
-            merged = windows.setdefault(number[outage.node], [])
-            if merged and outage.from_s <= merged[-1][1]:
-                merged[-1] = merged[-1][0], max(merged[-1][1], outage.to_s)
-            else:
-                merged.append((outage.from_s, outage.to_s))
-        times = [
-            (time_s, node, up)
-            for node, merged in windows.items()
-            for window in merged
-            for time_s, up in zip(window, (False, True), strict=True)
-        ]
-        return sorted(times, key=lambda change: (change[0], change[2], change[1]))
-
-    def _mark_times(self) -> list[tuple[float, str]]:
-        times = []
-        if self.engine.warm_up_s > 0:
-            times.append((self.start_s + self.engine.warm_up_s, "warm-up"))
-        if self.options.horizon_s is not None:
-            begin_s = self.start_s + self.engine.warm_up_s
-            if self.options.horizon_s < begin_s:
-                at_s = self.options.horizon_s
-                raise InputError(f"the horizon, {at_s:g} s, is before {begin_s:g} s, when counting begins")
-            times.append((self.options.horizon_s, "horizon"))
-        return times
-
     def _all_done(self) -> bool:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
         return not self.live and self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
@@ -415,24 +384,3 @@ class Simulation:
         if event._value == self.wake_s:
             self.wake_s = math.inf
             self._change_all()
-
-
-def _check(jobs: Sequence[Job]) -> None:
-    """Jobs come by submission and have names of their own; readers see to it, others may forget."""
-    seen: set[str] = set()
-    last_s = -math.inf
-    for job in jobs:
-        if job.job_id in seen:
-            raise InputError(f"a job_id stands for one job, got {job.job_id!r} twice")
-        if not job.submit_s >= last_s:
-            raise InputError(f"expected jobs by submit_s, got job {job.job_id!r} at {job.submit_s:g} after {last_s:g}")
-        seen.add(job.job_id)
-        last_s = job.submit_s
-
-
-def _copy_pool(pool: Pool, live: dict[str, JobRun]) -> Pool:
-    twin = Pool(pool.partition, pool.gpus)
-    twin.queue.update((key, sequence, live[run.spec.job_id]) for key, sequence, run in pool.queue)
-    twin.running = {job_id: live[job_id] for job_id in pool.running}
-    twin.changed = pool.changed
-    return twin

@@ -12,11 +12,26 @@ sort is left out: sorted input never comes near its depth limit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from goodwatt.cluster.job import Job
+from goodwatt.errors import InputError
 
 SMALL = 16
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """Jobs come by submission and have names of their own; readers see to it, others may forget. InputError if not."""
+    seen: set[str] = set()
+    last_s = -math.inf
+    for job in jobs:
+        if job.job_id in seen:
+            raise InputError(f"a job_id stands for one job, got {job.job_id!r} twice")
+        if not job.submit_s >= last_s:
+            raise InputError(f"expected jobs by submit_s, got job {job.job_id!r} at {job.submit_s:g} after {last_s:g}")
+        seen.add(job.job_id)
+        last_s = job.submit_s
 
 
 def submission_order(jobs: Sequence[Job], later_rows: Sequence[int], partitions: Sequence[str]) -> Sequence[Job]:

@@ -32,6 +32,14 @@ class Pool:
         self.running: dict[str, JobRun] = {}
         self.changed = False
 
+    def copy(self, live: dict[str, JobRun]) -> Pool:
+        """The same pool over copies of its jobs, by id in `live`."""
+        twin = Pool(self.partition, self.gpus)
+        twin.queue.update((key, sequence, live[run.spec.job_id]) for key, sequence, run in self.queue)
+        twin.running = {job_id: live[job_id] for job_id in self.running}
+        twin.changed = self.changed
+        return twin
+
 
 class View:
     """The moment of a decision.
