@@ -48,11 +48,9 @@ def _row(scratch: Path, jobs: int) -> dict[str, Any]:
 
 def fork_milliseconds(live: int = 500, forks: int = 50) -> float:
     """Median milliseconds of a fork with so many waiting and running jobs on 480 GPUs."""
-    jobs = [Job(job_id=str(i), submit_s=float(i % 7), num_gpus=1 + i % 4, duration_s=1e6 + i) for i in range(live)]
-    simulation = Simulation(jobs, load_cluster("philly-480"), make_policy("sjf"))
-    while simulation.now_s < 6:
-        view = simulation.advance()
-        assert view is not None
+    jobs = [Job(job_id=str(i), submit_s=i * 7.0 / live, num_gpus=1 + i % 4, duration_s=1e6 + i) for i in range(live)]
+    simulation = Simulation(jobs, load_cluster("philly-480"), make_policy("tiresias"))
+    while (view := simulation.advance()) is not None and len(simulation.live) < live:
         simulation.apply(simulation.policy.decide(view))
     assert len(simulation.live) == live
     times = []

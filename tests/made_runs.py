@@ -269,7 +269,7 @@ def assert_adds_up(outcome: RunResult, of: Made, sim: Simulation) -> None:
     assert close(totals.busy_gpu_s, integral(rows, outcome.timeline.busy_gpus))
     assert close(totals.gpu_j + totals.host_j, integral(rows, outcome.timeline.power_w))
     assert close(totals.queued_s, integral(rows, [min(n, 1) for n in outcome.timeline.queued]))
-    assert totals.peak_w == max(outcome.timeline.power_w, default=0.0)
+    assert totals.peak_w == max(outcome.timeline.power_w[:-1], default=0.0)
     spans = {(stay.job, stay.start_s, stay.end_s) for stay in outcome.occupancy}
     running_s = math.fsum(end - start for _, start, end in spans)
     assert close(integral(rows, outcome.timeline.running), running_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class GoodwattError(Exception):
@@ -30,6 +31,9 @@ class BadRow(InputError):
         place = f"{path}, line {line}" + (f", column {column!r}" if column else "")
         super().__init__(f"{place}: expected {expected}, got {got}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.line, self.column, self.expected, self.got)
+
 
 Place = tuple[str | int, ...]
 """A path of keys and positions into the content of a file."""
@@ -41,6 +45,9 @@ class FieldError(InputError):
     def __init__(self, place: Place, problem: str) -> None:
         self.place, self.problem = place, problem
         super().__init__(f"{'.'.join(map(str, place))}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.place, self.problem)
 
 
 MOST_NAMES = 40
@@ -59,3 +66,7 @@ class UnknownNameError(InputError):
         known_text = ", ".join(names[:MOST_NAMES]) + more
         hint = f": did you mean {' or '.join(map(repr, near))}?" if near else f"; known: {known_text}"
         super().__init__(f"unknown {what} {name!r}{hint}")
+        self._made_of = what, name, names
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of

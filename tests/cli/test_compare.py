@@ -76,9 +76,9 @@ def test_the_means_are_those_of_the_runs(compare: Any, goodwatt: Command) -> Non
 
 
 def test_one_run_is_what_replay_would_have_said(compare: Any, goodwatt: Command) -> None:
-    compare("-p", "sjf", "--power", "900")
+    compare("-p", "sjf", "--budget-w", "900")
     row = goodwatt.rows("out/comparison.csv")[0]
-    goodwatt.replay("--power", "900", policy="sjf", out="alone")
+    goodwatt.replay("--budget-w", "900", policy="sjf", out="alone")
     summary = goodwatt.content("alone/summary.json")
     for key in ("mean_jct_s", "p99_queueing_s", "finished", "preemptions"):
         assert float(row[key]) == summary[key]
@@ -131,7 +131,7 @@ def test_wrong_input_is_one_message_and_status_2(compare: Any, goodwatt: Command
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("arguments", ["--windows 0", "--seeds 0", "--workers 0", "--windows two", "--power nan"])
+@pytest.mark.parametrize("arguments", ["--windows 0", "--seeds 0", "--workers 0", "--windows two", "--budget-w nan"])
 def test_wrong_values_of_options_are_named(compare: Any, arguments: str) -> None:
     outcome = compare("-p", "fifo", *arguments.split())
     assert outcome.status == 2

@@ -41,7 +41,7 @@ def without_times(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_files_have_the_names_and_columns_of_the_contract(goodwatt: Command) -> None:
-    outcome = goodwatt("replay", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--power", "1000", "--out", "out")
+    outcome = goodwatt("replay", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--budget-w", "1000", "--out", "out")
     assert outcome.status == 0
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "jobs.csv", "manifest.json", "report.html", "summary.json", "timeline.csv",
@@ -116,7 +116,7 @@ def test_another_seed_is_another_run_where_dice_fall(goodwatt: Command) -> None:
 
 def test_the_manifest_is_enough_to_repeat_the_run(goodwatt: Command) -> None:
     call = ("replay", "jobs.csv", "--cluster", "two.yaml", "--policy", "qssf:history_days=3+best-fit")
-    more = ("--seed", "7", "--from", "5", "--horizon", "300", "--power", "900", "--no-report", "--out", "first")
+    more = ("--seed", "7", "--from", "5", "--horizon", "300", "--budget-w", "900", "--no-report", "--out", "first")
     assert goodwatt.outside(*call, *more).status == 0
     manifest = goodwatt.content("first/manifest.json")
     assert manifest["policy"] == "qssf:history_days=3+best-fit"
@@ -152,12 +152,12 @@ def test_the_hashes_tell_inputs_apart(goodwatt: Command) -> None:
 def test_power_counts_the_time_above_the_budget(goodwatt: Command) -> None:
     over = []
     for power in ("1", "900", "1000000"):
-        goodwatt.replay("--power", power)
+        goodwatt.replay("--budget-w", power)
         over.append(goodwatt.content("out/summary.json")["over_budget_s"])
     assert over[0] == 1050
     assert 0 < over[1] < 1050
     assert over[2] == 0
-    assert "over budget" in goodwatt.replay("--power", "1").out
+    assert "over budget" in goodwatt.replay("--budget-w", "1").out
     assert "over budget" not in goodwatt.replay().out
 
 
@@ -293,8 +293,8 @@ def test_wrong_input_is_one_message_and_status_2(goodwatt: Command, arguments: s
         ("--horizon", "soon", "'soon' is not a valid float"),
         ("--horizon", "nan", "expected a finite number, got nan"),
         ("--from", "inf", "expected a finite number, got inf"),
-        ("--power", "nan", "expected a finite number, got nan"),
-        ("--power", "-5", "is not in the range x>=0"),
+        ("--budget-w", "nan", "expected a finite number, got nan"),
+        ("--budget-w", "-5", "is not in the range x>=0"),
         ("--seed", "1.5", "'1.5' is not a valid int"),
         ("--physics", "full-ish", "'full-ish' is not"),
     ],

@@ -6,7 +6,6 @@ import csv
 import gzip
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -206,16 +205,3 @@ def test_presets_load_without_the_heavy_libraries() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert run.stdout.strip() == "[]"
-
-
-SPEED = [("philly-480", 0.015), ("generated:gpus=100000,gpu=H100-SXM,per_node=8", 0.150)]
-
-
-@pytest.mark.parametrize(("name", "limit_s"), SPEED)
-def test_loading_is_fast(name: str, limit_s: float) -> None:
-    def once() -> float:
-        start = time.process_time()
-        load_cluster(name)
-        return time.process_time() - start
-
-    assert min(once() for _ in range(3)) < limit_s

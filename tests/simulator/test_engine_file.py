@@ -34,7 +34,7 @@ def message(tmp_path: Path, text: str) -> str:
 def test_the_presets() -> None:
     assert preset_names() == ["default", "lucid"]
     default, lucid = load_engine("default"), load_engine("lucid")
-    assert default.plain == EngineSettings(name="default")
+    assert default.plain == EngineSettings(name="default", restart_overhead_s=((8.0, 40.0), (math.inf, 60.0)))
     assert default.settings(preemptive=False) is default.plain
     for engine in (default, lucid):
         settings = engine.settings(preemptive=True)
@@ -107,7 +107,6 @@ def test_policies_that_stop_jobs_override_one_by_one(tmp_path: Path) -> None:
     decision_interval_s: 5
     completion_lag_s: 2
     gpu_choice: policy
-    timeline_step_s: 7
     warm_up_s: 100
     maintenance: [{node: a, from_s: 1, to_s: 2}]
     preemptive:
@@ -117,7 +116,7 @@ def test_policies_that_stop_jobs_override_one_by_one(tmp_path: Path) -> None:
     engine = engine_of(tmp_path, text)
     stops = engine.preemptive
     assert (stops.decision_interval_s, stops.completion_lag_s, stops.gpu_choice) == (0, 2, "policy")
-    assert (stops.timeline_step_s, stops.warm_up_s) == (7, 100)
+    assert (stops.completion_lag_s, stops.warm_up_s) == (2, 100)
     assert stops.outages == (Outage("b", -3, 4.5),)
     assert engine.plain.outages == (Outage("a", 1, 2),)
 

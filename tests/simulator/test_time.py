@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.errors import InputError
+from goodwatt.errors import InputError, RunError
+from goodwatt.policies.composite import Composite
+from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.engine import EngineSettings, Outage
 from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.simulation import MOST_ROUNDS, RunOptions, Simulation
+from goodwatt.simulator.view import View
 from tests.scenario import (
     DRAWN,
     Nodes,
@@ -164,7 +167,7 @@ def test_a_window_of_an_unknown_node_is_wrong_input() -> None:
 def test_a_node_that_is_away_draws_no_power() -> None:
     outcome = finished(simulate([job(duration_s=100, gpus=8, submit_s=0)], TWO_NODES, settings=away(("n1", 40, 60))))
     rows = dict(zip(outcome.timeline.t_s, outcome.timeline.power_w, strict=True))
-    assert rows == {0.0: 8 * 250 + 8 * 50, 40.0: 8 * 250, 60.0: 8 * 250 + 8 * 50}
+    assert rows == {0.0: 8 * 250 + 8 * 50, 40.0: 8 * 250, 60.0: 8 * 250 + 8 * 50, 100.0: 16 * 50}
 
 
 # decision intervals and lags -----------------------------------------------------------------------------------------
@@ -386,12 +389,45 @@ STEPS = table("job submit gpus time\n a 0 8 10\n b 3 4 10\n c 4 4 10\n d 30 1 10
 def test_the_timeline_has_a_row_for_every_change() -> None:
     timeline = finished(simulate(STEPS, ONE_NODE)).timeline
     rows = list(zip(timeline.t_s, timeline.queued, timeline.running, timeline.busy_gpus, strict=True))
-    assert rows == [(0, 0, 1, 8), (3, 1, 1, 8), (4, 2, 1, 8), (10, 0, 2, 8), (20, 0, 0, 0), (30, 0, 1, 1)]
+    assert rows == [
+        (0, 0, 1, 8),
+        (3, 1, 1, 8),
+        (4, 2, 1, 8),
+        (10, 0, 2, 8),
+        (20, 0, 0, 0),
+        (30, 0, 1, 1),
+        (40, 0, 0, 0),
+    ]
 
 
-def test_rows_of_the_timeline_keep_their_distance() -> None:
-    timeline = finished(simulate(STEPS, ONE_NODE, settings=engine(timeline_step_s=8))).timeline
-    assert timeline.t_s == [0, 10, 20, 30]
+def test_many_arrivals_are_no_policy_that_undoes_itself() -> None:
+    """More than `MOST_ROUNDS` decisions, each at a moment of its own."""
+    jobs = [job(str(i), submit_s=i, duration_s=1e6) for i in range(MOST_ROUNDS + 10)]
+    wide = cluster(Nodes(MOST_ROUNDS // 8 + 10))
+    simulation = Simulation(jobs, wide, make_policy("easy-backfill"), options=RunOptions(horizon_s=len(jobs)))
+    simulation.run()
+    assert len(simulation.state.placements) == len(jobs)
+
+
+def test_a_policy_that_undoes_itself_is_stopped() -> None:
+    fifo = make_policy("fifo")
+
+    class Undoing(Composite):
+        def decide(self, view: View) -> Sequence[Decision]:
+            running = [run.spec.job_id for pool in view.pools for run in pool.running.values()]
+            again = [step for job_id in running for step in (Preempt(job_id), Place(job_id, ((0, 1),)))]
+            return again or fifo.decide(view)
+
+    assert isinstance(fifo, Composite)
+    undoing = Undoing("undoing", fifo.order, fifo.placement)
+    with pytest.raises(RunError, match="undoes itself"):
+        Simulation([job("a"), job("b", gpus=8, submit_s=1)], ONE_NODE, undoing).run()
+
+
+def test_the_peak_is_that_of_what_is_counted() -> None:
+    jobs = [job("warm", gpus=8, duration_s=50), job("counted", submit_s=100, duration_s=50)]
+    summary = finished(simulate(jobs, ONE_NODE, settings=engine(warm_up_s=80))).summary
+    assert summary["peak_power_w"] < finished(simulate(jobs, ONE_NODE)).summary["peak_power_w"]
 
 
 def test_a_job_id_stands_for_one_job() -> None:

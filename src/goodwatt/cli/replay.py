@@ -31,7 +31,7 @@ ClusterOption = Annotated[
 ]
 PowerOption = Annotated[
     float | None,
-    typer.Option("--power", help="Power budget in watts: time above it is reported.", min=0, callback=_finite),
+    typer.Option("--budget-w", help="Power budget in watts: time above it is reported.", min=0, callback=_finite),
 ]
 EngineOption = Annotated[str, typer.Option("--engine", help="Engine settings: default, lucid, or a YAML file.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="The trace's format; by default it is recognised.")]

@@ -83,11 +83,21 @@ def _cell(key: str, mine: list[RunResult], reference: list[RunResult], is_refere
     pairs = _pairs(mine, reference)
     if is_reference or value is None or not pairs:
         return Cell(value)
-    blocks = _BLOCKS.get(key, _per_run(key))
-    a, b = ([blocks(run) for run in runs] for runs in zip(*pairs, strict=True))
-    sums = [_aligned(x, y) for x, y in zip(a, b, strict=True)]
-    columns = [[entry[i] for run in sums for entry in run] for i in range(3)]
+    columns = _columns(_BLOCKS.get(key, _per_run(key)), pairs)
     return Cell(value, *paired_difference(*columns)) if columns[0] else Cell(value)
+
+
+def _columns(blocks: Callable[[RunResult], Sums], pairs: Sequence[tuple[RunResult, RunResult]]) -> list[list[float]]:
+    """(my sums, the reference's, weights) per window and block, added up over seeds.
+
+    Seeds repeat a window, they do not make another one: a policy without chance gives the same numbers for each.
+    """
+    total: dict[tuple[str, int], list[list[float]]] = {}
+    for mine, reference in pairs:
+        for block, entry in _aligned(blocks(mine), blocks(reference)).items():
+            for column, part in zip(total.setdefault((mine.window, block), [[], [], []]), entry, strict=True):
+                column.append(part)
+    return [[math.fsum(columns[i]) for columns in total.values()] for i in range(3)]
 
 
 def _value(runs: Sequence[RunResult], key: str) -> float | None:
@@ -126,9 +136,9 @@ def _per_day(until: str) -> Callable[[RunResult], Sums]:
 _BLOCKS = {"mean_jct_s": _per_day("end_s"), "mean_queueing_s": _per_day("start_s")}
 
 
-def _aligned(mine: Sums, reference: Sums) -> list[tuple[float, float, float]]:
+def _aligned(mine: Sums, reference: Sums) -> dict[int, tuple[float, float, float]]:
     """(my sum, the reference's, weight) of the blocks that both have."""
-    return [(mine[block][0], reference[block][0], mine[block][1]) for block in mine if block in reference]
+    return {block: (mine[block][0], reference[block][0], mine[block][1]) for block in mine if block in reference}
 
 
 def _marks(mine: list[RunResult], reference: list[RunResult]) -> list[str]:

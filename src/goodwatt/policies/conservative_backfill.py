@@ -19,7 +19,8 @@ class ConservativeBackfill(estimate.PlansAhead):
     """Jobs in order of submission each reserve the earliest time at which enough GPUs are expected to be free.
 
     Reservations count the pool's GPUs; a job whose time has come but that fragmentation keeps out holds its share and
-    tries again. `estimate` and `depth` as in easy-backfill. Source: Mu'alem and Feitelson, IEEE TPDS 2001.
+    tries again. `estimate` as in easy-backfill; at most `depth` jobs of the queue plan. Source: Mu'alem and Feitelson,
+    IEEE TPDS 2001.
     """
 
     name: ClassVar[str] = "conservative-backfill"
@@ -32,7 +33,7 @@ class ConservativeBackfill(estimate.PlansAhead):
 
     def _plan(self, pool: Pool, view: View, placement: Placement, held: HeldByQuota) -> Iterator[Place]:
         state = view.state
-        ends = [(estimate.end_s(run, view, self.estimate), milli(run.spec)) for run in pool.running.values()]
+        ends = [(estimate.end_s(run, view, self.estimate), held_here) for run, held_here in view.holders(pool)]
         profile = Profile(view.now_s, pool.gpus * WHOLE_GPU_MILLI - sum(used for _, used in ends), ends)
         for _, _, run in pool.queue[: self.depth]:
             if held(run.spec):

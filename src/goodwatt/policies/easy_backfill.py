@@ -35,7 +35,7 @@ class EasyBackfill(estimate.PlansAhead):
     def _serve(self, pool: Pool, view: View, placement: Placement, held: HeldByQuota) -> Iterator[Place]:
         state = view.state
         reservation: Reservation | None = None
-        ends = [(estimate.end_s(run, view, self.estimate), run.spec) for run in pool.running.values()]
+        ends = [(estimate.end_s(run, view, self.estimate), run.spec) for run, _ in view.holders(pool)]
         hopeless: set[tuple[object, ...]] = set()
         for _, _, run in pool.queue[: self.depth]:
             job, end_s = run.spec, view.now_s + estimate.duration_s(run, view, self.estimate)

@@ -82,8 +82,9 @@ class QueueOrder:
         pools = changed_pools(view)
         if not pools:
             return []
+        held = HeldByQuota(view)
         with view.what_if() as state:
-            return [place for pool in pools for place in serve(pool, state, view, placement)]
+            return [place for pool in pools for place in serve(pool, state, view, placement, held)]
 
 
 def changed_pools(view: View) -> list[Pool]:
@@ -91,17 +92,16 @@ def changed_pools(view: View) -> list[Pool]:
     return [pool for pool in view.pools if pool.changed and pool.queue]
 
 
-def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> list[Place]:
+def serve(pool: Pool, state: ClusterState, view: View, placement: Placement, held: HeldByQuota) -> list[Place]:
     """Place jobs from the head of the queue until one does not fit.
 
     A placement is made in `state`, a what-if, only once another job that could fit has to be tried after it.
     """
     placed: list[Place] = []
-    held = HeldByQuota(view) if view.quotas is not None else None
     tried: JobRequest | None = None
     for _, _, run in pool.queue:
         job = run.spec
-        if held is not None and held(job):
+        if held(job):
             continue
         if tried is not None:
             if not could_fit(job, state.free_gpus - _wholly_taken(tried)):
@@ -112,8 +112,7 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement) -> 
         if place is None:
             break
         tried = job
-        if held is not None:
-            held.add(job)
+        held.add(job)
         placed.append(place)
     if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
         state.allocate(tried, placed[-1].nodes, placed[-1].gpus)

@@ -7,9 +7,9 @@ ones inside are placed if fragmentation allows (Gu et al., NSDI 2019; Lucid's si
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.order import HeldByQuota, Placement
 from goodwatt.simulator.decisions import Decision, Place, Preempt
@@ -26,7 +26,7 @@ ROUNDING = 1e-6
 def walk(view: View, placement: Placement, ranking: Ranking) -> list[Decision]:
     """The decisions for all pools in which something changed."""
     decisions: list[Decision] = []
-    held = HeldByQuota(view) if view.quotas is not None else None
+    held = HeldByQuota(view)
     with view.what_if() as state:
         for pool in view.pools:
             if pool.changed and (pool.queue or pool.running):
@@ -45,33 +45,32 @@ def contended(view: View, decisions: Sequence[Decision]) -> Iterator[JobRun]:
 
 
 def _walk_pool(
-    pool: Pool, state: ClusterState, view: View, placement: Placement, ranking: Ranking, held: HeldByQuota | None
+    pool: Pool, state: ClusterState, view: View, placement: Placement, ranking: Ranking, held: HeldByQuota
 ) -> list[Decision]:
-    starts, stops = _split(pool, ranking, held)
+    starts, stops = _split(pool, view, ranking, held)
     for run in stops:
         state.release(run.spec)
     places = [place for run in starts if (place := _try(run, state, view, placement)) is not None]
     return [*(Preempt(run.spec.job_id, "others rank before it") for run in stops), *places]
 
 
-def _split(pool: Pool, ranking: Ranking, held: HeldByQuota | None) -> tuple[list[JobRun], list[JobRun]]:
+def _split(pool: Pool, view: View, ranking: Ranking, held: HeldByQuota) -> tuple[list[JobRun], list[JobRun]]:
     """Waiting jobs that the pool's GPUs suffice for, and running ones that they do not, both in rank order.
 
-    The GPUs of jobs that must not be stopped are not there to be given, whatever their rank.
+    The GPUs of jobs that must not be stopped, or of another pool, are not there to be given, whatever their rank.
     """
     movable = [run for run in pool.running.values() if run.spec.preemptible]
     left = pool.gpus + ROUNDING
-    if len(movable) < len(pool.running):
-        left -= math.fsum(run.gpus for run in pool.running.values() if not run.spec.preemptible)
-    if held is not None:
-        for run in movable:
-            held.add(run.spec, -1)
+    if len(movable) < len(pool.running) or len(view.pools) > 1:
+        own = {run.spec.job_id for run in movable}
+        left -= sum(milli for run, milli in view.holders(pool) if run.spec.job_id not in own) / WHOLE_GPU_MILLI
+    for run in movable:
+        held.add(run.spec, -1)
     starts, stops = [], []
     for run in ranking([*movable, *[entry[2] for entry in pool.queue]]):
-        if run.gpus <= left and (held is None or not held(run.spec)):
+        if run.gpus <= left and not held(run.spec):
             left -= run.gpus
-            if held is not None:
-                held.add(run.spec)
+            held.add(run.spec)
             if not run.placement:
                 starts.append(run)
         elif run.placement:

@@ -54,6 +54,6 @@ class Tiresias(QueueOrder):
         times = [
             (r.since_s if r.placement else now) + (limit - r.attained_gpu_s) / r.gpus
             for r in contended(view, decisions)
-            if r.attained_gpu_s <= limit and r.gpus
+            if r.gpus and r.attained_gpu_s + (now - r.since_s) * r.serving <= limit
         ]
-        return math.nextafter(min((t for t in times if t >= now), default=math.inf), math.inf)
+        return math.nextafter(max(min(times, default=math.inf), now), math.inf)

@@ -37,7 +37,7 @@ class EngineSettings:
     GPUs so much longer than it works. `restart_overhead_s`: (gang size up to, seconds) pairs, ascending, the last
     one for all larger gangs; paid when a preempted job starts again. `checkpoint_interval_s`: work since the last
     multiple of it is lost by a preemption, 0 means that stopping saves everything. `gpu_choice`: kubelet (the node
-    chooses the GPUs) or policy. `timeline_step_s`: the closest two rows of the timeline may be, 0 for all changes.
+    chooses the GPUs) or policy.
     `warm_up_s`: jobs submitted before it count in no statistic, and neither does the energy drawn.
     `unstable_sorts`: how another simulator's loading orders jobs of one second, see `submission_order`.
     """
@@ -48,7 +48,6 @@ class EngineSettings:
     restart_overhead_s: tuple[tuple[float, float], ...] = ((math.inf, 0.0),)
     checkpoint_interval_s: float = 0.0
     gpu_choice: str = "kubelet"
-    timeline_step_s: float = 0.0
     warm_up_s: float = 0.0
     outages: tuple[Outage, ...] = ()
     unstable_sorts: tuple[int, ...] = ()

@@ -56,7 +56,6 @@ class Settings(Strict):
     restart_overhead_s: Overheads | None = None
     checkpoint_interval_s: NotNegative | None = None
     gpu_choice: Literal["kubelet", "policy"] | None = None
-    timeline_step_s: NotNegative | None = None
     warm_up_s: NotNegative | None = None
     maintenance: list[Maintenance] = []
     unstable_sorts: list[Annotated[int, Field(ge=0)]] | None = None

@@ -41,7 +41,7 @@ class Totals:
 class Recorder:
     """Columns by job index (NaN: never happened or unknown), the timeline, and the running totals."""
 
-    def __init__(self, jobs: int, start_s: float, budget_w: float | None, step_s: float, draw: bool) -> None:
+    def __init__(self, jobs: int, start_s: float, budget_w: float | None, draw: bool) -> None:
         self.start_s = array("d", [NEVER]) * jobs
         self.end_s = array("d", [NEVER]) * jobs
         self.work_gpu_s = array("d", [0.0]) * jobs
@@ -59,9 +59,7 @@ class Recorder:
         self.marks: dict[str, Totals] = {}
         self.dirty = True
         self._budget_w = math.inf if budget_w is None else budget_w
-        self._step_s = step_s
         self.last_s = start_s
-        self._row_s = float("-inf")
         self._gpu_w = self._host_w = self._watts = self._busy = 0.0
 
     def advance(self, now_s: float, state: ClusterState, power: IdleActivePower, queued: int, running: int) -> None:
@@ -74,13 +72,11 @@ class Recorder:
             self._watts = self._gpu_w + self._host_w
             totals.peak_w = max(totals.peak_w, self._watts)
             self.dirty = False
-        if last - self._row_s >= self._step_s:
-            self._row_s = last
-            self.times.append(last)
-            self.queued.append(queued)
-            self.running.append(running)
-            self.busy.append(self._busy)
-            self.power.append(self._watts)
+        self.times.append(last)
+        self.queued.append(queued)
+        self.running.append(running)
+        self.busy.append(self._busy)
+        self.power.append(self._watts)
         totals.gpu_j += self._gpu_w * elapsed
         totals.host_j += self._host_w * elapsed
         totals.busy_gpu_s += self._busy * elapsed
@@ -99,6 +95,8 @@ class Recorder:
         totals.work_gpu_s += math.fsum(run.work_gpu_s for run in live)
         totals.lost_gpu_s += math.fsum(run.lost_gpu_s for run in live)
         self.marks[name] = totals
+        if name == "warm-up":
+            self.totals.peak_w, self.dirty = 0.0, True
 
     def stay(self, run: JobRun, now_s: float) -> None:
         """A job leaves its GPUs, for good or not."""

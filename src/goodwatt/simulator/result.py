@@ -44,7 +44,7 @@ class JobColumns:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The cluster over time: row i holds from t_s[i] to t_s[i + 1]."""
+    """The cluster over time: row i holds from t_s[i] to t_s[i + 1], the last row is how the run ended."""
 
     t_s: list[float]
     queued: list[int]

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Sequence
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.cluster.job import Job
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import JobColumns, RunResult, Timeline
@@ -106,12 +106,15 @@ def _states(sim: Simulation) -> list[str]:
 
 
 def _timeline(sim: Simulation) -> Timeline:
+    """Each row holds until the next; the last says how the run ended."""
     recorder = sim.recorder
+    gpu_w, host_w = sim.power.watts(sim.state.up_nodes, sim.state.used_milli)
+    running = len(sim.state.placements)
     return Timeline(
-        t_s=recorder.times.tolist(),
-        queued=recorder.queued.tolist(),
-        running=recorder.running.tolist(),
-        busy_gpus=recorder.busy.tolist(),
-        power_w=recorder.power.tolist(),
+        t_s=[*recorder.times, recorder.last_s],
+        queued=[*recorder.queued, len(sim.live) - running],
+        running=[*recorder.running, running],
+        busy_gpus=[*recorder.busy, sum(sim.state.used_milli) / WHOLE_GPU_MILLI],
+        power_w=[*recorder.power, gpu_w + host_w],
         budget_w=sim.options.budget_w,
     )

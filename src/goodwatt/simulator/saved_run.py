@@ -33,6 +33,7 @@ FORMAT = "goodwatt run 1"
 
 _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
+    "last_round_s", "rounds_now",
 )  # fmt: skip
 _OWN = {"spec", "_job", "index", "placement", "key"}
 _DECISIONS = {kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group)}

@@ -90,17 +90,18 @@ class Simulation:
         self._head_only = policy.head_only and self.quotas is None
         self.live: dict[str, JobRun] = {}
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
-        self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, self.engine.timeline_step_s, options.draw)
+        self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.outages = outage_times(self.engine.outages, cluster)
         self.marks = mark_times(self.start_s, self.engine.warm_up_s, options.horizon_s)
         self.wake_s = math.inf
         self.round_s = math.inf
+        self.last_round_s = -math.inf
+        self.rounds_now = 0
         self.deciding = self.stopped = False
         self.sequence = 0
         self._pool_of = self._make_pools()
-        self._rounds_now = 0
         self.view = View(
             self.state,
             list(self._pool_of.values()),
@@ -198,8 +199,9 @@ class Simulation:
 
     def open_round(self) -> None:
         """A decision is due now."""
-        self._rounds_now = self._rounds_now + 1 if self.clock.now == self.view.now_s else 0
-        if self._rounds_now > MOST_ROUNDS:
+        self.rounds_now = self.rounds_now + 1 if self.clock.now == self.last_round_s else 0
+        self.last_round_s = self.clock.now
+        if self.rounds_now > MOST_ROUNDS:
             raise RunError(
                 f"{self.policy.name} was asked {MOST_ROUNDS:,} times at {self.clock.now:g} s: it undoes itself"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from sortedcontainers import SortedList
@@ -68,6 +69,24 @@ class View:
         self.random = rng
         self.quotas = quotas
         self._oracle = oracle
+
+    def holders(self, pool: Pool) -> Iterator[tuple[JobRun, int]]:
+        """Running jobs that hold GPUs on a pool's nodes, its own or another's, and how many thousandths there.
+
+        Jobs without a partition run on the nodes of all, so pools may share nodes.
+        """
+        for run in pool.running.values():
+            yield run, run.spec.num_gpus * run.spec.gpu_milli
+        for other in self.pools:
+            if other is not pool and None in {other.partition, pool.partition}:
+                for run in other.running.values():
+                    if held := self._held_there(run, pool) * run.spec.gpu_milli:
+                        yield run, held
+
+    def _held_there(self, run: JobRun, pool: Pool) -> int:
+        nodes = self.state.cluster.nodes
+        here = [mask for node, mask in run.placement if pool.partition in {None, nodes[node].partition}]
+        return sum(mask.bit_count() for mask in here)
 
     def what_if(self) -> WhatIf:
         """The state to try things on: whatever is done to it inside the block is undone at its end."""

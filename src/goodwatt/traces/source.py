@@ -55,7 +55,8 @@ class _HashingFile(io.RawIOBase):
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        self._file.close()
+        if hasattr(self, "_file"):  # there is none when opening it failed
+            self._file.close()
         super().close()
 
 
