@@ -140,7 +140,7 @@ def test_error_that_sizes_alone_undercut() -> None:
     """Jobs of one size all run alike: no name can hide that."""
     sizes = [1 + i % 2 for i in range(400)]
     jobs = [Job(job_id=str(i), submit_s=60.0 * i, num_gpus=n, duration_s=100.0**n) for i, n in enumerate(sizes)]
-    with pytest.raises(InputError, match=r"expected at most 1\.00"):
+    with pytest.raises(InputError, match=r"expected an --error of at most 1\.00"):
         enrich(Trace("two sizes", jobs), error=5)
 
 

@@ -161,7 +161,7 @@ def test_what_helios_drops(tmp_path: Path) -> None:
     assert [job.status for job in trace.jobs] == [JobStatus.COMPLETED, JobStatus.FAILED]
     assert dropped(trace) == {"CPU-only": (1, 4), "never started": (1, 5)}
     assert "0 s is 2020-06-09T18:41:01+00:00" in trace.notes
-    assert "times name no zone and are read as UTC (time_zone says otherwise)" in trace.notes
+    assert "times name no zone and are read as UTC (a time zone can be given: --time-zone)" in trace.notes
     assert "columns not used: node_num, queue" in trace.notes
 
 

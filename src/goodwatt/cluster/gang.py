@@ -53,7 +53,9 @@ def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
         return None if fits else "no node has so many GPUs, CPUs and so much memory together"
     if gang_nodes(job, empty) is None:
         total = sum(empty.capacity[node] for node in members(eligible.nodes))
-        return f"it wants {job.num_gpus} GPUs at once and the nodes it may use have {total}"
+        if total < job.num_gpus:
+            return f"it wants {job.num_gpus} GPUs at once and the nodes it may use have {total}"
+        return f"its {job.num_gpus} GPUs do not find the CPUs and memory that it wants beside them on any nodes"
     return None
 
 

@@ -16,7 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
-from threading import current_thread, main_thread
 from typing import Any
 
 from goodwatt.cluster.cluster import Cluster
@@ -148,15 +147,15 @@ def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[t
 
 @contextmanager
 def _starting_workers() -> Iterator[None]:
-    """Workers started inside ignore Ctrl-C, which a terminal sends to all its processes: this one stops them."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Workers started inside never see Ctrl-C, which a terminal sends to all its processes: this one stops them.
+
+    They inherit that the signal is blocked; one that comes meanwhile waits and is delivered here at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _abandon(pool: ProcessPoolExecutor) -> None:

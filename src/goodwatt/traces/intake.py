@@ -18,7 +18,7 @@ from goodwatt.errors import BadRow, InputError
 from goodwatt.traces.trace import Dropped, Trace, labels_of_mark
 from goodwatt.traces.trace_format import ReadOptions
 
-CPU_ONLY = "CPU-only: it asks for no GPU (cpu_only keeps it)"
+CPU_ONLY = "CPU-only: it asks for no GPU"
 NEVER_STARTED = "never started"
 STILL_RUNNING = "still running when the log was taken: its run time is not known"
 SHIFTED = ("submit_s", "deadline_s", "observed_start_s", "observed_end_s")
@@ -159,7 +159,7 @@ class Intake:
 
     def _check_gpus(self, job: Job) -> None:
         if job.num_gpus < 1 and not self.options.cpu_only:
-            raise UnfitError("num_gpus", "at least 1 GPU (cpu_only keeps CPU-only jobs)", str(job.num_gpus))
+            raise UnfitError("num_gpus", "at least 1 GPU", str(job.num_gpus))
         if job.num_gpus != 1 and job.gpu_milli != WHOLE_GPU_MILLI:
             raise UnfitError("gpu_milli", "1000 unless the job has one GPU", f"{job.gpu_milli} of {job.num_gpus} GPUs")
 

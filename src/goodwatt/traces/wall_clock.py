@@ -49,7 +49,7 @@ class WallClock:
 
     def _naive_note(self) -> str:
         zone = self._intake.options.time_zone
-        return f"times name no zone and are read as {zone} (time_zone says otherwise)"
+        return f"times name no zone and are read as {zone} (a time zone can be given: --time-zone)"
 
 
 def _zone(name: str) -> tzinfo:
