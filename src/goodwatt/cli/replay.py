@@ -105,5 +105,6 @@ def replay(
     summary_view.show(run.summary, out, report=not no_report, as_json=json)
     if not complete:
         ended = simulation.recorder.totals.ended
-        inputs.note(f"interrupted at {simulation.now_s:,.0f} s, {ended:,} of {len(jobs):,} jobs ended: marked as partial")
+        done = f"{ended:,} of {len(jobs):,} jobs ended"
+        inputs.note(f"interrupted at {simulation.now_s:,.0f} s, {done}: marked as partial")
         raise typer.Exit(130)

@@ -126,7 +126,9 @@ def _tuned(columns: TraceColumns, log_s: Floats, seed: int, error: float, reques
     made = _made_up(columns, log_s, seed, high)
     reached = predictor_error(log_s, made.key(requested))
     if reached < error:
-        raise InputError(f"predictions cannot be made {error:g} times off on this trace: expected an --error of at most {reached:.2f}")
+        raise InputError(
+            f"predictions cannot be {error:g} times off on this trace: expected an --error of at most {reached:.2f}"
+        )
     return made
 
 
