@@ -1,4 +1,4 @@
-"""When things happen: maintenance, decision intervals, lags, horizons, warm-up."""
+"""When things happen: decision intervals, lags, horizons, warm-up."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.errors import InputError, RunError
-from goodwatt.policies.composite import Composite
-from goodwatt.policies.registry import make_policy
+from goodwatt.errors import InputError
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision, Place, Preempt
-from goodwatt.simulator.engine import EngineSettings, Outage
-from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import MOST_ROUNDS, RunOptions, Simulation
-from goodwatt.simulator.view import View
+from goodwatt.simulator.engine import EngineSettings
+from goodwatt.simulator.simulation import RunOptions, Simulation
 from tests.scenario import (
     DRAWN,
     Nodes,
@@ -64,110 +60,6 @@ def test_times_are_exact() -> None:
         clock.call(time_s, Kind.END, lambda _: seen.append(clock.now), None)
     clock.run()
     assert seen == [0.1 + 0.2, 0.7, 1e9 + 0.1]
-
-
-# maintenance ---------------------------------------------------------------------------------------------------------
-
-
-def away(*windows: tuple[str, float, float], **settings: Any) -> Any:
-    return engine(outages=tuple(Outage(*window) for window in windows), **settings)
-
-
-def test_jobs_of_a_node_that_goes_away_go_on_elsewhere() -> None:
-    check(
-        """
-        job  submit  gpus  time | start  end  stops  lost  nodes
-        a         0     8   100 |     0  140      1     0     n1
-        b        60     8    50 |   120  170      0     0     n0
-        """,
-        TWO_NODES,
-        settings=away(("n0", 50, 120), restart_overhead_s=40),
-    )
-
-
-def test_a_node_that_is_away_is_not_used_and_is_used_again_when_it_is_back() -> None:
-    check(
-        """
-        job  submit  gpus  time | start  end  nodes
-        a        60     8   100 |    60  160     n1
-        b        70     8   100 |   120  220     n0
-        c        70     8   100 |   160  260     n1
-        """,
-        TWO_NODES,
-        settings=away(("n0", 50, 120)),
-    )
-
-
-def test_a_gang_stops_when_one_of_its_nodes_goes_away() -> None:
-    check(
-        """
-        job  submit  gpus  time | start  end  stops  lost
-        a         0    16   100 |     0  190      1   320
-        """,
-        TWO_NODES,
-        settings=away(("n1", 50, 120), checkpoint_interval_s=30),
-    )
-
-
-def test_maintenance_stops_even_what_must_not_be_stopped_and_what_uses_no_gpu() -> None:
-    check(
-        """
-        job    submit  gpus  cpu  time  preemptible | start  end  stops
-        keep        0     1    1   100           no |     0  120      1
-        batch       0     0    1   100          yes |     0  120      1
-        """,
-        cluster(Nodes(1, cpu_milli=1000)),
-        settings=away(("n0", 50, 70)),
-    )
-
-
-def test_who_ranks_first_runs_on_the_nodes_that_are_left() -> None:
-    check(
-        """
-        job  submit  gpus   time | start    end  stops
-        old       0     8  10000 |     0  10100      1
-        new    6000     8    100 |  6000   6100      0
-        """,
-        TWO_NODES,
-        "tiresias",
-        away(("n1", 10, 50_000)),
-    )
-
-
-WINDOWS: list[tuple[str, list[tuple[str, float, float]], float]] = [
-    ("one", [("n0", 10, 20)], 20),
-    ("two that overlap", [("n0", 10, 20), ("n0", 15, 30)], 30),
-    ("one inside another", [("n0", 10, 40), ("n0", 15, 20)], 40),
-    ("two that touch", [("n0", 10, 20), ("n0", 20, 30)], 30),
-    ("two alike", [("n0", 10, 20), ("n0", 10, 20)], 20),
-    ("one that began before the run", [("n0", -100, 20)], 21),
-    ("one that was over before the run", [("n0", -100, -50), ("n0", 10, 20)], 20),
-    ("two apart", [("n0", 10, 20), ("n0", 30, 40)], 20),
-]
-
-
-@pytest.mark.parametrize(("why", "windows", "back_s"), WINDOWS, ids=[row[0] for row in WINDOWS])
-def test_windows_of_one_node(why: str, windows: list[tuple[str, float, float]], back_s: float) -> None:
-    jobs = [job("before", submit_s=0, duration_s=1), job("during", submit_s=12, gpus=8, duration_s=1)]
-    simulation = simulate(jobs, ONE_NODE, settings=away(*windows))
-    times = []
-    while (view := simulation.advance()) is not None:
-        times.append(view.now_s)
-        simulation.apply(simulation.policy.decide(view))
-    assert fates(result(simulation))["during"]["start"] == back_s, why
-    assert times == sorted(times)
-    assert times[0] == 0
-
-
-def test_a_window_of_an_unknown_node_is_wrong_input() -> None:
-    with pytest.raises(InputError, match="unknown node 'n9'"):
-        simulate([job()], ONE_NODE, settings=away(("n9", 0, 1)))
-
-
-def test_a_node_that_is_away_draws_no_power() -> None:
-    outcome = finished(simulate([job(duration_s=100, gpus=8, submit_s=0)], TWO_NODES, settings=away(("n1", 40, 60))))
-    rows = dict(zip(outcome.timeline.t_s, outcome.timeline.power_w, strict=True))
-    assert rows == {0.0: 8 * 250 + 8 * 50, 40.0: 8 * 250, 60.0: 8 * 250 + 8 * 50, 100.0: 16 * 50}
 
 
 # decision intervals and lags -----------------------------------------------------------------------------------------
@@ -379,63 +271,3 @@ def test_what_remains_in_truth_counts_overhead_at_rate_one() -> None:
             simulation.set_rate(simulation.live["a"], 2.0)
     assert remaining == {0: 100, 50: 90, 60: 80, 100: 30}
     assert simulation.now_s == 115
-
-
-# the timeline --------------------------------------------------------------------------------------------------------
-
-STEPS = table("job submit gpus time\n a 0 8 10\n b 3 4 10\n c 4 4 10\n d 30 1 10").jobs
-
-
-def test_the_timeline_has_a_row_for_every_change() -> None:
-    timeline = finished(simulate(STEPS, ONE_NODE)).timeline
-    rows = list(zip(timeline.t_s, timeline.queued, timeline.running, timeline.busy_gpus, strict=True))
-    assert rows == [
-        (0, 0, 1, 8),
-        (3, 1, 1, 8),
-        (4, 2, 1, 8),
-        (10, 0, 2, 8),
-        (20, 0, 0, 0),
-        (30, 0, 1, 1),
-        (40, 0, 0, 0),
-    ]
-
-
-def test_many_arrivals_are_no_policy_that_undoes_itself() -> None:
-    """More than `MOST_ROUNDS` decisions, each at a moment of its own."""
-    jobs = [job(str(i), submit_s=i, duration_s=1e6) for i in range(MOST_ROUNDS + 10)]
-    wide = cluster(Nodes(MOST_ROUNDS // 8 + 10))
-    simulation = Simulation(jobs, wide, make_policy("easy-backfill"), options=RunOptions(horizon_s=len(jobs)))
-    simulation.run()
-    assert len(simulation.state.placements) == len(jobs)
-
-
-def test_a_policy_that_undoes_itself_is_stopped() -> None:
-    fifo = make_policy("fifo")
-
-    class Undoing(Composite):
-        def decide(self, view: View) -> Sequence[Decision]:
-            running = [run.spec.job_id for pool in view.pools for run in pool.running.values()]
-            again = [step for job_id in running for step in (Preempt(job_id), Place(job_id, ((0, 1),)))]
-            return again or fifo.decide(view)
-
-    assert isinstance(fifo, Composite)
-    undoing = Undoing("undoing", fifo.order, fifo.placement)
-    with pytest.raises(RunError, match="undoes itself"):
-        Simulation([job("a"), job("b", gpus=8, submit_s=1)], ONE_NODE, undoing).run()
-
-
-def test_the_peak_is_that_of_what_is_counted() -> None:
-    jobs = [job("warm", gpus=8, duration_s=50), job("counted", submit_s=100, duration_s=50)]
-    summary = finished(simulate(jobs, ONE_NODE, settings=engine(warm_up_s=80))).summary
-    assert summary["peak_power_w"] < finished(simulate(jobs, ONE_NODE)).summary["peak_power_w"]
-
-
-def test_a_job_id_stands_for_one_job() -> None:
-    with pytest.raises(InputError, match="'a' twice"):
-        simulate([job("a"), job("b"), job("a", submit_s=5)], ONE_NODE)
-
-
-@pytest.mark.parametrize("submit_s", [4.0, float("nan")])
-def test_jobs_come_by_submission(submit_s: float) -> None:
-    with pytest.raises(InputError, match="expected jobs by submit_s, got job 'b'"):
-        simulate([job("a", submit_s=5), job("b", submit_s=submit_s)], ONE_NODE)
