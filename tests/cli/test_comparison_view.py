@@ -58,6 +58,8 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
 
 
 def test_without_colour_nothing_but_colour_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     coloured = printed(120, force_terminal=True)
     monkeypatch.setenv("NO_COLOR", "1")
     plain = printed(120, force_terminal=True)
