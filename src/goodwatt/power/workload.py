@@ -1,0 +1,77 @@
+"""Workload classes: what a job is made of, phase by phase, and what its gangs say to each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from goodwatt.power.demand import Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of a job that repeats: `share` of its wall time alone at default clocks, `length_s` at a time."""
+
+    name: str
+    share: float
+    length_s: float
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a gang: `compute_s` on the reference kind, then a collective over all its GPUs.
+
+    `exchange_bytes` is the size of the buffer that an all-reduce adds up, `calls` in how many pieces, `overlap` the
+    share of the computation behind which it hides.
+    """
+
+    compute_s: float
+    exchange_bytes: float = 0.0
+    calls: int = 1
+    overlap: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadClass:
+    """An entry of the catalogue.
+
+    `phases` by GPU kind, those of `reference_gpu` at least; `speeds`: work done per second on a kind relative to
+    `reference_gpu`, both alone at default clocks. Kinds not named are derived, see `workload_catalogue`.
+    `gpus`: smallest and largest gang that is usual; `weight`: how often it occurs where nobody says what runs.
+    `checkpoint_mib`: size of one checkpoint of the whole job. `sources`: where each part comes from.
+    """
+
+    name: str
+    about: str
+    family: str
+    reference_gpu: str
+    phases: Mapping[str, tuple[Phase, ...]]
+    step: Step
+    speeds: Mapping[str, float] = field(default_factory=dict)
+    gpus: tuple[int, int] = (1, 1)
+    weight: float = 1.0
+    checkpoint_mib: float = 0.0
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def mean_demand(phases: tuple[Phase, ...]) -> Demand:
+    """One demand that draws what the phases draw on average at the greatest clock.
+
+    Activity averages over time on the GPU, `kappa` too (its time splits into a part that scales and one that does
+    not), memory is the most that any phase holds.
+    """
+    if len(phases) == 1:
+        return phases[0].demand
+    on_gpu = [phase.share * phase.demand.duty for phase in phases]
+    total, wall = math.fsum(on_gpu), math.fsum(phase.share for phase in phases)
+    if total <= 0.0:
+        return phases[0].demand
+    averaged = {
+        name: math.fsum(w * getattr(phase.demand, name) for w, phase in zip(on_gpu, phases, strict=True)) / total
+        for name in (f.name for f in fields(Demand))
+        if name not in {"duty", "memory_mib"}
+    }
+    memory = max(phase.demand.memory_mib for phase in phases)
+    return Demand(**averaged, duty=total / wall, memory_mib=memory)
