@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 from goodwatt.errors import InputError, UnknownNameError
 
 FOLDER = Path(__file__).parent / "gpus"
@@ -91,6 +91,7 @@ def kind_from(content: Mapping[str, Any]) -> GpuKind:
     fields = dict(content)
     for name in ("product_labels", "aliases"):
         fields[name] = tuple(fields.get(name, ()))
+    fields["power_model"] = PowerModel(**fields["power_model"])
     return GpuKind(**fields)
 
 

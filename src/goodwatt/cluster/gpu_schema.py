@@ -27,9 +27,49 @@ FIGURES = frozenset(
 )
 """Each needs a source."""
 
+POWER_FIGURES = frozenset(
+    {
+        "context_w",
+        "knee_mhz",
+        "voltage_rise",
+        "core_w",
+        "memory_w",
+        "clock_step_mhz",
+        "chip_spread",
+        "time_error",
+        "power_error",
+    }
+)
+"""Each needs a source of its own, inside `power_model`."""
+
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class PowerModelSection(BaseModel):
+    """How time and power follow the clock, every figure present and sourced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    context_w: Positive
+    knee_mhz: Positive
+    voltage_rise: Annotated[float, Field(ge=1, le=3)]
+    core_w: Positive
+    memory_w: Positive
+    clock_step_mhz: Positive
+    chip_spread: Share
+    time_error: Share
+    power_error: Share
+    sources: dict[str, Text]
+
+    @model_validator(mode="after")
+    def _sources(self) -> Self:
+        if self.sources.keys() != POWER_FIGURES:
+            wrong = sorted(self.sources.keys() ^ POWER_FIGURES)
+            raise ValueError(f"expected one source per figure of power_model, differs in {wrong}")
+        return self
 
 
 class GpuKindFile(BaseModel):
@@ -53,6 +93,7 @@ class GpuKindFile(BaseModel):
     product_labels: Annotated[list[Text], Field(min_length=1)]
     aliases: list[Text] = []
     sources: dict[str, Text]
+    power_model: PowerModelSection
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
@@ -62,6 +103,10 @@ class GpuKindFile(BaseModel):
             raise ValueError("expected idle_w < active_w <= max_w <= max_cap_w")
         if (self.nvlink_gbps > 0) != (self.nvlink_domain > 1):
             raise ValueError("expected an NVLink domain above 1 just where there is NVLink")
+        if not self.idle_w <= self.power_model.context_w < self.max_w:
+            raise ValueError("expected idle_w <= power_model.context_w < max_w")
+        if not self.min_clock_mhz <= self.power_model.knee_mhz < self.max_clock_mhz:
+            raise ValueError("expected power_model.knee_mhz within the clocks")
         return self
 
     @model_validator(mode="after")
