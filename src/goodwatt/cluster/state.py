@@ -15,6 +15,7 @@ from goodwatt.cluster.eligibility import EligibilityIndex
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.node_choice import Shares, shared_gpu, whole_gpus
 from goodwatt.cluster.nvlink import CliqueIndex
+from goodwatt.cluster.packed import Packed, pack, unpack
 from goodwatt.errors import RunError
 
 NodeCounts = tuple[tuple[int, int], ...]
@@ -26,7 +27,7 @@ Placement = tuple[tuple[int, int], ...]
 UNLIMITED = 1 << 62
 """Stands for the CPU or memory of a node where the cluster file sets no limit."""
 
-_NodeState = tuple[int, int, Shares, int, int]
+_NodeState = tuple[int, int, Shares, Packed, int, int]
 
 
 class DoesNotFitError(RunError):
@@ -37,6 +38,7 @@ class ClusterState:
     """Free and used GPUs, CPU and memory of every node.
 
     Read these, never write them: `free_mask[node]` wholly free GPUs, `shares[node]` GPUs in use by shares,
+    `packed[node]` GPUs that several jobs hold whole at once (they count as used once, until the last has left),
     `free_cpu_milli[node]`, `free_memory_mib[node]`, `by_free[k]` the set of nodes with k free GPUs,
     `full_of[k]` the set of nodes that have k GPUs in all, `shapes` the distinct (GPU kind, GPUs) of nodes,
     `up_nodes[shape]` how many nodes of it are up and `used_milli[shape]` how many GPU thousandths they have in use,
@@ -58,6 +60,7 @@ class ClusterState:
         self.up = (1 << len(nodes)) - 1
         self.free_mask = list(self._full_mask)
         self.shares: list[Shares] = [()] * len(nodes)
+        self.packed: list[Packed] = [()] * len(nodes)
         self.free_cpu_milli = [UNLIMITED if n.cpu_milli is None else n.cpu_milli for n in nodes]
         self.free_memory_mib = [UNLIMITED if n.memory_mib is None else n.memory_mib for n in nodes]
         self.by_free = list(self.full_of)
@@ -135,6 +138,10 @@ class ClusterState:
         elif self.free_mask[node].bit_count() < count:
             free = self.free_mask[node].bit_count()
             return f"{self.cluster.nodes[node].name}: {count} GPUs wanted, {free} free"
+        return self.host_shortage(job, node, count)
+
+    def host_shortage(self, job: JobRequest, node: int, count: int) -> str | None:
+        """Why the node has too little CPU or memory for `count` of the job's GPUs; None if it has enough."""
         if self.limits_hosts:
             cpu, memory = host_share(job, count)
             if self.free_cpu_milli[node] < cpu or self.free_memory_mib[node] < memory:
@@ -163,6 +170,18 @@ class ClusterState:
                 self._take(job, node, mask)
         self._record(job.job_id, placement)
         return placement
+
+    def take_back(self, job: JobRequest, placement: Placement) -> None:
+        """Hold exactly these GPUs whole, beside the jobs that hold them already, or what a job held when it was saved.
+
+        Whether it may is for the caller to know: see `beside`.
+        """
+        for node, mask in placement:
+            if self.free_mask[node] & mask == mask or job.gpu_milli < WHOLE_GPU_MILLI:
+                self._take(job, node, mask)
+            else:
+                self._pack(job, node, mask)
+        self._record(job.job_id, placement)
 
     def release(self, job: JobRequest) -> Placement:
         """Give back what `allocate` took and return it; KeyError if the job holds nothing."""
@@ -216,6 +235,7 @@ class ClusterState:
         for name in (
             "free_mask",
             "shares",
+            "packed",
             "free_cpu_milli",
             "free_memory_mib",
             "by_free",
@@ -284,16 +304,28 @@ class ClusterState:
             used[gpu] -= job.gpu_milli
             mask = 0 if used[gpu] else mask
             self._set_shares(node, tuple(sorted((g, milli) for g, milli in used.items() if milli)))
+        elif self.packed[node]:
+            self.packed[node], mask = unpack(self.packed[node], mask)
         self._set_free(node, self.free_mask[node] | mask)
+
+    def _pack(self, job: JobRequest, node: int, mask: int) -> None:
+        """One more job holds these GPUs whole."""
+        if self._log is not None:
+            self._remember(node)
+        self.packed[node] = pack(self.packed[node], mask)
+        if self.limits_hosts:
+            cpu, memory = host_share(job, mask.bit_count())
+            self._set_host(node, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
 
     def _remember(self, node: int) -> None:
         """Log what the node is now, for a rollback."""
         assert self._log is not None  # noqa: S101 - asked by the callers
         host = self.free_cpu_milli[node], self.free_memory_mib[node]
-        self._log.append((node, self.free_mask[node], self.shares[node], *host))
+        self._log.append((node, self.free_mask[node], self.shares[node], self.packed[node], *host))
 
-    def _restore(self, node: int, mask: int, shares: Shares, cpu: int, memory: int) -> None:
+    def _restore(self, node: int, mask: int, shares: Shares, packed: Packed, cpu: int, memory: int) -> None:
         """Make the node what it was."""
+        self.packed[node] = packed
         if shares != self.shares[node]:
             self._set_shares(node, shares)
         self._set_free(node, mask)

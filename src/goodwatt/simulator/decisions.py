@@ -9,11 +9,21 @@ from goodwatt.cluster.state import NodeCounts
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Start a waiting job on these nodes; `gpus` names the GPUs by mask where the engine lets policies choose."""
+    """Start a waiting job on these nodes; `gpus` names the GPUs by mask where the engine lets policies choose.
+
+    `beside` names a running job: the new one gets exactly its GPUs and shares them in the mode `sharing`
+    (timeslice or mps), under mps with at most `thread_percent` of the SMs. `clock_mhz` and `cap_w` are set on the
+    job's GPUs for as long as it runs; None leaves the default.
+    """
 
     job_id: str
     nodes: NodeCounts
     gpus: tuple[int, ...] | None = None
+    beside: str | None = None
+    sharing: str | None = None
+    thread_percent: float = 100.0
+    clock_mhz: float | None = None
+    cap_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,40 @@ class Migrate:
 
 
 @dataclass(frozen=True, slots=True)
+class SetClock:
+    """Lock the SM clock of a running job's GPUs, or give it back to the board (None); all of a gang's together."""
+
+    job_id: str
+    clock_mhz: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetCap:
+    """Cap the board power of a running job's GPUs, or go back to the board's default (None)."""
+
+    job_id: str
+    cap_w: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Put an empty node to sleep; no job can run there until it has been woken."""
+
+    node: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Wake a sleeping node; it is ready after the time that its kind takes."""
+
+    node: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitUntil:
     """Ask again at this time even if nothing happens before."""
 
@@ -50,7 +94,8 @@ class Group:
     reason: str = ""
 
 
-Decision = Place | Preempt | Migrate | WaitUntil | Group
+PowerDecision = SetClock | SetCap | Sleep | Wake
+Decision = Place | Preempt | Migrate | WaitUntil | Group | PowerDecision
 
 
 @dataclass(frozen=True, slots=True)

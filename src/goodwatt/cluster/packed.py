@@ -1,0 +1,36 @@
+"""GPUs that several jobs hold whole at once: how many jobs beside the first, per GPU of a node."""
+
+from __future__ import annotations
+
+from goodwatt.cluster.bitset import members
+
+Packed = tuple[tuple[int, int], ...]
+"""(GPU, jobs that hold it whole beside the first), ascending; GPUs that one job holds are not listed."""
+
+MOST_TENANTS = 8
+"""Jobs on one GPU at a time: one and up to 7 beside it."""
+
+
+def pack(packed: Packed, mask: int) -> Packed:
+    """One more job holds the GPUs of the mask."""
+    more = dict(packed)
+    for gpu in members(mask):
+        more[gpu] = more.get(gpu, 0) + 1
+    return tuple(sorted(more.items()))
+
+
+def unpack(packed: Packed, mask: int) -> tuple[Packed, int]:
+    """One job fewer holds the GPUs of the mask; and those of them that nobody holds any more."""
+    more = dict(packed)
+    empty = 0
+    for gpu in members(mask):
+        if gpu in more:
+            more[gpu] -= 1
+        else:
+            empty |= 1 << gpu
+    return tuple(sorted((gpu, jobs) for gpu, jobs in more.items() if jobs)), empty
+
+
+def is_full(packed: Packed, mask: int) -> bool:
+    """Whether no further job may hold one of these GPUs."""
+    return any(mask >> gpu & 1 and jobs + 2 > MOST_TENANTS for gpu, jobs in packed)
