@@ -191,6 +191,11 @@ class ClusterState:
         self._record(job.job_id, None)
         return placement
 
+    def in_use(self, node: int) -> bool:
+        """Whether a job holds anything of the node."""
+        cpu = self.cluster.nodes[node].cpu_milli
+        return self.free_mask[node] != self._full_mask[node] or (cpu is not None and self.free_cpu_milli[node] != cpu)
+
     def set_up(self, node: int, up: bool) -> None:
         """Take an empty node out of the cluster or bring it back."""
         bit, gpus = 1 << node, self.capacity[node]

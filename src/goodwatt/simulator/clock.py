@@ -23,6 +23,7 @@ class Kind(IntEnum):
     NODE = 2
     ARRIVAL = 3
     WAKE = 4
+    SETTLE = 5
     DECIDE = 8
     HORIZON = 9
 

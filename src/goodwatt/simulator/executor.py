@@ -1,19 +1,37 @@
 """Validates decisions and applies them; what cannot be applied is refused whole, with the reason.
 
 It is the only way by which a policy changes the world, here as on a live cluster, so a bad policy can waste time
-but never over-commit a GPU, stop a job that must not be stopped, or go over a quota.
+but never over-commit a GPU, stop a job that must not be stopped, go over a quota or below a guardrail. What power
+decisions then do is in `power_control`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from goodwatt.cluster.state import DoesNotFitError
-from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, Refusal, WaitUntil
+from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
+from goodwatt.simulator import power_control
+from goodwatt.simulator.decisions import (
+    Decision,
+    Group,
+    Migrate,
+    Place,
+    Preempt,
+    Refusal,
+    SetCap,
+    SetClock,
+    Sleep,
+    WaitUntil,
+    Wake,
+)
+from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
+
+SHARING = ("timeslice", "mps")
+"""How a job may share whole GPUs with others."""
 
 
 class Executor:
@@ -26,26 +44,17 @@ class Executor:
     def apply(self, decisions: Iterable[Decision]) -> None:
         """Apply each in turn."""
         for decision in decisions:
-            if isinstance(decision, Place):
-                reason = self._place(decision)
-            else:
-                reason = self._wait(decision) if isinstance(decision, WaitUntil) else self._act(decision)
+            reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
 
-    def _wait(self, decision: WaitUntil) -> str | None:
-        if not decision.time_s > self._sim.now_s:
-            return f"{decision.time_s} is not in the future"
-        self._sim.wake_at(decision.time_s)
-        return None
+    def _act(self, decision: Decision) -> str | None:
+        if isinstance(decision, Preempt | Migrate | Group):
+            return self._move(decision)
+        act: Callable[[Any], str | None] = getattr(self, _ACTS[type(decision)])
+        return act(decision)
 
-    def _act(self, decision: Preempt | Migrate | Group) -> str | None:
-        steps = decision.decisions if isinstance(decision, Group) else (decision,)
-        reason = self._refuse(steps)
-        if reason is None:
-            for step in steps:
-                self._perform(step)
-        return reason
+    # where jobs run ----------------------------------------------------------------------------------------------
 
     def _place(self, decision: Place) -> str | None:
         sim = self._sim
@@ -55,13 +64,42 @@ class Executor:
         if sim.quotas is not None and (reason := sim.quotas.excess(run.spec)):
             return reason
         try:
-            sim.start(run, decision.nodes, self._gpus(decision))
+            self._start(run, decision)
         except DoesNotFitError as error:
             return str(error)
         return None
 
+    def _start(self, run: JobRun, decision: Place) -> None:
+        beside = self._host(decision)
+        run.clock_mhz, run.cap_w = self._clock(decision.clock_mhz, decision.nodes), decision.cap_w
+        run.sharing = decision.sharing or EXCLUSIVE
+        run.thread_percent = decision.thread_percent
+        self._sim.start(run, decision.nodes, self._gpus(decision), beside)
+
+    def _host(self, decision: Place) -> JobRun | None:
+        """The job beside which this one is to run; DoesNotFitError if the two do not make a pair."""
+        if decision.beside is None:
+            return None
+        host = self._sim.live.get(decision.beside)
+        if host is None or not host.placement:
+            raise DoesNotFitError(f"{decision.beside}, beside which it should run, is not running")
+        if decision.sharing not in SHARING or not 0 < decision.thread_percent <= 100:
+            raise DoesNotFitError(
+                f"expected sharing by {' or '.join(SHARING)} with 0 to 100% of the threads, "
+                f"got {decision.sharing} with {decision.thread_percent:g}%"
+            )
+        return host
+
     def _gpus(self, decision: Place | Migrate) -> tuple[int, ...] | None:
         return decision.gpus if self._sim.engine.gpu_choice == "policy" else None
+
+    def _move(self, decision: Preempt | Migrate | Group) -> str | None:
+        steps = decision.decisions if isinstance(decision, Group) else (decision,)
+        reason = self._refuse(steps)
+        if reason is None:
+            for step in steps:
+                self._perform(step)
+        return reason
 
     def _refuse(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
         """Why these steps cannot be applied one after the other; tried on the state, which is restored."""
@@ -82,13 +120,16 @@ class Executor:
                 return "the job is running"
         elif not holds:
             return "the job is not running"
-        elif not run.spec.preemptible:
+        elif not self._sim.options.guardrails.may_stop(run.spec):
             return "the job must not be stopped"
         else:
             state.release(run.spec)
-        if isinstance(step, Preempt):
-            return None
-        gpus = self._gpus(step)
+        return None if isinstance(step, Preempt) else self._try_place(run, step)
+
+    def _try_place(self, run: JobRun, step: Place | Migrate) -> str | None:
+        if isinstance(step, Place) and step.beside is not None:
+            return "a job beside another is placed by itself, in no group"
+        gpus, state = self._gpus(step), self._sim.state
         reason = state.shortage(run.spec, step.nodes, gpus)
         if reason is None:
             state.allocate(run.spec, step.nodes, gpus)
@@ -110,7 +151,61 @@ class Executor:
 
     def _perform(self, step: Place | Preempt | Migrate) -> None:
         sim, run = self._sim, self._sim.live[step.job_id]
-        if isinstance(step, Preempt | Migrate):
-            sim.stop(run)
-        if isinstance(step, Place | Migrate):
+        if isinstance(step, Place):
+            self._start(run, step)
+            return
+        sim.stop(run)
+        if isinstance(step, Migrate):
             sim.start(run, step.nodes, self._gpus(step))
+
+    # time and power ----------------------------------------------------------------------------------------------
+
+    def _wait(self, decision: WaitUntil) -> str | None:
+        if not decision.time_s > self._sim.now_s:
+            return f"{decision.time_s} is not in the future"
+        self._sim.wake_at(decision.time_s)
+        return None
+
+    def _set(self, decision: SetClock | SetCap) -> str | None:
+        run = self._sim.live.get(decision.job_id)
+        if run is None or not run.placement:
+            return "the job is not running"
+        clock, cap = run.clock_mhz, run.cap_w
+        if isinstance(decision, SetClock):
+            clock = decision.clock_mhz
+        else:
+            cap = decision.cap_w
+        power_control.set_gpus(self._sim, run, self._clock(clock, run.placement), cap)
+        return None
+
+    def _clock(self, wish_mhz: float | None, nodes: NodeCounts | Placement) -> float | None:
+        """The clock to lock, within the guardrails; gangs stand on one kind of GPU as far as clocks go."""
+        if wish_mhz is None or not nodes:
+            return None
+        cluster = self._sim.cluster
+        top_mhz = cluster.kinds[cluster.nodes[nodes[0][0]].gpu_kind].max_clock_mhz
+        return self._sim.options.guardrails.clock(wish_mhz, top_mhz)
+
+    def _sleep(self, decision: Sleep) -> str | None:
+        state, node = self._sim.state, decision.node
+        if not 0 <= node < len(state.capacity) or not state.up >> node & 1:
+            return "the node is not up"
+        if state.in_use(node):
+            return "the node is in use"
+        power_control.sleep(self._sim, node)
+        return None
+
+    def _wake(self, decision: Wake) -> str | None:
+        if self._sim.asleep.get(decision.node) != "asleep":
+            return "the node is not asleep"
+        power_control.wake(self._sim, decision.node)
+        return None
+
+
+_ACTS = {
+    WaitUntil: Executor._wait.__name__,
+    SetClock: Executor._set.__name__,
+    SetCap: Executor._set.__name__,
+    Sleep: Executor._sleep.__name__,
+    Wake: Executor._wake.__name__,
+}

@@ -12,6 +12,7 @@ from typing import Any
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 
+EXCLUSIVE = "exclusive"
 ROUNDING = 1e-9
 """A job that is short of a checkpoint by so small a part of the interval has reached it."""
 
@@ -22,6 +23,9 @@ class JobRun:
     `spec`: what a scheduler knows of the job. `submit_s`, `gpus`: the job's. `serving`: GPUs it holds now. `start_s`:
     first start, None before. `started_s`: last start. `sequence` counts what last happened to it, entering the queue
     or starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
+    `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
+    (exclusive, timeslice, mps), `thread_percent` of the SMs at most under mps. `command`: the timer of a setting
+    that has been asked for and has not settled yet, 0 if there is none.
     """
 
     __slots__ = (
@@ -31,6 +35,9 @@ class JobRun:
         "_overhead_s",
         "_remaining_s",
         "attained_gpu_s",
+        "cap_w",
+        "clock_mhz",
+        "command",
         "energy_j",
         "gpus",
         "index",
@@ -42,11 +49,13 @@ class JobRun:
         "rate",
         "sequence",
         "serving",
+        "sharing",
         "since_s",
         "spec",
         "start_s",
         "started_s",
         "submit_s",
+        "thread_percent",
         "version",
         "work_gpu_s",
     )
@@ -66,6 +75,11 @@ class JobRun:
         self.key: Any = None
         self.placement: Placement = ()
         self.power_w: float | None = 0.0
+        self.clock_mhz: float | None = None
+        self.cap_w: float | None = None
+        self.command = 0
+        self.sharing = EXCLUSIVE
+        self.thread_percent = 100.0
         self.start_s: float | None = None
         self.started_s = self.since_s = self._end_s = 0.0
         self.attained_gpu_s = self.work_gpu_s = self.lost_gpu_s = 0.0
@@ -99,7 +113,11 @@ class JobRun:
         self.since_s = now_s
 
     def begin(self, now_s: float, lag_s: float) -> None:
-        """It starts, again or for the first time; it will hold its GPUs for `lag_s` after its work is done."""
+        """It starts, again or for the first time; it will hold its GPUs for `lag_s` after its work is done.
+
+        Its rate is 0 until the physics says at which it goes.
+        """
+        self.rate = 0.0
         self.started_s = self.since_s = now_s
         self._lag_s = lag_s
         self.serving = self.gpus

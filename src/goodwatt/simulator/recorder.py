@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState, Placement
-from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.physics import ClusterPower, Physics
 from goodwatt.simulator.result import Occupancy
 
 NEVER = float("nan")
@@ -21,12 +21,17 @@ NEVER = float("nan")
 
 @dataclass(slots=True)
 class Totals:
-    """Integrals since the beginning; `queued_s` is time in which a job waited, `split_s` the integral over that
+    """Integrals since the beginning; joules by where they went as in `physics.ClusterPower`. `queued_s` is time in which a job waited, `split_s` the integral over that
     time of the share of free GPUs that lie on nodes in partial use (fragmentation). `work_gpu_s` is filled in when
     the totals are read."""
 
-    gpu_j: float = 0.0
+    idle_j: float = 0.0
+    held_j: float = 0.0
+    sm_j: float = 0.0
+    dram_j: float = 0.0
     host_j: float = 0.0
+    loss_j: float = 0.0
+    asleep_j: float = 0.0
     busy_gpu_s: float = 0.0
     over_budget_s: float = 0.0
     queued_s: float = 0.0
@@ -36,6 +41,16 @@ class Totals:
     lost_gpu_s: float = 0.0
     ended: int = 0
     time_s: float = 0.0
+
+    @property
+    def gpu_j(self) -> float:
+        """Energy of all GPUs that were awake."""
+        return self.idle_j + self.held_j + self.sm_j + self.dram_j
+
+    @property
+    def it_j(self) -> float:
+        """Energy of everything that is plugged into the racks."""
+        return self.gpu_j + self.host_j + self.loss_j + self.asleep_j
 
 
 class Recorder:
@@ -60,16 +75,17 @@ class Recorder:
         self.dirty = True
         self._budget_w = math.inf if budget_w is None else budget_w
         self.last_s = start_s
-        self._gpu_w = self._host_w = self._watts = self._busy = 0.0
+        self._parts: tuple[float, ...] = ClusterPower()
+        self._watts = self._busy = 0.0
 
-    def advance(self, now_s: float, state: ClusterState, power: IdleActivePower, queued: int, running: int) -> None:
+    def advance(self, now_s: float, state: ClusterState, physics: Physics, queued: int, running: int) -> None:
         """Account for the time from `last_s` up to now, in which nothing changed."""
         last, totals = self.last_s, self.totals
         elapsed = now_s - last
         if self.dirty:
-            self._gpu_w, self._host_w = power.watts(state.up_nodes, state.used_milli)
+            self._parts = physics.power()
             self._busy = sum(state.used_milli) / WHOLE_GPU_MILLI
-            self._watts = self._gpu_w + self._host_w
+            self._watts = sum(self._parts)
             totals.peak_w = max(totals.peak_w, self._watts)
             self.dirty = False
         self.times.append(last)
@@ -77,8 +93,14 @@ class Recorder:
         self.running.append(running)
         self.busy.append(self._busy)
         self.power.append(self._watts)
-        totals.gpu_j += self._gpu_w * elapsed
-        totals.host_j += self._host_w * elapsed
+        idle, held, sm, dram, host, loss, asleep = self._parts
+        totals.idle_j += idle * elapsed
+        totals.held_j += held * elapsed
+        totals.sm_j += sm * elapsed
+        totals.dram_j += dram * elapsed
+        totals.host_j += host * elapsed
+        totals.loss_j += loss * elapsed
+        totals.asleep_j += asleep * elapsed
         totals.busy_gpu_s += self._busy * elapsed
         if self._watts > self._budget_w:
             totals.over_budget_s += elapsed

@@ -108,13 +108,12 @@ def _states(sim: Simulation) -> list[str]:
 def _timeline(sim: Simulation) -> Timeline:
     """Each row holds until the next; the last says how the run ended."""
     recorder = sim.recorder
-    gpu_w, host_w = sim.power.watts(sim.state.up_nodes, sim.state.used_milli)
     running = len(sim.state.placements)
     return Timeline(
         t_s=[*recorder.times, recorder.last_s],
         queued=[*recorder.queued, len(sim.live) - running],
         running=[*recorder.running, running],
         busy_gpus=[*recorder.busy, sum(sim.state.used_milli) / WHOLE_GPU_MILLI],
-        power_w=[*recorder.power, gpu_w + host_w],
+        power_w=[*recorder.power, sum(sim.physics.power())],
         budget_w=sim.options.budget_w,
     )

@@ -21,9 +21,10 @@ from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
-from goodwatt.simulator.decisions import Group, Migrate, Place, Preempt, Refusal, WaitUntil
+from goodwatt.simulator.decisions import Group, Migrate, Place, Preempt, Refusal, SetCap, SetClock, Sleep, WaitUntil, Wake
 from goodwatt.simulator.engine import Engine
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.recorder import Recorder, Totals
 from goodwatt.simulator.result import Occupancy
@@ -36,7 +37,7 @@ _PLAIN = (
     "last_round_s", "rounds_now",
 )  # fmt: skip
 _OWN = {"spec", "_job", "index", "placement", "key"}
-_DECISIONS = {kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group)}
+_DECISIONS = {kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)}
 
 
 def save(simulation: Simulation, path: Path) -> None:
@@ -108,6 +109,9 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "runs": [_run_to_plain(run) for run in sim.live.values()],
         "running": [list(pool.running) for pool in sim.view.pools],
         "changed": [pool.changed for pool in sim.view.pools],
+        "asleep": list(sim.asleep.items()),
+        "away": list(sim.away.items()),
+        "timers": sim.timers.to_plain(),
         "refused": list(sim.refused.items()),
         "refusals": [[r.time_s, _decision_to_plain(r.decision), r.reason] for r in sim.executor.refusals],
         "random": sim.view.random.getstate(),
@@ -126,8 +130,12 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         sim.set_node_up(node, bool(up >> node & 1))
     for job_id in state["placed"]:
         run = sim.live[job_id]
-        nodes = tuple((node, mask.bit_count()) for node, mask in run.placement)
-        sim.state.allocate(run.spec, nodes, tuple(mask for _, mask in run.placement))
+        if run.sharing == EXCLUSIVE:
+            nodes = tuple((node, mask.bit_count()) for node, mask in run.placement)
+            sim.state.allocate(run.spec, nodes, tuple(mask for _, mask in run.placement))
+        else:
+            sim.state.take_back(run.spec, run.placement)
+        sim.physics.placed(run)
         if sim.quotas is not None:
             sim.quotas.add(run.spec, 1)
     for pool, running, changed in zip(sim.view.pools, state["running"], state["changed"], strict=True):
@@ -136,6 +144,12 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     for run in runs:
         if not run.placement:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
+    sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
+    sim.asleep = {int(node): how for node, how in state["asleep"]}
+    for node, how in sim.asleep.items():
+        sim.physics.set_asleep(node, how == "asleep")
+    sim.physics.changes()  # the runs have been saved with them
+    sim.timers.load_plain(state["timers"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]
@@ -201,6 +215,7 @@ def _restore_recorder(recorder: Recorder, plain: dict[str, Any]) -> None:
             setattr(recorder, name, column)
         else:
             setattr(recorder, name, value)
+    recorder._parts = ClusterPower(*plain["_parts"])
     recorder.totals = Totals(**plain["totals"])
     recorder.marks = {name: Totals(**totals) for name, totals in plain["marks"].items()}
     recorder.nodes = [_placement(placement) for placement in plain["nodes"]]

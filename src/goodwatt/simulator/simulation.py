@@ -20,22 +20,25 @@ from dataclasses import dataclass
 from simpy.core import EmptySchedule
 from simpy.events import Event
 
+from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator import processes
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.executor import Executor
+from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.physics import IdealPhysics, Physics
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.recorder import Recorder
 from goodwatt.simulator.submission_order import check_jobs, submission_order
+from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
 
@@ -47,7 +50,8 @@ class RunOptions:
     `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished
     jobs are counted up to this time. `drain`: go on after the horizon until all jobs have ended, so that their
     completion times are known. `budget_w`: power against which time is counted as over budget. `draw`: keep where
-    each job ran, for charts of nodes.
+    each job ran, for charts of nodes. `physics`: ideal or full; `truth`: under full physics, residual (the simulated
+    world differs from the model by its held-out error) or model (an oracle's world).
     """
 
     seed: int = 0
@@ -56,6 +60,9 @@ class RunOptions:
     drain: bool = False
     budget_w: float | None = None
     draw: bool = False
+    physics: str = "ideal"
+    truth: str = "residual"
+    guardrails: Guardrails = NO_GUARDRAILS
 
 
 DEFAULTS = RunOptions()
@@ -84,7 +91,7 @@ class Simulation:
         self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
-        self.power = IdleActivePower(self.state)
+        self.physics: Physics = IdealPhysics(self.state)
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
@@ -112,6 +119,9 @@ class Simulation:
             policy.oracle,
         )
         self.executor = Executor(self)
+        self.timers = Timers(self)
+        self.asleep: dict[int, str] = {}
+        self.away: dict[int, int] = {}
         self.set_going(self.start_s)
 
     # the verbs ---------------------------------------------------------------------------------------------------
@@ -149,7 +159,7 @@ class Simulation:
 
     def close(self) -> None:
         """Account for everything up to now: the end of the run, or the moment of an interruption."""
-        self._account(self.clock.now)
+        self.account()
         self._settle()
         self.recorder.close(self.clock.now, list(self.live.values()))
 
@@ -175,6 +185,9 @@ class Simulation:
             self.policy.oracle,
         )
         twin.view.now_s = self.view.now_s
+        twin.physics = self.physics.copy(twin.state, twin.live)
+        twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
+        twin.away = dict(self.away)
         twin.executor = Executor(twin)
         twin.executor.refusals = self.executor.refusals[:]
         twin.set_going(self.now_s)
@@ -185,7 +198,7 @@ class Simulation:
     def admit(self) -> None:
         """Jobs whose time has come enter the queue, or are refused because they can never run here."""
         now = self.clock.now
-        self._account(now)
+        self.account()
         while self.next_arrival < len(self.jobs) and self.jobs[self.next_arrival].submit_s <= now:
             index = self.next_arrival
             self.next_arrival += 1
@@ -206,19 +219,37 @@ class Simulation:
                 f"{self.policy.name} was asked {MOST_ROUNDS:,} times at {self.clock.now:g} s: it undoes itself"
             )
         self.round, self.round_s, self.deciding = Event(self.clock), math.inf, True
-        self._account(self.clock.now)
+        self.account()
 
     def change_node(self) -> None:
         """The next outage begins or ends."""
         _, node, up = self.outages[self.next_outage]
         self.next_outage += 1
-        self._account(self.clock.now)
-        if not up:
+        self.account()
+        if up:
+            self.free_node(node)
+        else:
             for run in [r for r in self.live.values() if any(n == node for n, _ in r.placement)]:
                 self.stop(run)
-        self.set_node_up(node, up)
-        self.recorder.dirty = True
-        self._change_all()
+            self.hold_node(node)
+
+    def hold_node(self, node: int) -> None:
+        """One more reason why an empty node takes no jobs: maintenance, a failure, sleep, no supply."""
+        self.away[node] = self.away.get(node, 0) + 1
+        self.set_node_up(node, False)
+        self.physics.node_changed(node)
+        self.follow()
+        self.change_all()
+
+    def free_node(self, node: int) -> None:
+        """One reason fewer; with the last the node is back."""
+        self.away[node] -= 1
+        if not self.away[node]:
+            del self.away[node]
+            self.set_node_up(node, True)
+            self.physics.node_changed(node)
+            self.follow()
+            self.change_all()
 
     def set_node_up(self, node: int, up: bool) -> None:
         """An empty node goes away or comes back, and with it its share of the pools' sizes."""
@@ -231,26 +262,30 @@ class Simulation:
     def pass_mark(self, name: str) -> None:
         """The warm-up or the horizon ends here."""
         self.next_mark += 1
-        self._account(self.clock.now)
+        self.account()
         self._settle()
         self.recorder.mark(name, self.clock.now, list(self.live.values()))
         self.stopped = self.stopped or self._all_done() or (name == "horizon" and not self.options.drain)
 
     # what the executor does --------------------------------------------------------------------------------------
 
-    def start(self, run: JobRun, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> None:
-        """A waiting job takes its GPUs; DoesNotFitError, and nothing happened, if they are not free."""
+    def start(
+        self, run: JobRun, nodes: NodeCounts, gpus: tuple[int, ...] | None = None, beside: JobRun | None = None
+    ) -> None:
+        """A waiting job takes its GPUs, those of `beside` if given; DoesNotFitError, and nothing happened, if not."""
         now = self.clock.now
-        run.placement = self.state.allocate(run.spec, nodes, gpus)
+        if beside is None:
+            run.placement = self.state.allocate(run.spec, nodes, gpus)
+        else:
+            run.placement = allocate_beside(self.state, run.spec, beside.spec)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         pool.running[run.spec.job_id] = run
-        run.power_w = self.power.job_watts(run.placement, run.spec.gpu_milli)
         run.begin(now, self.engine.completion_lag_s)
+        self.physics.placed(run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
-        self.recorder.dirty = True
-        self._schedule_end(run)
+        self.follow()
 
     def stop(self, run: JobRun) -> None:
         """A running job gives its GPUs back and waits again."""
@@ -294,6 +329,7 @@ class Simulation:
             self.clock.process(process(self))
         for run in sorted((r for r in self.live.values() if r.placement), key=lambda r: r.sequence):
             self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
+        self.timers.restart()
         if self.wake_s < math.inf:
             self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
         if self.round_s < math.inf:
@@ -311,15 +347,28 @@ class Simulation:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
         return not self.live and self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
 
-    def _account(self, now_s: float) -> None:
+    def account(self) -> None:
+        """Count what has been drawn and done up to now."""
+        now_s = self.clock.now
         if now_s > self.recorder.last_s:
             running = len(self.state.placements)
-            self.recorder.advance(now_s, self.state, self.power, len(self.live) - running, running)
+            self.recorder.advance(now_s, self.state, self.physics, len(self.live) - running, running)
 
     def _settle(self) -> None:
         for run in self.live.values():
             if run.placement:
                 run.settle(self.clock.now)
+
+    def follow(self) -> None:
+        """Jobs whose point has changed go on at it."""
+        self.recorder.dirty = True
+        now = self.clock.now
+        for run, point in self.physics.changes():
+            run.settle(now)
+            run.power_w = point.power_w
+            if run.rate != point.rate:
+                run.rate = point.rate
+                self._schedule_end(run)
 
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1
@@ -332,7 +381,7 @@ class Simulation:
         if run.version != version:
             return
         now = self.clock.now
-        self._account(now)
+        self.account()
         run.settle(now)
         run.finish()
         self.recorder.ended(run, now)
@@ -346,11 +395,14 @@ class Simulation:
         del pool.running[run.spec.job_id]
         if not ended:
             self.recorder.stay(run, now_s)
+        self.timers.cancel(run.command)
+        run.command = 0
+        self.physics.left(run)
         self.state.release(run.spec)
         run.placement, run.serving = (), 0.0
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
-        self.recorder.dirty = True
+        self.follow()
         if not self._head_only or any(other.queue for other in self._concerned(pool)):
             self._change(pool)
 
@@ -378,11 +430,11 @@ class Simulation:
         shared = self._pool_of[None]
         return self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
 
-    def _change_all(self) -> None:
+    def change_all(self) -> None:
         for pool in self.view.pools:
             self._change(pool)
 
     def _on_wake(self, event: Event) -> None:
         if event._value == self.wake_s:
             self.wake_s = math.inf
-            self._change_all()
+            self.change_all()

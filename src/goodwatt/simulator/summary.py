@@ -66,11 +66,11 @@ def _slowdowns(sim: Simulation, ended: Sequence[int]) -> list[float]:
 
 
 def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
-    gpu_j, host_j = last.gpu_j - first.gpu_j, last.host_j - first.host_j
-    it_j, pue = gpu_j + host_j, sim.cluster.power.pue
+    gpu_j, it_j = last.gpu_j - first.gpu_j, last.it_j - first.it_j
+    pue = sim.cluster.power.pue
     work, span = last.work_gpu_s - first.work_gpu_s, last.time_s - first.time_s
     queued = last.queued_s - first.queued_s
-    known = sim.power.gpus_without_energy == 0
+    known = sim.physics.gpus_without_energy == 0
     return {
         "horizon_s": last.time_s,
         "span_s": span,
@@ -80,7 +80,7 @@ def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
         "gpu_energy_j": gpu_j,
         "it_energy_j": it_j,
         "facility_energy_j": it_j * pue,
-        "gpus_without_energy": sim.power.gpus_without_energy,
+        "gpus_without_energy": sim.physics.gpus_without_energy,
         "goodput_per_watt_gpu": _ratio(work, gpu_j / KILO) if known else None,
         "goodput_per_watt_it": _ratio(work, it_j / KILO) if known else None,
         "mean_power_w": _ratio(it_j, span),

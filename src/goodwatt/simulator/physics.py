@@ -1,0 +1,126 @@
+"""What placements mean in speed and watts: the contract between the simulation and its physics, and the ideal one.
+
+The simulation tells the physics what happened (a job got GPUs, left them, has other clocks; a node came, went, fell
+asleep) and gets back the jobs that go on at another rate or power. Which physics it is decides `--physics`: `ideal`
+here, `full` in `full_physics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, Self
+
+from goodwatt.cluster.state import ClusterState
+from goodwatt.power.idle_active import IdleActivePower
+from goodwatt.simulator.job_run import JobRun
+
+
+class ClusterPower(NamedTuple):
+    """Watts of the cluster at an instant, by where they go; their sum is the IT power.
+
+    `idle_w`: GPUs that nobody holds; `held_w`: idle and context power of GPUs that jobs hold; `sm_w`, `dram_w`: what
+    their work adds; `host_w`: CPUs, fans, network cards; `loss_w`: power supplies and distribution inside the rack;
+    `asleep_w`: nodes that sleep.
+    """
+
+    idle_w: float = 0.0
+    held_w: float = 0.0
+    sm_w: float = 0.0
+    dram_w: float = 0.0
+    host_w: float = 0.0
+    loss_w: float = 0.0
+    asleep_w: float = 0.0
+
+    @property
+    def gpu_w(self) -> float:
+        """All GPUs that are awake."""
+        return self.idle_w + self.held_w + self.sm_w + self.dram_w
+
+
+class JobPoint(NamedTuple):
+    """How a running job goes on: work per second on each GPU, and the watts of its GPUs (None: unknown).
+
+    `slow`: parts of the rate that are missing, see `lost_time`; empty if the physics knows none.
+    """
+
+    rate: float
+    power_w: float | None
+    slow: tuple[float, ...] = ()
+
+
+Change = tuple[JobRun, JobPoint]
+
+
+class Physics(Protocol):
+    """Speeds and watts that follow from placements and settings.
+
+    `changes` names the jobs whose point is another since the last call, the job just placed among them.
+    """
+
+    gpus_without_energy: int
+
+    def placed(self, run: JobRun) -> None:
+        """A job has got its GPUs (`run.placement`)."""
+
+    def left(self, run: JobRun) -> None:
+        """A job is about to leave its GPUs."""
+
+    def reset(self, run: JobRun) -> None:
+        """A running job has other clocks or caps."""
+
+    def set_asleep(self, node: int, asleep: bool) -> None:
+        """An empty node falls asleep or is awake again; it is down in the state meanwhile."""
+
+    def node_changed(self, node: int) -> None:
+        """A node went down or came up."""
+
+    def changes(self) -> Sequence[Change]:
+        """Jobs that go on differently from now on."""
+
+    def power(self) -> ClusterPower:
+        """Watts now."""
+
+    def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:
+        """The same over copies of the state and of the jobs."""
+
+
+class IdealPhysics:
+    """Every job runs at its traced speed; a GPU draws its idle or its active power."""
+
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
+        self._watts = IdleActivePower(state)
+        self._placed: list[Change] = []
+        self.gpus_without_energy = self._watts.gpus_without_energy
+
+    def placed(self, run: JobRun) -> None:
+        """Its power counts from now on."""
+        self._placed.append((run, JobPoint(1.0, self._watts.job_watts(run.placement, run.spec.gpu_milli))))
+
+    def left(self, run: JobRun) -> None:
+        """Nobody else notices."""
+
+    def reset(self, run: JobRun) -> None:
+        """Clocks change nothing here."""
+
+    def set_asleep(self, node: int, asleep: bool) -> None:
+        """A node that is down draws nothing."""
+
+    def node_changed(self, node: int) -> None:
+        """The state counts it."""
+
+    def changes(self) -> Sequence[Change]:
+        """The jobs just placed."""
+        placed, self._placed = self._placed, []
+        return placed
+
+    def power(self) -> ClusterPower:
+        """GPU power stands whole under `held_w`: this physics does not tell idle from busy."""
+        gpu_w, host_w = self._watts.watts(self._state.up_nodes, self._state.used_milli)
+        return ClusterPower(held_w=gpu_w, host_w=host_w)
+
+    def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:  # noqa: ARG002 - no job is kept here
+        """The tables are facts and shared."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _state=state, _placed=[])
+        return twin
