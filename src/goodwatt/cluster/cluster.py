@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.host_power import HostPower
+from goodwatt.cluster.trip_curve import DEFAULT_CURVE
+
+__all__ = ["Cluster", "HostPower", "Node", "Quotas", "Rack", "Row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +34,28 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Rack:
-    """A rack and what feeds it; the limit is what its breakers carry for ever, None if nobody says."""
+    """A rack and what feeds it; the limit is what its breakers carry for ever, None if nobody says.
+
+    `feed_limit_w`: what one of its feeds alone carries for ever, an even part of the limit if None. `breaker` names
+    the trip curve of its breakers (`trip_curve`). `ramp_w_per_s`: how fast its load may rise, None: as it likes.
+    `row`: the row that it stands in, whose limit is in the cluster's `rows`.
+    """
 
     name: str
     power_limit_w: float | None = None
     feeds: int = 1
+    feed_limit_w: float | None = None
+    breaker: str = DEFAULT_CURVE
+    ramp_w_per_s: float | None = None
+    row: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class HostPower:
-    """Power beside the GPUs: a node's host draws between idle and max with the share of its GPUs in use."""
+class Row:
+    """Racks behind one distribution board; what it carries for ever, None if nobody says."""
 
-    pue: float = 1.0
-    host_idle_w: float = 0.0
-    host_max_w: float = 0.0
+    name: str
+    power_limit_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,8 @@ class Cluster:
     nodes: tuple[Node, ...]
     kinds: Mapping[str, GpuKind] = field(hash=False)
     racks: Mapping[str, Rack] = field(default_factory=dict, hash=False)
-    power: HostPower = HostPower()
+    rows: Mapping[str, Row] = field(default_factory=dict, hash=False, kw_only=True)
+    power: HostPower = field(default_factory=HostPower)
     quotas: Quotas = Quotas()
     note: str = ""
     sources: tuple[str, ...] = ()

@@ -14,8 +14,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from goodwatt.cluster import catalogue, host_names
-from goodwatt.cluster.cluster import Cluster, HostPower, Node, Quotas, Rack
+from goodwatt.cluster.cluster import Cluster, Node, Quotas, Rack, Row
 from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.host_power_builder import host_power
+from goodwatt.cluster.trip_curve import DEFAULT_CURVE, trip_curve
 from goodwatt.errors import FieldError, InputError, Place, UnknownNameError
 
 Content = Mapping[str, Any]
@@ -28,12 +30,14 @@ ANYONE = "*"
 def build_cluster(content: Content, default_name: str = "cluster") -> Cluster:
     """The cluster that `content` describes. Raises FieldError."""
     nodes, kinds = _Nodes(content).build()
+    racks = _racks(content.get("racks", ()), nodes)
     return Cluster(
         name=content.get("name", default_name),
         nodes=tuple(nodes),
         kinds=kinds,
-        racks=_racks(content.get("racks", ()), nodes),
-        power=_power(content.get("power", {})),
+        racks=racks,
+        rows=_rows(content.get("rows", ()), racks),
+        power=host_power(content.get("power", {})),
         quotas=_quotas(content.get("quotas", {}), nodes),
         note=" ".join(content.get("note", "").split()),
         sources=tuple(content.get("sources", ())),
@@ -157,17 +161,33 @@ def _racks(entries: Sequence[Content], nodes: Sequence[Node]) -> dict[str, Rack]
         meant = [pattern] if pattern in racks else [name for name in racks if fnmatchcase(name, pattern)]
         if not meant:
             raise FieldError(("racks", position, "name"), str(UnknownNameError("rack of a node", pattern, racks)))
-        limit, feeds = entry.get("power_limit_w"), entry.get("feeds", 1)
-        racks.update((name, Rack(name, None if limit is None else float(limit), feeds)) for name in meant)
+        racks.update((name, _rack(name, entry, ("racks", position))) for name in meant)
     return racks
 
 
-def _power(entry: Content) -> HostPower:
-    idle = float(entry.get("host_idle_w", 0.0))
-    most = float(entry.get("host_max_w", idle))
-    if most < idle:
-        raise FieldError(("power", "host_max_w"), f"expected at least host_idle_w, {idle:g}, got {most:g}")
-    return HostPower(float(entry.get("pue", 1.0)), idle, most)
+def _rack(name: str, entry: Content, place: Place) -> Rack:
+    """The rack of that name as an entry describes it."""
+    facts: dict[str, Any] = {
+        k: float(entry[k]) for k in ("power_limit_w", "feed_limit_w", "ramp_w_per_s") if k in entry
+    }
+    facts |= {key: entry[key] for key in ("breaker", "row", "feeds") if key in entry}
+    try:
+        trip_curve(facts.get("breaker", DEFAULT_CURVE))
+    except InputError as error:
+        raise FieldError((*place, "breaker"), str(error)) from None
+    return Rack(name, **facts)
+
+
+def _rows(entries: Sequence[Content], racks: Mapping[str, Rack]) -> dict[str, Row]:
+    """A row for every name that racks mention."""
+    rows = {rack.row: Row(rack.row) for rack in racks.values() if rack.row is not None}
+    for position, entry in enumerate(entries):
+        name = entry["name"]
+        if name not in rows:
+            raise FieldError(("rows", position, "name"), str(UnknownNameError("row of a rack", name, rows)))
+        limit = entry.get("power_limit_w")
+        rows[name] = Row(name, None if limit is None else float(limit))
+    return rows
 
 
 def _quotas(entry: Content, nodes: Sequence[Node]) -> Quotas:

@@ -7,9 +7,16 @@ from pathlib import Path
 from goodwatt.checked_yaml import Models, build_checked, read_text
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
-from goodwatt.cluster.cluster_schema import ClusterFile, NodeGroup, Power, QuotaTable, RackEntry
+from goodwatt.cluster.cluster_schema import ClusterFile, CoolingEntry, NodeGroup, Power, QuotaTable, RackEntry, RowEntry
 
-_SECTIONS: Models = {"nodes": NodeGroup, "racks": RackEntry, "power": Power, "quotas": QuotaTable}
+_SECTIONS: Models = {
+    "nodes": NodeGroup,
+    "racks": RackEntry,
+    "rows": RowEntry,
+    "power": Power,
+    "cooling": CoolingEntry,
+    "quotas": QuotaTable,
+}
 
 
 def read_cluster(path: Path) -> Cluster:

@@ -9,6 +9,7 @@ from pydantic import Field
 from goodwatt.checked_yaml import Name, NotNegative, Number, Positive, Strict
 
 MOST_NODES = 1_000_000
+AboveZero = Annotated[Number, Field(gt=0)]
 
 
 class NodeGroup(Strict):
@@ -37,6 +38,53 @@ class RackEntry(Strict):
     name: Name
     power_limit_w: NotNegative | None = None
     feeds: Positive = 1
+    feed_limit_w: NotNegative | None = None
+    breaker: Name = "early"
+    ramp_w_per_s: AboveZero | None = None
+    row: Name | None = None
+
+
+class RowEntry(Strict):
+    """What a row of racks may draw."""
+
+    name: Name
+    power_limit_w: NotNegative | None = None
+
+
+class NodeParts(Strict):
+    """What a node draws beside its GPUs by parts; `type` names a known one, whose figures the others replace."""
+
+    type: Name | None = None
+    host_idle_w: NotNegative = 0.0
+    host_max_w: NotNegative = 0.0
+    fan_idle_w: NotNegative = 0.0
+    fan_max_w: NotNegative = 0.0
+    fan_full_w: AboveZero = 1.0
+    psu: Name = "titanium"
+    psu_rated_w: NotNegative = 0.0
+    distribution_efficiency: Annotated[AboveZero, Field(le=1)] = 1.0
+
+
+class SleepEntry(Strict):
+    """How a node sleeps; `type` names a known way, whose figures the others replace."""
+
+    type: Name | None = None
+    asleep_w: NotNegative = 0.0
+    suspend_s: NotNegative = 0.0
+    suspend_w: NotNegative = 0.0
+    wake_s: NotNegative = 0.0
+    wake_w: NotNegative = 0.0
+
+
+class CoolingEntry(Strict):
+    """Facility power as a line in IT load and outside temperature."""
+
+    design_it_w: AboveZero
+    fixed: NotNegative = 0.02
+    proportional: NotNegative = 0.05
+    free_below_c: Number = 18.0
+    per_degree: NotNegative = 0.012
+    most: NotNegative = 0.30
 
 
 class Power(Strict):
@@ -45,6 +93,11 @@ class Power(Strict):
     pue: Annotated[Number, Field(ge=1, le=10)] = 1.0
     host_idle_w: NotNegative = 0.0
     host_max_w: NotNegative = 0.0
+    node: Name | NodeParts | None = None
+    sleep: Name | SleepEntry | None = None
+    cooling: CoolingEntry | None = None
+    site_limit_w: NotNegative | None = None
+    ramp_w_per_s: AboveZero | None = None
 
 
 class QuotaTable(Strict):
@@ -63,5 +116,6 @@ class ClusterFile(Strict):
     unknown_gpus: list[Name] = []
     nodes: Annotated[list[NodeGroup], Field(min_length=1)]
     racks: list[RackEntry] = []
+    rows: list[RowEntry] = []
     power: Power = Power()
     quotas: QuotaTable = QuotaTable()

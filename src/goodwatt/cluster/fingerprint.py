@@ -20,6 +20,7 @@ def fingerprint(cluster: Cluster) -> str:
         "nodes": cluster.nodes,
         "kinds": {name: _figures(kind) for name, kind in cluster.kinds.items()},
         "racks": dict(cluster.racks),
+        "rows": dict(cluster.rows),
         "power": cluster.power,
         "users": dict(cluster.quotas.users),
         "partitions": dict(cluster.quotas.partitions),
