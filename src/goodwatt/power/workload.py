@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from goodwatt.power.demand import Demand
 
@@ -39,6 +40,7 @@ class WorkloadClass:
 
     `phases` by GPU kind, those of `reference_gpu` at least; `speeds`: work done per second on a kind relative to
     `reference_gpu`, both alone at default clocks. Kinds not named are derived, see `workload_catalogue`.
+    `math`: the precision of most of its arithmetic, 32 bits or fewer.
     `gpus`: smallest and largest gang that is usual; `weight`: how often it occurs where nobody says what runs.
     `checkpoint_mib`: size of one checkpoint of the whole job. `sources`: where each part comes from.
     """
@@ -47,13 +49,19 @@ class WorkloadClass:
     about: str
     family: str
     reference_gpu: str
-    phases: Mapping[str, tuple[Phase, ...]]
+    phases: Mapping[str, tuple[Phase, ...]] = field(hash=False)
     step: Step
-    speeds: Mapping[str, float] = field(default_factory=dict)
+    speeds: Mapping[str, float] = field(default_factory=dict, hash=False)
+    math: Literal["single", "half"] = "single"
     gpus: tuple[int, int] = (1, 1)
     weight: float = 1.0
     checkpoint_mib: float = 0.0
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def memory_mib(self) -> int:
+        """Device memory that it holds on each GPU of its reference kind."""
+        return max(phase.demand.memory_mib for phase in self.phases[self.reference_gpu])
 
 
 def mean_demand(phases: tuple[Phase, ...]) -> Demand:
