@@ -124,7 +124,7 @@ MESSAGES = [
     ("nodes:\n  - gpu: H200\n    gpuss: 8\n", "c.yaml, line 2, key 'gpus': this key is missing"),
     ("nodes:\n  - gpu: H200\n    gpuss: 8\n", "c.yaml, line 3, key 'gpuss': unknown key: did you mean 'gpus'?"),
     ("node: 3", "c.yaml, line 1, key 'node': unknown key: did you mean 'nodes'?"),
-    ("zzz: 3\nnodes: []", "c.yaml, line 1, key 'zzz': unknown key; known: name, nodes, note"),
+    ("zzz: 3\nnodes: []", "c.yaml, line 1, key 'zzz': unknown key; known: name, network, nodes, note"),
     ("nodes: []", "line 1, key 'nodes': expected at least one entry, got []"),
     ("nodes:\n  - {gpu: H200-SMX, gpus: 8}", "line 2, key 'gpu': unknown GPU kind 'H200-SMX': did you mean 'H200-SXM'"),
     ("nodes:\n  - {gpu: A100, gpus: 8}", "line 2, key 'gpu': GPU kind 'A100' could be any of A100-PCIE-80GB"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.host_power import HostPower
+from goodwatt.cluster.network import Network
 from goodwatt.cluster.trip_curve import DEFAULT_CURVE
 
 __all__ = ["Cluster", "HostPower", "Node", "Quotas", "Rack", "Row"]
@@ -80,6 +81,7 @@ class Cluster:
     rows: Mapping[str, Row] = field(default_factory=dict, hash=False, kw_only=True)
     power: HostPower = field(default_factory=HostPower)
     quotas: Quotas = Quotas()
+    network: Network = field(default_factory=Network, kw_only=True)
     note: str = ""
     sources: tuple[str, ...] = ()
 

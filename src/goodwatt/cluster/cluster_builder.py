@@ -17,6 +17,7 @@ from goodwatt.cluster import catalogue, host_names
 from goodwatt.cluster.cluster import Cluster, Node, Quotas, Rack, Row
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.host_power_builder import host_power
+from goodwatt.cluster.network import Network
 from goodwatt.cluster.trip_curve import DEFAULT_CURVE, trip_curve
 from goodwatt.errors import FieldError, InputError, Place, UnknownNameError
 
@@ -39,6 +40,7 @@ def build_cluster(content: Content, default_name: str = "cluster") -> Cluster:
         rows=_rows(content.get("rows", ()), racks),
         power=host_power(content.get("power", {})),
         quotas=_quotas(content.get("quotas", {}), nodes),
+        network=_network(content.get("network", {})),
         note=" ".join(content.get("note", "").split()),
         sources=tuple(content.get("sources", ())),
     )
@@ -188,6 +190,11 @@ def _rows(entries: Sequence[Content], racks: Mapping[str, Rack]) -> dict[str, Ro
         limit = entry.get("power_limit_w")
         rows[name] = Row(name, None if limit is None else float(limit))
     return rows
+
+
+def _network(entry: Content) -> Network:
+    figures: dict[str, Any] = {k: v if k in {"nics", "nvls"} else float(v) for k, v in entry.items()}
+    return Network(**figures)
 
 
 def _quotas(entry: Content, nodes: Sequence[Node]) -> Quotas:

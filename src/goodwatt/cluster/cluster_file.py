@@ -7,7 +7,16 @@ from pathlib import Path
 from goodwatt.checked_yaml import Models, build_checked, read_text
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
-from goodwatt.cluster.cluster_schema import ClusterFile, CoolingEntry, NodeGroup, Power, QuotaTable, RackEntry, RowEntry
+from goodwatt.cluster.cluster_schema import (
+    ClusterFile,
+    CoolingEntry,
+    NetworkEntry,
+    NodeGroup,
+    Power,
+    QuotaTable,
+    RackEntry,
+    RowEntry,
+)
 
 _SECTIONS: Models = {
     "nodes": NodeGroup,
@@ -16,6 +25,7 @@ _SECTIONS: Models = {
     "power": Power,
     "cooling": CoolingEntry,
     "quotas": QuotaTable,
+    "network": NetworkEntry,
 }
 
 

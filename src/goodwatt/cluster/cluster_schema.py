@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from goodwatt.checked_yaml import Name, NotNegative, Number, Positive, Strict
+from goodwatt.cluster.network import LATENCY_US
 
 MOST_NODES = 1_000_000
 AboveZero = Annotated[Number, Field(gt=0)]
@@ -100,6 +101,18 @@ class Power(Strict):
     ramp_w_per_s: AboveZero | None = None
 
 
+class NetworkEntry(Strict):
+    """What joins the nodes; what is absent follows from the GPU kind."""
+
+    node_gbps: AboveZero | None = None
+    nics: Positive | None = None
+    latency_us: NotNegative = LATENCY_US
+    oversubscription: Annotated[Number, Field(ge=1)] = 1.0
+    pcie_gbps: AboveZero | None = None
+    host_gbps: AboveZero | None = None
+    nvls: bool = False
+
+
 class QuotaTable(Strict):
     """Most GPUs in use at once, by user and by partition; "*" is everyone not listed."""
 
@@ -119,3 +132,4 @@ class ClusterFile(Strict):
     rows: list[RowEntry] = []
     power: Power = Power()
     quotas: QuotaTable = QuotaTable()
+    network: NetworkEntry = NetworkEntry()

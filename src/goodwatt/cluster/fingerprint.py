@@ -22,6 +22,7 @@ def fingerprint(cluster: Cluster) -> str:
         "racks": dict(cluster.racks),
         "rows": dict(cluster.rows),
         "power": cluster.power,
+        "network": cluster.network,
         "users": dict(cluster.quotas.users),
         "partitions": dict(cluster.quotas.partitions),
     }

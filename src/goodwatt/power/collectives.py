@@ -1,0 +1,243 @@
+"""How long a collective of a gang takes, by algorithm, over the wires that its layout spans.
+
+A collective moves a volume over the slowest link of its path and waits for its hops:
+
+    t = launch + steps * latency + (sqrt(hops * hop_s) + sqrt(volume / bandwidth))^2
+
+The square is the time of a pipeline of `hops` that cuts its buffer into pieces of the best size: pieces that are
+small wait for hops, large ones fill the pipe slowly (the optimum of (hops + k) * (hop_s + volume / bandwidth / k) over
+k pieces). `steps * latency` is there only between nodes, where a ring moves in lockstep with its slowest hop.
+Volumes are those of Patarasu and Yuan, "Bandwidth optimal all-reduce algorithms" (JPDC 2009), which nccl-tests uses
+for its bus bandwidth. What a step of a gang makes of these times is left to `gang_step`.
+
+Sizes are bytes of the whole buffer that each GPU holds before or after; times are seconds; `load` is how many times
+slower than alone the network is for this gang, see `network_loads`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from goodwatt.cluster.network import Network
+from goodwatt.power.network_board import BYTES_PER_GB, Link, node_gbps, pcie_gbps, uplink_gbps
+from goodwatt.power.network_layout import Layout, Machine, RackPart
+
+TREE_EFFICIENCY = 0.92
+"""Bandwidth of a tree relative to a ring. NCCL, src/graph/tuning.cc."""
+TREE_HOP_US = 28.0
+"""Of a tree's hop inside a node, a chunk of 256 kB at a time. NCCL, src/graph/tuning.cc, hwLat of NVLink, Simple."""
+NVLS_EFFICIENCY = 0.61
+"""Buffer per second over the NVLink bandwidth of a direction when the switch adds up: assumed from the 480 GB/s of
+bus bandwidth (274 GB/s of buffer) that NVIDIA reports for eight H100 of 450 GB/s."""
+_US = 1e-6
+
+
+def all_reduce_s(
+    layout: Layout, network: Network, size_bytes: float, load: float = 1.0, algorithm: str | None = None
+) -> float:
+    """Everybody ends with the sum. `algorithm` is one of ALGORITHMS, None the fastest that NCCL would choose from.
+
+    Raises KeyError for another name, ValueError where the layout does not allow the algorithm.
+    """
+    if layout.gpus < 2 or size_bytes <= 0.0:
+        return 0.0
+    if algorithm is not None:
+        return ALGORITHMS[algorithm](layout, network, size_bytes, load)
+    return _fastest(layout, network, size_bytes, load)
+
+
+def all_gather_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
+    """Everybody ends with the whole buffer, of which each had its part; by a ring."""
+    return _ring(layout, network, size_bytes, load, passes=1) if layout.gpus > 1 and size_bytes > 0.0 else 0.0
+
+
+reduce_scatter_s = all_gather_s
+"""Each ends with its part of the sum: the ring the other way round, the same time."""
+
+
+def all_to_all_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
+    """Each GPU sends an equal part of its buffer to every GPU, as the experts of a mixture do.
+
+    The slowest of what leaves a GPU over NVLink, what crosses between the NVLink domains of a node, what leaves a
+    node and what leaves a rack.
+    """
+    if layout.gpus < 2 or size_bytes <= 0.0:
+        return 0.0
+    part_gb = size_bytes / layout.gpus / BYTES_PER_GB
+    slowest_s = max(_all_to_all_inside_s(layout, network, machine, part_gb) for machine, _ in layout.machines)
+    if layout.num_machines > 1:
+        slowest_s = max(slowest_s, _all_to_all_outside_s(layout, network, part_gb) * load)
+    peers_us = (layout.gpus - 1) * network.latency_us if layout.num_machines > 1 else 0.0
+    return (_launch_us(layout) + peers_us) * _US + slowest_s
+
+
+def point_to_point_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
+    """One GPU sends to the next, as stages of a pipeline do: over the slowest hop that the layout has between two."""
+    if layout.gpus < 2 or size_bytes <= 0.0:
+        return 0.0
+    gbps = _inside_gbps(layout, network)
+    if layout.num_machines > 1:
+        nic = min(node_gbps(layout.board, network, gpus, 1) for m, _ in layout.machines for _, gpus in m.nodes)
+        gbps = min(gbps, nic / load)
+    latency_us = network.latency_us if layout.num_machines > 1 else 0.0
+    return (_launch_us(layout) + latency_us) * _US + size_bytes / BYTES_PER_GB / gbps
+
+
+# algorithms of all-reduce ----------------------------------------------------------------------------------------
+
+
+def _ring(layout: Layout, network: Network, size_bytes: float, load: float, passes: int = 2) -> float:
+    """Twice around for an all-reduce, once for an all-gather: each link carries (n - 1) / n of the buffer a time."""
+    n = layout.gpus
+    gbps, hop_us = _inside_gbps(layout, network), _hop_us(layout)
+    steps_us = 0.0
+    if layout.num_machines > 1:
+        gbps = min(gbps, ring_network_gbps(layout, network) / load)
+        steps_us = passes * (n - 1) * network.latency_us
+    volume_gb = passes * (n - 1) / n * size_bytes / BYTES_PER_GB
+    return (_launch_us(layout) + steps_us) * _US + _pipelined_s((n - 1) * hop_us * _US, volume_gb / gbps)
+
+
+def _tree(layout: Layout, network: Network, size_bytes: float, load: float) -> float:
+    """A double binary tree of machines, a chain in each: the whole buffer goes up and comes down, in few hops.
+
+    NCCL's model (src/graph/tuning.cc): 2 * ((k - 1) * inside + log2(machines) * outside) of latency.
+    """
+    gbps = _inside_gbps(layout, network)
+    if layout.num_machines > 1:
+        gbps = min(gbps, ring_network_gbps(layout, network) / load)
+    chain = max(machine.gpus for machine, _ in layout.machines) - 1
+    hops_us = 2 * (chain * TREE_HOP_US + math.log2(layout.num_machines) * network.latency_us)
+    return (_launch_us(layout) + hops_us) * _US + 2 * size_bytes / BYTES_PER_GB / (TREE_EFFICIENCY * gbps)
+
+
+def _nvls(layout: Layout, network: Network, size_bytes: float, load: float) -> float:  # noqa: ARG001 - one shape
+    """The NVSwitch adds up: every GPU sends and receives the buffer once, whatever their number."""
+    nvlink = layout.board.nvlink
+    if not _switch_adds_up(layout) or nvlink is None:
+        raise ValueError("expected a layout inside one NVSwitch domain")
+    gbps = NVLS_EFFICIENCY * layout.board.nvlink_raw_gbps
+    return nvlink.launch_us * _US + size_bytes / BYTES_PER_GB / gbps
+
+
+def _hierarchical(layout: Layout, network: Network, size_bytes: float, load: float) -> float:
+    """Reduce-scatter inside every machine, all-reduce of the parts between machines, all-gather inside."""
+    smallest = min(machine.gpus for machine, _ in layout.machines)
+    machines, inside_gb = layout.num_machines, 2 * (smallest - 1) / smallest * size_bytes / BYTES_PER_GB
+    inside_s = _pipelined_s((smallest - 1) * _hop_us(layout) * _US, inside_gb / _inside_gbps(layout, network))
+    if machines == 1:
+        return _launch_us(layout) * _US + inside_s
+    outside_gb = 2 * (machines - 1) / machines * size_bytes / BYTES_PER_GB
+    outside_s = outside_gb / ring_network_gbps(layout, network) * load
+    return (2 * _launch_us(layout) + 2 * (machines - 1) * network.latency_us) * _US + inside_s + outside_s
+
+
+ALGORITHMS: Mapping[str, Callable[[Layout, Network, float, float], float]] = {
+    "ring": _ring,
+    "tree": _tree,
+    "nvls": _nvls,
+    "hierarchical": _hierarchical,
+}
+"""All-reduce by name. NCCL chooses among ring, tree and, where the network says so, nvls."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _fastest(layout: Layout, network: Network, size_bytes: float, load: float) -> float:
+    times_s = [_ring(layout, network, size_bytes, load)]
+    if layout.num_machines > 1:
+        times_s.append(_tree(layout, network, size_bytes, load))
+    if network.nvls and _switch_adds_up(layout):
+        times_s.append(_nvls(layout, network, size_bytes, load))
+    return min(times_s)
+
+
+# the wires under them --------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1 << 14)
+def ring_network_gbps(layout: Layout, network: Network) -> float:
+    """GB/s of a ring between machines that has the network for itself: the narrowest machine or rack on its way.
+
+    What enters a machine leaves it, so every machine and every rack carries the whole ring once in each direction.
+    """
+    narrowest = min(_machine_gbps(layout, network, machine) for machine, _ in layout.machines)
+    return min(
+        (narrowest, *(uplink_gbps(layout.board, network, part.rack_nodes, part.node_gpus) for part, _ in layout.racks))
+    )
+
+
+def _machine_gbps(layout: Layout, network: Network, machine: Machine) -> float:
+    return math.fsum(node_gbps(layout.board, network, gpus, used) for used, gpus in machine.nodes)
+
+
+def _uplink_gbps(layout: Layout, network: Network, part: RackPart) -> float:
+    return uplink_gbps(layout.board, network, part.rack_nodes, part.node_gpus)
+
+
+@lru_cache(maxsize=1 << 14)
+def _inside_gbps(layout: Layout, network: Network) -> float:
+    """GB/s of a ring inside its machines: the slowest NVLink domain or crossing between two of them."""
+    alone = layout.num_machines == 1
+    return min(_machine_inside_gbps(layout, network, machine, alone) for machine, _ in layout.machines)
+
+
+def _machine_inside_gbps(layout: Layout, network: Network, machine: Machine, alone: bool) -> float:
+    link, gbps = layout.board.nvlink, math.inf
+    if link is not None:
+        gbps = min((_island_gbps(layout, link, gpus) for gpus in machine.islands if gpus > 1), default=math.inf)
+    # A ring that stays inside returns to where it began: one crossing more than a path through.
+    crossings = len(machine.islands) - (0 if alone else 1)
+    if len(machine.islands) > 1:
+        gbps = min(gbps, pcie_gbps(layout.board, network, crossings))
+    return gbps
+
+
+def _island_gbps(layout: Layout, link: Link, gpus: int) -> float:
+    """Without a switch the links of a GPU lead to particular neighbours: those to GPUs of others lie idle."""
+    share = 1.0 if layout.board.switched else min(1.0, (gpus - 1) / (layout.board.domain - 1))
+    return link.gbps * share
+
+
+@lru_cache(maxsize=1 << 14)
+def _launch_us(layout: Layout) -> float:
+    nvlink = layout.board.nvlink
+    only_nvlink = nvlink is not None and all(len(machine.islands) == 1 for machine, _ in layout.machines)
+    return nvlink.launch_us if nvlink is not None and only_nvlink else layout.board.pcie.launch_us
+
+
+def _hop_us(layout: Layout) -> float:
+    return layout.board.nvlink.hop_us if layout.board.nvlink is not None else layout.board.pcie.hop_us
+
+
+def _switch_adds_up(layout: Layout) -> bool:
+    return layout.board.switched and layout.num_machines == 1 and len(layout.machines[0][0].islands) == 1
+
+
+def _pipelined_s(hops_s: float, fill_s: float) -> float:
+    return (math.sqrt(hops_s) + math.sqrt(fill_s)) ** 2
+
+
+def _all_to_all_inside_s(layout: Layout, network: Network, machine: Machine, part_gb: float) -> float:
+    link, islands = layout.board.nvlink, machine.islands
+    slowest_s = 0.0
+    if link is not None and islands[0] > 1:
+        slowest_s = (islands[0] - 1) * part_gb / _island_gbps(layout, link, islands[0])
+    if len(islands) > 1:
+        crossing_gb = max(gpus * (machine.gpus - gpus) for gpus in islands) * part_gb
+        slowest_s = max(slowest_s, crossing_gb / pcie_gbps(layout.board, network, len(islands)))
+    return slowest_s
+
+
+def _all_to_all_outside_s(layout: Layout, network: Network, part_gb: float) -> float:
+    n = layout.gpus
+    out_of_machine = (
+        machine.gpus * (n - machine.gpus) / _machine_gbps(layout, network, machine) for machine, _ in layout.machines
+    )
+    per_node = n / layout.num_nodes
+    out_of_rack = (
+        (inside := part.used_nodes * per_node) * (n - inside) / _uplink_gbps(layout, network, part)
+        for part, _ in layout.racks
+    )
+    return part_gb * max((*out_of_machine, *out_of_rack))

@@ -1,0 +1,134 @@
+"""Which gangs share which links of the network, and how much slower that makes each of them.
+
+Links are the network cards of a node and the uplink of a rack. A gang asks of every link on its way what its ring
+would carry if it had the network for itself; when the gangs on a link ask for more than it carries, each gets less
+in the same proportion. Gangs that compute do not send: the others count with the share of time that they send, as
+long as nobody arranges their steps (compare Rajasekaran et al., CASSINI, NSDI 2024). What a slower network does to a
+step is left to `gang_step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.power.collectives import ring_network_gbps
+from goodwatt.power.network_board import board_of, node_gbps, uplink_gbps
+from goodwatt.power.network_layout import Layout, Placement
+
+Link = int
+"""A node's cards by the node's position; a rack's uplink by the number of nodes plus the rack's position."""
+_PER_GBPS = 1_000_000
+"""Demands are whole numbers of kB/s, so that adding and removing leaves nothing behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The links of a gang; on each it asks for `demand` kB/s while it sends, `mean` kB/s on average."""
+
+    links: tuple[Link, ...]
+    demand: int
+    mean: int
+
+
+NOWHERE = Crossing((), 0, 0)
+
+
+class NetworkLoads:
+    """The gangs on every link. A gang is known by any hashable name, its job's id for example."""
+
+    __slots__ = ("_asked", "_capacity", "_cluster", "_crossings", "_gangs", "_racks")
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        racks = dict.fromkeys(node.rack for node in cluster.nodes)
+        self._racks = {name: len(cluster.nodes) + i for i, name in enumerate(racks)}
+        self._capacity = _capacities(cluster, self._racks)
+        self._asked: dict[Link, int] = {}
+        self._gangs: dict[Link, tuple[str, ...]] = {}
+        self._crossings: dict[str, Crossing] = {}
+
+    def copy(self) -> NetworkLoads:
+        """An independent copy."""
+        twin = object.__new__(NetworkLoads)
+        twin._cluster, twin._racks, twin._capacity = self._cluster, self._racks, self._capacity
+        twin._asked, twin._gangs = self._asked.copy(), self._gangs.copy()
+        twin._crossings = self._crossings.copy()
+        return twin
+
+    def add(self, gang: str, placement: Placement, layout: Layout, busy: float = 1.0) -> tuple[str, ...]:
+        """A gang starts; `busy` is its `gang_step.network_share`. Who shares a link with it now, in a fixed order.
+
+        A gang inside one machine uses no link and shares none. Raises ValueError if it is there already.
+        """
+        if gang in self._crossings:
+            raise ValueError(f"expected a gang that is not on the network yet, got {gang!r}")
+        crossing = self._crossing(placement, layout, busy)
+        if crossing is NOWHERE:
+            return ()
+        self._crossings[gang] = crossing
+        touched: dict[str, None] = {}
+        for link in crossing.links:
+            there = self._gangs.get(link, ())
+            touched.update(dict.fromkeys(there))
+            self._gangs[link] = (*there, gang)
+            self._asked[link] = self._asked.get(link, 0) + crossing.mean
+        return tuple(touched)
+
+    def remove(self, gang: str) -> tuple[str, ...]:
+        """A gang ends or moves away; nothing happens if it uses no link. Who shared one with it."""
+        crossing = self._crossings.pop(gang, NOWHERE)
+        touched: dict[str, None] = {}
+        for link in crossing.links:
+            self._gangs[link] = left = tuple(other for other in self._gangs[link] if other != gang)
+            self._asked[link] -= crossing.mean
+            touched.update(dict.fromkeys(left))
+        return tuple(touched)
+
+    def load(self, gang: str) -> float:
+        """How many times slower than alone the network is for a gang: 1 at least, 1 for one that uses no link."""
+        crossing = self._crossings.get(gang, NOWHERE)
+        own = crossing.demand - crossing.mean
+        return max((1.0, *((self._asked[link] + own) / self._capacity[link] for link in crossing.links)))
+
+    def expected_load(self, placement: Placement, layout: Layout) -> float:
+        """The load that a gang would have if it started here now."""
+        crossing = self._crossing(placement, layout, 1.0)
+        asked = self._asked.get
+        loads = ((asked(link, 0) + crossing.demand) / self._capacity[link] for link in crossing.links)
+        return max((1.0, *loads))
+
+    def gangs_on(self, links: Iterable[Link]) -> tuple[str, ...]:
+        """The gangs that use any of these links, in a fixed order."""
+        return tuple(dict.fromkeys(gang for link in links for gang in self._gangs.get(link, ())))
+
+    def links_of(self, gang: str) -> tuple[Link, ...]:
+        """The links that a gang uses."""
+        return self._crossings.get(gang, NOWHERE).links
+
+    def _crossing(self, placement: Placement, layout: Layout, busy: float) -> Crossing:
+        if layout.num_machines < 2:
+            return NOWHERE
+        nodes, links = self._cluster.nodes, [node for node, _ in placement]
+        if layout.num_racks > 1:
+            links += dict.fromkeys(self._racks[nodes[node].rack] for node, _ in placement)
+        demand = round(ring_network_gbps(layout, self._cluster.network) * _PER_GBPS)
+        return Crossing(tuple(links), demand, round(demand * min(1.0, max(0.0, busy))))
+
+
+def _capacities(cluster: Cluster, racks: dict[str | None, Link]) -> dict[Link, int]:
+    boards = {name: board_of(kind) for name, kind in cluster.kinds.items()}
+    nodes_in = dict.fromkeys(racks, 0)
+    for node in cluster.nodes:
+        nodes_in[node.rack] += 1
+    found: dict[Link, int] = {}
+    for position, node in enumerate(cluster.nodes):
+        board = boards[node.gpu_kind]
+        own = node_gbps(board, cluster.network, node.gpus, node.gpus)
+        found[position] = max(1, round(own * _PER_GBPS))
+        uplink = uplink_gbps(board, cluster.network, nodes_in[node.rack], node.gpus)
+        # A rack of unlike nodes carries what its narrowest node would need, as `Layout.racks` has it at worst.
+        link = racks[node.rack]
+        found[link] = min(found.get(link, round(uplink * _PER_GBPS)), max(1, round(uplink * _PER_GBPS)))
+    return found
