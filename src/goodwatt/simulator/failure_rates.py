@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from goodwatt.errors import UnknownNameError
 
@@ -127,7 +128,7 @@ class FailureSettings:
 
 KINDS = ("gpu", "node", "switch", "nvlink", "rack", "feed")
 
-_BURN_IN = {"burn_in": 3.0, "burn_in_h": 720.0}
+_BURN_IN, _BURN_IN_H = 3.0, 720.0
 """Failures are most frequent in the first months and fall off [S: Schroeder and Gibson 2006, Weibull shape 0.7 to
 0.8]; by how much and how fast for GPUs nobody has published: three times, within a month [A]."""
 _LEMONS = 2.0
@@ -143,7 +144,8 @@ PUBLISHED = FailureSettings(
         repair_median_s=2.2 * 3_600 * math.exp(-0.5 * LANL_HARDWARE_SIGMA**2),
         repair_spread=LANL_HARDWARE_SIGMA,
         causes=_GPU_CAUSES,
-        **_BURN_IN,
+        burn_in=_BURN_IN,
+        burn_in_h=_BURN_IN_H,
     ),
     node=ComponentRates(
         per_hour=(55 + _LINKS) / (_NODES * _HOURS),
@@ -151,7 +153,8 @@ PUBLISHED = FailureSettings(
         repair_median_s=64 * 60,
         repair_spread=LANL_HARDWARE_SIGMA,
         causes=(*_HOST_CAUSES, ("link", round(_LINKS, 1))),
-        **_BURN_IN,
+        burn_in=_BURN_IN,
+        burn_in_h=_BURN_IN_H,
     ),
     switch=ComponentRates(
         per_hour=_SWITCH_PER_H,
@@ -206,16 +209,12 @@ def failure_preset(name: str) -> FailureSettings:
     return PRESETS[name]
 
 
-def failures_from(data: Mapping[str, object]) -> FailureSettings:
+def failures_from(data: Mapping[str, Any]) -> FailureSettings:
     """The settings that a validated `failures` section describes: what it says overrides its preset's."""
-    values = dict(data)
-    base = failure_preset(str(values.pop("preset"))) if values.get("preset") else FailureSettings()
-    scale = values.pop("scale", 1.0)
-    assert isinstance(scale, float | int)
-    base = base.scaled(float(scale))
-    parts = {f.name for f in fields(FailureSettings)} - {"gpu_takes", "reset_s", "age_h", "replace_after"}
-    for name in parts & values.keys():
-        section = values[name]
-        assert isinstance(section, Mapping)
-        values[name] = replace(getattr(base, name), **section)
-    return replace(base, **values)  # type: ignore[arg-type]
+    base = failure_preset(data["preset"]) if data.get("preset") else FailureSettings()
+    base = base.scaled(data.get("scale", 1.0))
+    values = {key: value for key, value in data.items() if key not in {"preset", "scale"}}
+    for name, section in values.items():
+        if isinstance(section, Mapping):
+            values[name] = replace(getattr(base, name), **section)
+    return replace(base, **values)

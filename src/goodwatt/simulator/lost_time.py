@@ -1,0 +1,135 @@
+"""Where a job's wall time went: waiting, restarting, doing work again, running slower than it could, working.
+
+Parts sum to the wall time, because the productive part is what the others leave. How slow a job runs, and why, is told
+by those who know (physics, stragglers, checkpointing).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+LOST = ("queue", "restart", "redone", "checkpoint", "slow_clock", "interference", "communication", "straggler")
+"""Parts in which nothing useful happened, in the order of their slots."""
+PARTS = (*LOST, "productive")
+STOPPED = ("queue", "restart", "redone", "checkpoint")
+"""Parts that the effective training time ratio counts as unproductive; while it runs slowly, a job still trains."""
+
+_QUEUE, _RESTART, _REDONE, _CHECKPOINT, _FIRST_SLOW = range(5)
+_NOTHING = (0.0,) * len(LOST)
+
+
+class Slowdowns(NamedTuple):
+    """How many times longer running takes for each reason, the others given: their product is the whole slowdown.
+
+    `checkpoint`: (interval + write) / interval. `slow_clock`: clocks and caps. `interference`: sharing a GPU, host
+    contention. `communication`: a placement worse than the one the job was measured on, links shared with others. 1 is
+    none; a factor below 1, such as a better placement, makes the others count for less.
+    """
+
+    checkpoint: float = 1.0
+    slow_clock: float = 1.0
+    interference: float = 1.0
+    communication: float = 1.0
+    straggler: float = 1.0
+
+
+NONE = Slowdowns()
+
+
+class LostTime:
+    """Where one job's time went so far, in seconds of wall time. Cheap to copy; the simulation adds to it."""
+
+    __slots__ = ("_lost_s", "wall_s")
+
+    def __init__(self, wall_s: float = 0.0, lost_s: Sequence[float] = _NOTHING) -> None:
+        if len(lost_s) != len(LOST):
+            raise ValueError(f"{len(lost_s)} parts of lost time instead of {len(LOST)}")
+        self.wall_s = wall_s
+        self._lost_s = list(lost_s)
+
+    def queued(self, seconds: float) -> None:
+        """It waited, before its first start or between two."""
+        self.wall_s += seconds
+        self._lost_s[_QUEUE] += seconds
+
+    def restarted(self, seconds: float) -> None:
+        """It held GPUs and started, resized or moved; nothing was computed."""
+        self.wall_s += seconds
+        self._lost_s[_RESTART] += seconds
+
+    def ran(self, seconds: float, slowdowns: Slowdowns = NONE) -> None:
+        """It ran. What a slowdown of the product S takes, 1 - 1/S of the time, is shared by the logarithms of its
+        factors: the only division that does not depend on their order and adds up."""
+        self.wall_s += seconds
+        if slowdowns is NONE:
+            return
+        logs = [math.log(factor) for factor in slowdowns]
+        slower = [log for log in logs if log > 0.0]
+        total = math.fsum(logs)
+        if not slower or total <= 0.0:
+            return
+        per_log = -math.expm1(-total) * seconds / math.fsum(slower)
+        for slot, log in enumerate(logs, _CHECKPOINT):
+            if log > 0.0:
+                self._lost_s[slot] += per_log * log
+
+    def redo(self, seconds: float) -> None:
+        """Work that took so many productive seconds was lost; they turn out not to have been productive."""
+        self._lost_s[_REDONE] += min(seconds, max(self.productive_s, 0.0))
+
+    @property
+    def productive_s(self) -> float:
+        """What is left: the time that its useful work takes without any slowdown."""
+        return math.fsum((self.wall_s, *(-part for part in self._lost_s)))
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Seconds by part, in the order of PARTS; they sum to `wall_s`."""
+        return {**dict(zip(LOST, self._lost_s, strict=True)), "productive": self.productive_s}
+
+    def copy(self) -> LostTime:
+        """An independent copy."""
+        return LostTime(self.wall_s, self._lost_s)
+
+    def to_plain(self) -> list[float]:
+        """Its state as plain content."""
+        return [self.wall_s, *self._lost_s]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[float]) -> LostTime:
+        """What `to_plain` wrote. ValueError if it is damaged."""
+        wall_s, *lost_s = (float(value) for value in plain)
+        return cls(wall_s, lost_s)
+
+
+def ettr(lost: LostTime) -> float | None:
+    """Effective training time ratio: productive runtime by the wall-clock time that was there for the job.
+
+    Productive is what was neither waiting nor restarting nor doing lost work again nor writing checkpoints. Kokolis et
+    al., "Revisiting Reliability in Large-Scale Machine Learning Research Clusters", HPCA 2025. None before any time.
+    """
+    return _ratio([(1.0, lost)], STOPPED)
+
+
+def cluster_ettr(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
+    """The same over jobs, each weighted by its (GPUs, times); None without any GPU time."""
+    return _ratio(jobs, STOPPED)
+
+
+def productive_share(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
+    """Share of the GPU-weighted wall time that is left when slow clocks, neighbours and networks count as lost too."""
+    return _ratio(jobs, LOST)
+
+
+def cluster_parts(jobs: Iterable[tuple[float, LostTime]]) -> dict[str, float]:
+    """GPU-seconds by part over jobs given as (GPUs, times)."""
+    columns = [[gpus * seconds for seconds in lost.parts.values()] for gpus, lost in jobs]
+    return {name: math.fsum(column[i] for column in columns) for i, name in enumerate(PARTS)}
+
+
+def _ratio(jobs: Iterable[tuple[float, LostTime]], unproductive: Sequence[str]) -> float | None:
+    parts = cluster_parts(jobs)
+    wall = math.fsum(parts.values())
+    return 1.0 - math.fsum(parts[name] for name in unproductive) / wall if wall > 0.0 else None
