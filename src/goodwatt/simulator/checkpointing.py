@@ -31,6 +31,9 @@ class CheckpointStore:
     store_gbps: float = 2_000.0
 
 
+USUAL_STORE = CheckpointStore()
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointPlan:
     """What a job does: a checkpoint of `write_s` after every `interval_s` of work; 0: it makes none."""

@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from goodwatt.errors import UnknownNameError
+from goodwatt.simulator.checkpointing import USUAL_STORE, CheckpointStore
+from goodwatt.simulator.failure_rates import FailureSettings, failures_from
 
 _PRESETS = Path(__file__).parent / "engines"
 
@@ -36,8 +38,10 @@ class EngineSettings:
     `decision_interval_s`: decisions at multiples of it; 0 means at every event. `completion_lag_s`: a job holds its
     GPUs so much longer than it works. `restart_overhead_s`: (gang size up to, seconds) pairs, ascending, the last
     one for all larger gangs; paid when a preempted job starts again. `checkpoint_interval_s`: work since the last
-    multiple of it is lost by a preemption, 0 means that stopping saves everything. `gpu_choice`: kubelet (the node
-    chooses the GPUs) or policy.
+    multiple of it is lost by a preemption, 0 means that stopping saves everything. `checkpoint_rule`: how the interval
+    of jobs without one follows from what may fail (none, young, daly). `failures`: what may; None: nothing.
+    `gpu_choice`: kubelet (the node chooses the GPUs) or policy. `share_mode`: how jobs that ask for a share of a GPU
+    share it, timeslice or mps.
     `warm_up_s`: jobs submitted before it count in no statistic, and neither does the energy drawn.
     `unstable_sorts`: how another simulator's loading orders jobs of one second, see `submission_order`.
     """
@@ -47,7 +51,11 @@ class EngineSettings:
     completion_lag_s: float = 0.0
     restart_overhead_s: tuple[tuple[float, float], ...] = ((math.inf, 0.0),)
     checkpoint_interval_s: float = 0.0
+    checkpoint_rule: str = "none"
+    checkpoint_store: CheckpointStore = USUAL_STORE
+    failures: FailureSettings | None = None
     gpu_choice: str = "kubelet"
+    share_mode: str = "timeslice"
     warm_up_s: float = 0.0
     outages: tuple[Outage, ...] = ()
     unstable_sorts: tuple[int, ...] = ()
@@ -95,7 +103,7 @@ def engine_from(data: Mapping[str, Any]) -> Engine:
 
 
 def _settings(base: EngineSettings, data: Mapping[str, Any]) -> EngineSettings:
-    known = {f.name for f in fields(EngineSettings)}
+    known = {f.name for f in fields(EngineSettings)} - {"failures"}
     values = {key: value for key, value in data.items() if key in known and value is not None}
     if "restart_overhead_s" in values:
         values["restart_overhead_s"] = _overheads(values["restart_overhead_s"])
@@ -103,7 +111,12 @@ def _settings(base: EngineSettings, data: Mapping[str, Any]) -> EngineSettings:
         values["unstable_sorts"] = tuple(values["unstable_sorts"])
     if data.get("maintenance"):
         values["outages"] = tuple(Outage(**outage) for outage in data["maintenance"])
-    return replace(base, **values)
+    if data.get("failures") is not None:
+        values["failures"] = failures_from(data["failures"])
+    store = dict(data.get("checkpoints") or {})
+    if rule := store.pop("rule", None):
+        values["checkpoint_rule"] = rule
+    return replace(base, **values, checkpoint_store=replace(base.checkpoint_store, **store))
 
 
 def _overheads(value: float | Mapping[int | str, float]) -> tuple[tuple[float, float], ...]:

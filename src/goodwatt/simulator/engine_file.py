@@ -6,9 +6,18 @@ from pathlib import Path
 
 from goodwatt.checked_yaml import Models, build_checked, read_text
 from goodwatt.simulator.engine import Engine, engine_from
-from goodwatt.simulator.engine_schema import EngineFile, Maintenance, Settings
+from goodwatt.simulator.engine_schema import Checkpoints, EngineFile, Maintenance, Settings
+from goodwatt.simulator.failure_rates import KINDS
+from goodwatt.simulator.failures_schema import Component, Failures, SlowGpus
 
-_SECTIONS: Models = {"preemptive": Settings, "maintenance": Maintenance}
+_SECTIONS: Models = {
+    "preemptive": Settings,
+    "maintenance": Maintenance,
+    "checkpoints": Checkpoints,
+    "failures": Failures,
+    "stragglers": SlowGpus,
+    **dict.fromkeys(KINDS, Component),
+}
 
 
 def read_engine(path: Path) -> Engine:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from goodwatt.checked_yaml import Name, NotNegative, Number, Strict, scientific
+from goodwatt.simulator.failures_schema import Above, Failures
 
 
 class Maintenance(Strict):
@@ -48,6 +49,14 @@ Overheads = Annotated[
 ]
 
 
+class Checkpoints(Strict):
+    """How often jobs that say nothing themselves save their state, and how fast."""
+
+    rule: Literal["none", "young", "daly"] | None = None
+    node_gbps: Above | None = None
+    store_gbps: Above | None = None
+
+
 class Settings(Strict):
     """Settings that a section `preemptive` may override."""
 
@@ -55,15 +64,18 @@ class Settings(Strict):
     completion_lag_s: NotNegative | None = None
     restart_overhead_s: Overheads | None = None
     checkpoint_interval_s: NotNegative | None = None
+    checkpoints: Checkpoints | None = None
     gpu_choice: Literal["kubelet", "policy"] | None = None
+    share_mode: Literal["timeslice", "mps"] | None = None
     warm_up_s: NotNegative | None = None
     maintenance: list[Maintenance] = []
     unstable_sorts: list[Annotated[int, Field(ge=0)]] | None = None
 
 
 class EngineFile(Settings):
-    """A whole file."""
+    """A whole file; failures are the same whatever the policy."""
 
     name: Name | None = None
     about: str = ""
+    failures: Failures | None = None
     preemptive: Settings | None = None

@@ -216,5 +216,13 @@ def failures_from(data: Mapping[str, Any]) -> FailureSettings:
     values = {key: value for key, value in data.items() if key not in {"preset", "scale"}}
     for name, section in values.items():
         if isinstance(section, Mapping):
-            values[name] = replace(getattr(base, name), **section)
+            values[name] = replace(getattr(base, name), **_rate_in(section))
     return replace(base, **values)
+
+
+def _rate_in(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section with a mean time between failures turned into a rate."""
+    values = dict(section)
+    if "mtbf_h" in values:
+        values["per_hour"] = 1.0 / values.pop("mtbf_h")
+    return values
