@@ -196,7 +196,7 @@ class Executor:
         return None
 
     def _wake(self, decision: Wake) -> str | None:
-        if self._sim.asleep.get(decision.node) != "asleep":
+        if self._sim.asleep.get(decision.node) != power_control.ASLEEP:
             return "the node is not asleep"
         power_control.wake(self._sim, decision.node)
         return None

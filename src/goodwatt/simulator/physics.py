@@ -68,11 +68,8 @@ class Physics(Protocol):
     def reset(self, run: JobRun) -> None:
         """A running job has other clocks or caps."""
 
-    def set_asleep(self, node: int, asleep: bool) -> None:
-        """An empty node falls asleep or is awake again; it is down in the state meanwhile."""
-
-    def node_changed(self, node: int) -> None:
-        """A node went down or came up."""
+    def set_node(self, node: int, mode: str) -> None:
+        """A node is "on", "off" or "asleep" from now on; no job runs on one that is not on."""
 
     def changes(self) -> Sequence[Change]:
         """Jobs that go on differently from now on."""
@@ -103,11 +100,8 @@ class IdealPhysics:
     def reset(self, run: JobRun) -> None:
         """Clocks change nothing here."""
 
-    def set_asleep(self, node: int, asleep: bool) -> None:
-        """A node that is down draws nothing."""
-
-    def node_changed(self, node: int) -> None:
-        """The state counts it."""
+    def set_node(self, node: int, mode: str) -> None:
+        """A node that takes no jobs draws nothing; the state counts it."""
 
     def changes(self) -> Sequence[Change]:
         """The jobs just placed."""

@@ -26,6 +26,7 @@ from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.power_control import power_mode
 from goodwatt.simulator.recorder import Recorder, Totals
 from goodwatt.simulator.result import Occupancy
 from goodwatt.simulator.simulation import DEFAULTS, RunOptions, Simulation
@@ -146,8 +147,8 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
     sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
     sim.asleep = {int(node): how for node, how in state["asleep"]}
-    for node, how in sim.asleep.items():
-        sim.physics.set_asleep(node, how == "asleep")
+    for node in sim.away:
+        sim.physics.set_node(node, power_mode(sim, node))
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}

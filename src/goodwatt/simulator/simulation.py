@@ -33,14 +33,15 @@ from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.executor import Executor
 from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.physics import IdealPhysics, Physics
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.power_control import power_mode
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.recorder import Recorder
 from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
+from goodwatt.simulator.world import jobs_of, make_physics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +89,11 @@ class Simulation:
         self.cluster, self.policy, self.options = cluster, policy, options
         self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
         check_jobs(jobs)
-        self.jobs = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
+        in_order = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
+        self.jobs = jobs_of(in_order, cluster, options)
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
-        self.physics: Physics = IdealPhysics(self.state)
+        self.physics = make_physics(self.state, self.engine, options)
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
@@ -237,8 +239,7 @@ class Simulation:
         """One more reason why an empty node takes no jobs: maintenance, a failure, sleep, no supply."""
         self.away[node] = self.away.get(node, 0) + 1
         self.set_node_up(node, False)
-        self.physics.node_changed(node)
-        self.follow()
+        self.show_node(node)
         self.change_all()
 
     def free_node(self, node: int) -> None:
@@ -247,9 +248,13 @@ class Simulation:
         if not self.away[node]:
             del self.away[node]
             self.set_node_up(node, True)
-            self.physics.node_changed(node)
-            self.follow()
             self.change_all()
+        self.show_node(node)
+
+    def show_node(self, node: int) -> None:
+        """Tell the physics whether a node is on, off or asleep."""
+        self.physics.set_node(node, power_mode(self, node))
+        self.follow()
 
     def set_node_up(self, node: int, up: bool) -> None:
         """An empty node goes away or comes back, and with it its share of the pools' sizes."""

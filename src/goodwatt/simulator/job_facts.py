@@ -1,0 +1,83 @@
+"""What the simulated world knows of a job and no policy does: its true demand, its speed on each kind, its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import JobRequest
+from goodwatt.errors import RunError
+from goodwatt.power.demand import Demand, Setting
+from goodwatt.power.gang_step import step_s
+from goodwatt.power.gpu_model import GpuModel
+from goodwatt.power.gpu_point import GpuPoint, alone_point
+from goodwatt.power.network_layout import best_layout
+from goodwatt.power.truth import Truth
+from goodwatt.power.workload import Phase, WorkloadClass, mean_demand
+from goodwatt.power.workload_catalogue import communicating, phases_on, speed_on, workload_class
+
+
+@dataclass(frozen=True, slots=True)
+class OnKind:
+    """A job on one kind of GPU: its true phases and mean demand, and work per second relative to its reference."""
+
+    phases: tuple[Phase, ...]
+    demand: Demand
+    waiting: Demand
+    speed: float
+    points: dict[tuple[float | None, float | None, float], GpuPoint] = field(default_factory=dict, compare=False)
+
+    def alone(self, model: GpuModel, clock_mhz: float | None, cap_w: float | None, chip: float) -> GpuPoint:
+        """Where a GPU settles that the job has to itself."""
+        key = (clock_mhz, cap_w, chip)
+        point = self.points.get(key)
+        if point is None:
+            point = self.points[key] = alone_point(model, self.phases, Setting(clock_mhz, cap_w), chip)
+        return point
+
+
+class JobFacts:
+    """The truth about one job; it never changes, so forks share it."""
+
+    __slots__ = ("_kinds", "best_s", "job_id", "workload", "_residual", "_truth")
+
+    def __init__(self, job: JobRequest, cluster: Cluster, truth: Truth) -> None:
+        if job.workload is None:
+            raise RunError(f"job {job.job_id}: full physics needs its workload class")
+        self.job_id = job.job_id
+        self.workload: WorkloadClass = workload_class(job.workload)
+        self._truth = truth
+        self._residual = truth.job_residual(job.job_id)
+        self._kinds: dict[str, OnKind] = {}
+        self.best_s = self._best_step_s(job, cluster)
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether a gang of it has anything to say to each other."""
+        return self.best_s > 0.0
+
+    def on(self, model: GpuModel, reference: str | None) -> OnKind:
+        """The job on a kind; `reference`: the kind on which its duration was measured."""
+        known = self._kinds.get(model.kind.name)
+        if known is None:
+            known = self._kinds[model.kind.name] = self._make(model, reference or model.kind.name)
+        return known
+
+    def _make(self, model: GpuModel, reference: str) -> OnKind:
+        kind, workload, truth = model.kind.name, self.workload, self._truth
+        phases = truth.phases(phases_on(workload, kind), self._residual, model)
+        speed = speed_on(workload, kind) / speed_on(workload, reference)
+        if kind != reference:
+            speed *= truth.speed_factor(self.job_id, workload, kind) / truth.speed_factor(self.job_id, workload, reference)
+        demand = mean_demand(phases)
+        return OnKind(phases, demand, communicating(demand), speed)
+
+    def _best_step_s(self, job: JobRequest, cluster: Cluster) -> float:
+        """Seconds of a step where the gang is well placed; 0 if it is no gang or exchanges nothing."""
+        if job.num_gpus < 2 or not self.workload.step.exchange_bytes:
+            return 0.0
+        try:
+            layout = best_layout(cluster, job.num_gpus, job.reference_gpu, job.partition)
+        except ValueError:
+            layout = best_layout(cluster, job.num_gpus)
+        return step_s(self.workload.step, 1.0, layout, cluster.network).total_s

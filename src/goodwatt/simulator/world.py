@@ -1,0 +1,35 @@
+"""Which physics a run has, and the jobs as that physics needs them. Full physics is only imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import Job
+from goodwatt.cluster.state import ClusterState
+from goodwatt.simulator.engine import EngineSettings
+from goodwatt.simulator.physics import IdealPhysics, Physics
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.simulation import RunOptions
+
+
+def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Sequence[Job]:
+    """Under full physics every job has a workload class and a reference GPU; those it does not name are drawn."""
+    if options.physics == "ideal":
+        return jobs
+    from goodwatt.power.assignment import assign
+
+    return assign(jobs, options.seed, cluster)
+
+
+def make_physics(state: ClusterState, engine: EngineSettings, options: RunOptions) -> Physics:
+    """The physics that the options ask for."""
+    if options.physics == "ideal":
+        return IdealPhysics(state)
+    from goodwatt.power.truth import NO_RESIDUAL, Truth
+    from goodwatt.simulator.full_physics import FullPhysics
+
+    truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
+    return FullPhysics(state, truth, engine.share_mode)
