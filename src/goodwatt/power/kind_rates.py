@@ -1,13 +1,14 @@
-"""Peak arithmetic and memory rates of GPU kinds: what speeds of unmeasured kinds are derived from.
+"""Peak arithmetic and memory rates of GPU kinds, and how much of them arrives: what derived speeds stand on.
 
-Data-sheet figures only; how much of them a workload gets is fitted in `workload_catalogue`.
+Peaks are of data sheets. Gains are fitted by benchmarks/calibration/workloads.py to speeds that were measured on
+several kinds; `workload_catalogue` has the rule.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from types import MappingProxyType
 
 
@@ -22,10 +23,17 @@ class KindRates:
     half_tflops: float
     memory_gbps: float
 
-    @property
-    def single_tflops(self) -> float:
-        """For code in single precision: frameworks put a part of it on TF32 tensor cores, hence the mean of both."""
-        return math.sqrt(self.fp32_tflops * self.tf32_tflops) if self.tf32_tflops else self.fp32_tflops
+    def tflops(self, math: str) -> float:
+        """Peak for a class whose `WorkloadClass.math` this is.
+
+        tf32: the geometric mean of both units, because frameworks put products of matrices on tensor cores and the
+        rest not.
+        """
+        if math == "half":
+            return self.half_tflops
+        if math == "tf32" and self.tf32_tflops:
+            return sqrt(self.fp32_tflops * self.tf32_tflops)
+        return self.fp32_tflops
 
 
 RATES: Mapping[str, KindRates] = MappingProxyType(
@@ -53,3 +61,38 @@ RATES: Mapping[str, KindRates] = MappingProxyType(
     }
 )
 """By name of the catalogue; NVIDIA data sheets, dense figures. A kind that is not here has no derived speeds."""
+
+# A gain is what a kind gives of its data sheet, relative to what a V100 gives of its own.
+_VECTOR_GAINS = {"K80": 0.52, "P100-PCIE": 0.79, "RTX6000": 0.80, "T4": 0.84, "A40": 0.55, "A100-SXM4-40GB": 1.04}
+_MATRIX_GAINS = {"K80": 0.74, "P100-PCIE": 0.85, "RTX6000": 0.92, "T4": 0.84, "A40": 0.90, "A100-SXM4-40GB": 0.89}
+_AFTER_AMPERE = {"H100-SXM": 0.87, "B200-SXM": 0.87 * 0.79}
+"""Relative to the A100; measured with half precision."""
+_ALIKE = {
+    "A10": "A40",
+    "A100-SXM4-80GB": "A100-SXM4-40GB",
+    "A100-PCIE-80GB": "A100-SXM4-40GB",
+    "A800-SXM4-80GB": "A100-SXM4-40GB",
+    "H100-PCIE": "H100-SXM",
+    "H800-SXM": "H100-SXM",
+    "H200-SXM": "H100-SXM",
+    "B300-SXM": "B200-SXM",
+    "GB200": "B200-SXM",
+}
+"""Kinds that nobody measured, and the measured one of the same architecture."""
+
+
+def gain(kind: str, math: str) -> float:
+    """The gain of a kind for a class whose `WorkloadClass.math` this is; 1 where nothing is known."""
+    kind = _ALIKE.get(kind, kind)
+    gains = _VECTOR_GAINS if math == "fp32" else _MATRIX_GAINS
+    if kind in _AFTER_AMPERE:
+        return gains["A100-SXM4-40GB"] * _AFTER_AMPERE[kind]
+    return gains.get(kind, 1.0)
+
+
+def rate_ratios(kind: str, reference: str, math: str) -> tuple[float, float]:
+    """(peak arithmetic, bandwidth) of a kind relative to another; 1, 1 where either is unknown."""
+    here, there = RATES.get(reference), RATES.get(kind)
+    if here is None or there is None:
+        return 1.0, 1.0
+    return there.tflops(math) / here.tflops(math), there.memory_gbps / here.memory_gbps

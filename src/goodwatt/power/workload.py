@@ -40,7 +40,7 @@ class WorkloadClass:
 
     `phases` by GPU kind, those of `reference_gpu` at least; `speeds`: work done per second on a kind relative to
     `reference_gpu`, both alone at default clocks. Kinds not named are derived, see `workload_catalogue`.
-    `math`: the precision of most of its arithmetic, 32 bits or fewer.
+    `math`: its arithmetic, `half` in 16 bits or fewer, `tf32` large products of matrices in 32 bits, else `fp32`.
     `gpus`: smallest and largest gang that is usual; `weight`: how often it occurs where nobody says what runs.
     `checkpoint_mib`: size of one checkpoint of the whole job. `sources`: where each part comes from.
     """
@@ -52,7 +52,7 @@ class WorkloadClass:
     phases: Mapping[str, tuple[Phase, ...]] = field(hash=False)
     step: Step
     speeds: Mapping[str, float] = field(default_factory=dict, hash=False)
-    math: Literal["single", "half"] = "single"
+    math: Literal["fp32", "tf32", "half"] = "fp32"
     gpus: tuple[int, int] = (1, 1)
     weight: float = 1.0
     checkpoint_mib: float = 0.0

@@ -2,15 +2,15 @@
 
 A class was measured on its reference kind and perhaps on others. To another kind its demand is carried over so:
 
-    g = kappa / (C'/C)^a + (1 - kappa) / (B'/B)^b      time on the GPU relative to the reference kind
-    w = duty g + (1 - duty)                            wall time: the host's part stays
-    kappa' = kappa / (C'/C)^a / g,  duty' = duty g / w
-    m' = m (B/B') / g                                  the same bytes in another time, at another bandwidth
-    u' = u ((1 - c) + c C / C' / g)                    the part c of SM power follows the share of peak arithmetic
+    g = (kappa C/C' + (1 - kappa) B/B') G/G'          time on the GPU relative to the reference kind
+    w = duty g + (1 - duty)                           wall time: the host's part stays
+    kappa' = kappa C/C' G/G' / g,  duty' = duty g / w
+    m' = m B/B' / g                                   the same bytes in another time, at another bandwidth
+    u' = u ((1 - c) + c C/C' / g)                     the part c of SM power follows the share of peak arithmetic
 
-C: peak arithmetic in the precision of the class, B: DRAM bandwidth, both from `kind_rates`. a, b and c are fitted by
-benchmarks/calibration/workloads.py, which prints the error on kinds that were left out. Where the speed was measured
-and the demand was not, the time is stretched to that speed.
+C: peak arithmetic in the precision of the class, B: DRAM bandwidth, G: gain, all from `kind_rates`. G and c are fitted
+by benchmarks/calibration/workloads.py, which prints the error on (class, kind) pairs that were left out. Where the
+speed was measured and the demand was not, the time is stretched to that speed.
 
 The files are trusted here, because reading them must cost next to nothing; `workload_schema` checks them in full.
 """
@@ -28,22 +28,21 @@ import yaml
 
 from goodwatt.errors import UnknownNameError
 from goodwatt.power.demand import Demand
-from goodwatt.power.kind_rates import RATES
+from goodwatt.power.kind_rates import gain, rate_ratios
 from goodwatt.power.workload import Phase, Step, WorkloadClass
 
 FOLDER = Path(__file__).parent / "workloads"
 
-COMPUTE_EXPONENT = 0.6
-"""a: how much of a difference in peak arithmetic arrives."""
-MEMORY_EXPONENT = 0.9
-"""b: how much of a difference in bandwidth arrives."""
-ARITHMETIC_SHARE = 0.3
+ARITHMETIC_SHARE = 0.5
 """c: the part of SM power that follows the share of peak arithmetic in use."""
-SPEED_ERROR = 0.25
-"""Relative standard deviation of the rule on kinds that were left out of its fit."""
+SPEED_ERROR = 0.35
+"""Standard deviation, in the logarithm, of the rule's speeds on (class, kind) pairs left out of its fit."""
 
 MOST = 1.0
 """A share of the bandwidth is at most the whole."""
+
+Ratios = tuple[float, float, float]
+"""Peak arithmetic, bandwidth and gain of a kind relative to the reference kind."""
 
 
 def workload_class(name: str) -> WorkloadClass:
@@ -74,8 +73,8 @@ def speed_on(workload: WorkloadClass, kind: str) -> float:
     if kind == workload.reference_gpu or measured is not None:
         return 1.0 if measured is None else measured
     phases = workload.phases[workload.reference_gpu]
-    rates = _rate_ratios(workload, kind)
-    return math.fsum(p.share for p in phases) / math.fsum(p.share * _wall(p.demand, rates) for p in phases)
+    ratios = _ratios(workload, kind)
+    return math.fsum(p.share for p in phases) / math.fsum(p.share * _wall(p.demand, ratios) for p in phases)
 
 
 @lru_cache(maxsize=4096)
@@ -85,14 +84,14 @@ def phases_on(workload: WorkloadClass, kind: str) -> tuple[Phase, ...]:
     if measured is not None:
         return measured
     phases = workload.phases[workload.reference_gpu]
-    rates = _rate_ratios(workload, kind)
-    walls = [_wall(phase.demand, rates) for phase in phases]
+    ratios = _ratios(workload, kind)
+    walls = [_wall(phase.demand, ratios) for phase in phases]
     total = math.fsum(phase.share for phase in phases)
     derived = math.fsum(phase.share * wall for phase, wall in zip(phases, walls, strict=True)) / total
     stretch = 1.0 / (speed_on(workload, kind) * derived)
     return tuple(
         Phase(
-            phase.name, phase.share * wall / derived, phase.length_s * wall * stretch, _carried(phase, rates, stretch)
+            phase.name, phase.share * wall / derived, phase.length_s * wall * stretch, _carried(phase, ratios, stretch)
         )
         for phase, wall in zip(phases, walls, strict=True)
     )
@@ -143,38 +142,33 @@ def _phase(row: Mapping[str, Any]) -> Phase:
     return Phase(row["name"], row["share"], row["length_s"], Demand(**row["demand"]))
 
 
-def _rate_ratios(workload: WorkloadClass, kind: str) -> tuple[float, float]:
-    """Peak arithmetic and bandwidth of `kind` relative to the reference kind; 1, 1 where either is unknown."""
-    here, there = RATES.get(workload.reference_gpu), RATES.get(kind)
-    if here is None or there is None:
-        return 1.0, 1.0
-    if workload.math == "single":
-        return there.single_tflops / here.single_tflops, there.memory_gbps / here.memory_gbps
-    return there.half_tflops / here.half_tflops, there.memory_gbps / here.memory_gbps
+def _ratios(workload: WorkloadClass, kind: str) -> Ratios:
+    compute, memory = rate_ratios(kind, workload.reference_gpu, workload.math)
+    return compute, memory, gain(kind, workload.math) / gain(workload.reference_gpu, workload.math)
 
 
-def _on_gpu(demand: Demand, rates: tuple[float, float]) -> tuple[float, float]:
+def _on_gpu(demand: Demand, ratios: Ratios) -> tuple[float, float]:
     """(part that the SM clock stretches, the other part) of the time on the GPU, relative to the reference kind."""
-    compute, memory = rates
-    return demand.kappa / compute**COMPUTE_EXPONENT, (1.0 - demand.kappa) / memory**MEMORY_EXPONENT
+    compute, memory, more = ratios
+    return demand.kappa / (compute * more), (1.0 - demand.kappa) / (memory * more)
 
 
-def _wall(demand: Demand, rates: tuple[float, float]) -> float:
-    return demand.duty * math.fsum(_on_gpu(demand, rates)) + (1.0 - demand.duty)
+def _wall(demand: Demand, ratios: Ratios) -> float:
+    return demand.duty * math.fsum(_on_gpu(demand, ratios)) + (1.0 - demand.duty)
 
 
-def _carried(phase: Phase, rates: tuple[float, float], stretch: float) -> Demand:
+def _carried(phase: Phase, ratios: Ratios, stretch: float) -> Demand:
     """The demand on another kind whose time is `stretch` times what the rule says."""
     demand = phase.demand
-    scaled, fixed = _on_gpu(demand, rates)
+    scaled, fixed = _on_gpu(demand, ratios)
     longer = scaled + fixed
     busy_s = longer * stretch
-    activity = 1.0 / (rates[0] * busy_s)
+    activity = 1.0 / (ratios[0] * busy_s)
     return replace(
         demand,
         u=demand.u * (1.0 - ARITHMETIC_SHARE + ARITHMETIC_SHARE * activity),
-        m=min(MOST, demand.m / (rates[1] * busy_s)),
+        m=min(MOST, demand.m / (ratios[1] * busy_s)),
         kappa=scaled / longer,
-        duty=demand.duty * longer / _wall(demand, rates),
+        duty=demand.duty * longer / _wall(demand, ratios),
         tensor=min(MOST, demand.tensor * activity),
     )

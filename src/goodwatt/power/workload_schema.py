@@ -66,7 +66,7 @@ class WorkloadClassFile(Strict):
     about: Text
     family: Literal["vision", "language", "speech", "recommendation", "generation", "graph", "reinforcement"]
     reference_gpu: Text
-    math: Literal["single", "half"]
+    math: Literal["fp32", "tf32", "half"]
     gpus: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=2)]
     weight: Positive
     checkpoint_mib: NotNegative
