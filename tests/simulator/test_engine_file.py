@@ -32,7 +32,7 @@ def message(tmp_path: Path, text: str) -> str:
 
 
 def test_the_presets() -> None:
-    assert preset_names() == ["default", "lucid"]
+    assert preset_names() == ["default", "lucid", "realistic"]
     default, lucid = load_engine("default"), load_engine("lucid")
     assert default.plain == EngineSettings(name="default", restart_overhead_s=((8.0, 40.0), (math.inf, 60.0)))
     assert default.settings(preemptive=False) is default.plain
