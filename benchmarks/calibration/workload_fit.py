@@ -76,7 +76,10 @@ def solve_u(kind: str, phases: Sequence[Phase], watts: float) -> tuple[Phase, ..
     def drawn(scale: float) -> float:
         return alone_point(model, _scaled(phases, scale)).watts
 
-    return tuple(_rounded(phase) for phase in _scaled(phases, _bisect(drawn, wanted, 0.0, 20.0)))
+    low, high = 0.0, 0.01
+    while drawn(high) < wanted and high < 20.0:  # from below: at the cap watts no longer rise with u
+        low, high = high, high * 1.03
+    return tuple(_rounded(phase) for phase in _scaled(phases, _bisect(drawn, wanted, low, high)))
 
 
 def u_at_clock(kind: str, demand: Demand, clock_mhz: float, watts: float) -> float:

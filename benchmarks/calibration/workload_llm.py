@@ -78,7 +78,7 @@ def _training(job: Training, iteration_s: float, demand: Demand) -> Entry:
         gpus=job.gpus,
         weight=job.weight,
         checkpoint_mib=round(job.parameters_m * 12 / 1.048576),
-        step=step(iteration_s, job.parameters_m, bytes_each=2),
+        step=step(iteration_s, job.parameters_m, "language", bytes_each=2),
         phases={
             A800: (
                 Phase("training", round(1.0 - job.checkpoint_share, 4), round(iteration_s, 4), _plain(busy)),
@@ -94,7 +94,7 @@ def _training(job: Training, iteration_s: float, demand: Demand) -> Entry:
             "duty": "assumed",
             "counters": "assumed: like bert_train, carried to this kind",
             "memory": "assumed",
-            "step": f"rubick_a800_llm: {job.app}, plan {job.plan} on {job.placement}; a half-precision gradient each",
+            "step": f"rubick_a800_llm: {job.app}, plan {job.plan} on {job.placement}; 2 bytes per parameter; overlap as bert",
             "gpus": "assumed; rubick_a800_llm measures up to 64",
             "checkpoint": "weights and two moments in single precision; one each few minutes at 2 GB/s per GPU assumed",
         },
