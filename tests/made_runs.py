@@ -20,7 +20,8 @@ from goodwatt.simulator.engine import Engine, Outage
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
 from tests.scenario import DRAWN, Chaos, Nodes, cluster, engine
 from tests.state_content import content
 

@@ -25,7 +25,8 @@ from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 
 # clusters ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from goodwatt.policies import registry
+from goodwatt.policies import parts, registry
 
 CODE = '''
 """Policies of somebody else."""
@@ -123,12 +123,12 @@ def installed(folder: Path, policies: Mapping[str, str] = POLICIES) -> Iterator[
     """The registry of this process sees the distribution inside the block."""
     before = set(sys.modules)
     sys.path.insert(0, str(install(folder, policies)))
-    registry._registered.cache_clear()
+    parts._registered.cache_clear()
     try:
         yield
     finally:
         sys.path.remove(str(folder))
-        registry._registered.cache_clear()
+        parts._registered.cache_clear()
         for name in set(sys.modules) - before:
             if name == "somebody_else":
                 del sys.modules[name]

@@ -11,12 +11,13 @@ import pytest
 
 import goodwatt.policies
 from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.policies import registry
+from goodwatt.policies import parts
 from goodwatt.policies.composite import Composite
 from goodwatt.policies.easy_backfill import EasyBackfill
 from goodwatt.policies.fifo import Fifo
+from goodwatt.policies.parts import parameters
 from goodwatt.policies.qssf import Qssf
-from goodwatt.policies.registry import find, make_policy, names, parameters, role_of
+from goodwatt.policies.registry import find, make_policy, names, role_of
 from tests.scenario import Nodes, cluster, fates, finished, job, simulate
 from tests.third_party import installed
 
@@ -57,7 +58,7 @@ def test_a_policy_is_one_short_file_that_names_its_source(name: str) -> None:
 def test_every_parameter_has_a_default_and_a_type_that_a_specification_can_give(name: str) -> None:
     for key, (kind, default) in parameters(find(name)).items():
         assert default is not None
-        assert registry._converted(name, key, str(default).lower() if kind is bool else str(default), kind) == default
+        assert parts._converted(name, key, str(default).lower() if kind is bool else str(default), kind) == default
 
 
 # specifications ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from goodwatt.cluster.cluster import Quotas
 from goodwatt.cluster.job import Job
 from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import (
     MOST_DECISIONS,
     Made,

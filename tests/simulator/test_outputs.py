@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from goodwatt.simulator.decisions import Group, Place, Preempt, Refusal
 from goodwatt.simulator.outputs import JOB_COLUMNS, write_json, write_refusals, write_run, write_table
 from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions
+from goodwatt.simulator.run_options import RunOptions
 from tests.scenario import Nodes, Scripted, cluster, fates, finished, job, simulate
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.simulator.run import result
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.summary import _percentile, _spread
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster, engine, job, simulate

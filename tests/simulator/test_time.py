@@ -13,7 +13,8 @@ from goodwatt.errors import InputError
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.simulation import RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
 from tests.scenario import (
     DRAWN,
     Nodes,

@@ -10,7 +10,8 @@ from goodwatt.errors import InputError, RunError
 from goodwatt.policies.composite import Composite
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.decisions import Decision, Place, Preempt
-from goodwatt.simulator.simulation import MOST_ROUNDS, RunOptions, Simulation
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import MOST_ROUNDS, Simulation
 from goodwatt.simulator.view import View
 from tests.scenario import (
     Nodes,

@@ -52,7 +52,8 @@ def show_policy(name: Annotated[str, typer.Argument(help="The policy.")], json: 
 
 
 def _facts(name: str, part: type[Any]) -> dict[str, Any]:
-    from goodwatt.policies.registry import parameters, role_of
+    from goodwatt.policies.parts import parameters
+    from goodwatt.policies.registry import role_of
 
     text = inspect.getdoc(part) or ""
     made = part()

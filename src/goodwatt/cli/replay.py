@@ -75,7 +75,8 @@ def replay(
     from goodwatt.simulator.engine import load_engine
     from goodwatt.simulator.outputs import write_refusals, write_run
     from goodwatt.simulator.run import finish, result
-    from goodwatt.simulator.simulation import RunOptions, Simulation
+    from goodwatt.simulator.run_options import RunOptions
+    from goodwatt.simulator.simulation import Simulation
 
     chosen, machine, settings = make_policy(policy), load_cluster(cluster), load_engine(engine)
     inputs.check_nodes(settings, machine)

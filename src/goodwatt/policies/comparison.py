@@ -25,7 +25,7 @@ from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import run
-from goodwatt.simulator.simulation import RunOptions
+from goodwatt.simulator.run_options import RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
-from goodwatt.simulator import power_control
+from goodwatt.simulator import nodes, power_control
 from goodwatt.simulator.decisions import (
     Decision,
     Group,
@@ -196,7 +196,7 @@ class Executor:
         return None
 
     def _wake(self, decision: Wake) -> str | None:
-        if self._sim.asleep.get(decision.node) != power_control.ASLEEP:
+        if self._sim.asleep.get(decision.node) != nodes.ASLEEP:
             return "the node is not asleep"
         power_control.wake(self._sim, decision.node)
         return None

@@ -151,12 +151,19 @@ class FullPhysics:
             return self._on(run, model).alone(model, run.clock_mhz, run.cap_w, chip)
         setting = Setting(_least(run.clock_mhz for run in runs), _least(run.cap_w for run in runs))
         mode = self._sharing(runs)
-        residents = [Resident(self._on(run, model).demand, _threads(run, mode)) for run in runs]
+        residents = tuple(Resident(self._on(run, model).demand, _threads(run, mode)) for run in runs)
         point = shared_point(model, residents, mode, setting, chip)
         factors = self._truth.resident_factors(tenants, pair_error(mode))
         speeds = tuple(min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True))
         return GpuPoint(
-            point.clock_mhz, point.watts, speeds, point.bound_by, point.idle_w, point.context_w, point.sm_w, point.dram_w
+            point.clock_mhz,
+            point.watts,
+            speeds,
+            point.bound_by,
+            point.idle_w,
+            point.context_w,
+            point.sm_w,
+            point.dram_w,
         )
 
     def _sharing(self, runs: Sequence[JobRun]) -> Any:

@@ -39,7 +39,7 @@ class OnKind:
 class JobFacts:
     """The truth about one job; it never changes, so forks share it."""
 
-    __slots__ = ("_kinds", "best_s", "job_id", "workload", "_residual", "_truth")
+    __slots__ = ("_kinds", "_residual", "_truth", "best_s", "job_id", "workload")
 
     def __init__(self, job: JobRequest, cluster: Cluster, truth: Truth) -> None:
         if job.workload is None:
@@ -68,7 +68,9 @@ class JobFacts:
         phases = truth.phases(phases_on(workload, kind), self._residual, model)
         speed = speed_on(workload, kind) / speed_on(workload, reference)
         if kind != reference:
-            speed *= truth.speed_factor(self.job_id, workload, kind) / truth.speed_factor(self.job_id, workload, reference)
+            speed *= truth.speed_factor(self.job_id, workload, kind) / truth.speed_factor(
+                self.job_id, workload, reference
+            )
         demand = mean_demand(phases)
         return OnKind(phases, demand, communicating(demand), speed)
 

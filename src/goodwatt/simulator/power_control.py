@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.host_power import SLEEPS, NodeSleep
+from goodwatt.simulator import nodes
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from goodwatt.simulator.job_run import JobRun
     from goodwatt.simulator.simulation import Simulation
 
-FALLING, ASLEEP, WAKING = "falling asleep", "asleep", "waking"
 CALL_S = 0.010
 SETTLING_MEDIAN_S = 0.020
 SETTLING_SIGMA = math.log(0.100 / SETTLING_MEDIAN_S) / 2.326
@@ -50,38 +50,30 @@ def delay_s(sim: Simulation) -> float:
 
 def sleep(sim: Simulation, node: int) -> None:
     """An empty node stops taking jobs now and sleeps once it has shut down."""
-    sim.asleep[node] = FALLING
-    sim.hold_node(node)
+    sim.asleep[node] = nodes.FALLING
+    nodes.hold(sim, node)
     sim.timers.set(sim.now_s + sleep_of(sim).suspend_s, Kind.NODE, node_sleeps, node)
 
 
 def wake(sim: Simulation, node: int) -> None:
     """A sleeping node begins to boot."""
-    sim.asleep[node] = WAKING
-    sim.show_node(node)
+    sim.asleep[node] = nodes.WAKING
+    nodes.show(sim, node)
     sim.timers.set(sim.now_s + sleep_of(sim).wake_s, Kind.NODE, node_wakes, node)
 
 
 @action
 def node_sleeps(sim: Simulation, node: int) -> None:
     """The node has shut down."""
-    sim.asleep[node] = ASLEEP
-    sim.show_node(node)
+    sim.asleep[node] = nodes.ASLEEP
+    nodes.show(sim, node)
 
 
 @action
 def node_wakes(sim: Simulation, node: int) -> None:
     """The node is back."""
     del sim.asleep[node]
-    sim.free_node(node)
-
-
-def power_mode(sim: Simulation, node: int) -> str:
-    """Whether a node draws power: "off" when something other than sleep keeps it away."""
-    sleeping = sim.asleep.get(node)
-    if sim.away.get(node, 0) > (sleeping is not None):
-        return "off"
-    return "asleep" if sleeping == ASLEEP else "on"
+    nodes.free(sim, node)
 
 
 def sleep_of(sim: Simulation) -> NodeSleep:

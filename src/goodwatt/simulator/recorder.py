@@ -21,9 +21,11 @@ NEVER = float("nan")
 
 @dataclass(slots=True)
 class Totals:
-    """Integrals since the beginning; joules by where they went as in `physics.ClusterPower`. `queued_s` is time in which a job waited, `split_s` the integral over that
-    time of the share of free GPUs that lie on nodes in partial use (fragmentation). `work_gpu_s` is filled in when
-    the totals are read."""
+    """Integrals since the beginning; joules by where they went as in `physics.ClusterPower`.
+
+    `queued_s` is time in which a job waited, `split_s` the integral over that time of the share of free GPUs that lie
+    on nodes in partial use (fragmentation). `work_gpu_s` is filled in when the totals are read.
+    """
 
     idle_j: float = 0.0
     held_j: float = 0.0

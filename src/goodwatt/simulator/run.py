@@ -11,7 +11,8 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import JobColumns, RunResult, Timeline
-from goodwatt.simulator.simulation import DEFAULTS, RunOptions, Simulation
+from goodwatt.simulator.run_options import DEFAULTS, RunOptions
+from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.summary import summarise
 
 Progress = Callable[[int], None]

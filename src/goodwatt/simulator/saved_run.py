@@ -21,15 +21,27 @@ from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
-from goodwatt.simulator.decisions import Group, Migrate, Place, Preempt, Refusal, SetCap, SetClock, Sleep, WaitUntil, Wake
+from goodwatt.simulator import nodes
+from goodwatt.simulator.decisions import (
+    Group,
+    Migrate,
+    Place,
+    Preempt,
+    Refusal,
+    SetCap,
+    SetClock,
+    Sleep,
+    WaitUntil,
+    Wake,
+)
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.power_control import power_mode
 from goodwatt.simulator.recorder import Recorder, Totals
 from goodwatt.simulator.result import Occupancy
-from goodwatt.simulator.simulation import DEFAULTS, RunOptions, Simulation
+from goodwatt.simulator.run_options import DEFAULTS, RunOptions
+from goodwatt.simulator.simulation import Simulation
 
 FORMAT = "goodwatt run 1"
 
@@ -38,7 +50,9 @@ _PLAIN = (
     "last_round_s", "rounds_now",
 )  # fmt: skip
 _OWN = {"spec", "_job", "index", "placement", "key"}
-_DECISIONS = {kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)}
+_DECISIONS = {
+    kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
+}
 
 
 def save(simulation: Simulation, path: Path) -> None:
@@ -128,12 +142,12 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.live = {run.spec.job_id: run for run in runs}
     up = int(state["up"], 16)
     for node in range(len(sim.cluster.nodes)):
-        sim.set_node_up(node, bool(up >> node & 1))
+        nodes.set_up(sim, node, bool(up >> node & 1))
     for job_id in state["placed"]:
         run = sim.live[job_id]
         if run.sharing == EXCLUSIVE:
-            nodes = tuple((node, mask.bit_count()) for node, mask in run.placement)
-            sim.state.allocate(run.spec, nodes, tuple(mask for _, mask in run.placement))
+            counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
+            sim.state.allocate(run.spec, counts, tuple(mask for _, mask in run.placement))
         else:
             sim.state.take_back(run.spec, run.placement)
         sim.physics.placed(run)
@@ -148,9 +162,10 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
     sim.asleep = {int(node): how for node, how in state["asleep"]}
     for node in sim.away:
-        sim.physics.set_node(node, power_mode(sim, node))
+        sim.physics.set_node(node, nodes.mode(sim, node))
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
+    sim._show()
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]

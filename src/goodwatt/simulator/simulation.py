@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from simpy.core import EmptySchedule
 from simpy.events import Event
@@ -26,47 +25,22 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import processes
+from goodwatt.simulator import nodes, processes
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.executor import Executor
-from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.power_control import power_mode
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.recorder import Recorder
+from goodwatt.simulator.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
 from goodwatt.simulator.world import jobs_of, make_physics
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What a run is besides its trace, cluster, policy and engine.
-
-    `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished
-    jobs are counted up to this time. `drain`: go on after the horizon until all jobs have ended, so that their
-    completion times are known. `budget_w`: power against which time is counted as over budget. `draw`: keep where
-    each job ran, for charts of nodes. `physics`: ideal or full; `truth`: under full physics, residual (the simulated
-    world differs from the model by its held-out error) or model (an oracle's world).
-    """
-
-    seed: int = 0
-    start_s: float | None = None
-    horizon_s: float | None = None
-    drain: bool = False
-    budget_w: float | None = None
-    draw: bool = False
-    physics: str = "ideal"
-    truth: str = "residual"
-    guardrails: Guardrails = NO_GUARDRAILS
-
-
-DEFAULTS = RunOptions()
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
 
@@ -110,10 +84,10 @@ class Simulation:
         self.rounds_now = 0
         self.deciding = self.stopped = False
         self.sequence = 0
-        self._pool_of = self._make_pools()
+        self.pools = self._make_pools()
         self.view = View(
             self.state,
-            list(self._pool_of.values()),
+            list(self.pools.values()),
             self.engine,
             policy.new_memory(),
             random.Random(f"{options.seed}/policy"),
@@ -124,6 +98,7 @@ class Simulation:
         self.timers = Timers(self)
         self.asleep: dict[int, str] = {}
         self.away: dict[int, int] = {}
+        self._show()
         self.set_going(self.start_s)
 
     # the verbs ---------------------------------------------------------------------------------------------------
@@ -174,12 +149,12 @@ class Simulation:
         twin.recorder = self.recorder.copy()
         twin.refused = dict(self.refused)
         twin.live = {job_id: run.copy() for job_id, run in self.live.items()}
-        twin._pool_of = {name: pool.copy(twin.live) for name, pool in self._pool_of.items()}
+        twin.pools = {name: pool.copy(twin.live) for name, pool in self.pools.items()}
         rng = random.Random()
         rng.setstate(self.view.random.getstate())
         twin.view = View(
             twin.state,
-            list(twin._pool_of.values()),
+            list(twin.pools.values()),
             self.engine,
             self.view.memory.copy(),
             rng,
@@ -190,6 +165,7 @@ class Simulation:
         twin.physics = self.physics.copy(twin.state, twin.live)
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
         twin.away = dict(self.away)
+        twin._show()
         twin.executor = Executor(twin)
         twin.executor.refusals = self.executor.refusals[:]
         twin.set_going(self.now_s)
@@ -229,40 +205,11 @@ class Simulation:
         self.next_outage += 1
         self.account()
         if up:
-            self.free_node(node)
+            nodes.free(self, node)
         else:
-            for run in [r for r in self.live.values() if any(n == node for n, _ in r.placement)]:
+            for run in nodes.jobs_on(self, node):
                 self.stop(run)
-            self.hold_node(node)
-
-    def hold_node(self, node: int) -> None:
-        """One more reason why an empty node takes no jobs: maintenance, a failure, sleep, no supply."""
-        self.away[node] = self.away.get(node, 0) + 1
-        self.set_node_up(node, False)
-        self.show_node(node)
-        self.change_all()
-
-    def free_node(self, node: int) -> None:
-        """One reason fewer; with the last the node is back."""
-        self.away[node] -= 1
-        if not self.away[node]:
-            del self.away[node]
-            self.set_node_up(node, True)
-            self.change_all()
-        self.show_node(node)
-
-    def show_node(self, node: int) -> None:
-        """Tell the physics whether a node is on, off or asleep."""
-        self.physics.set_node(node, power_mode(self, node))
-        self.follow()
-
-    def set_node_up(self, node: int, up: bool) -> None:
-        """An empty node goes away or comes back, and with it its share of the pools' sizes."""
-        if bool(self.state.up >> node & 1) != up:
-            self.state.set_up(node, up)
-            facts = self.cluster.nodes[node]
-            for partition in {facts.partition, None}:
-                self._pool_of[partition].gpus += facts.gpus if up else -facts.gpus
+            nodes.hold(self, node)
 
     def pass_mark(self, name: str) -> None:
         """The warm-up or the horizon ends here."""
@@ -275,12 +222,12 @@ class Simulation:
     # what the executor does --------------------------------------------------------------------------------------
 
     def start(
-        self, run: JobRun, nodes: NodeCounts, gpus: tuple[int, ...] | None = None, beside: JobRun | None = None
+        self, run: JobRun, counts: NodeCounts, gpus: tuple[int, ...] | None = None, beside: JobRun | None = None
     ) -> None:
         """A waiting job takes its GPUs, those of `beside` if given; DoesNotFitError, and nothing happened, if not."""
         now = self.clock.now
         if beside is None:
-            run.placement = self.state.allocate(run.spec, nodes, gpus)
+            run.placement = self.state.allocate(run.spec, counts, gpus)
         else:
             run.placement = allocate_beside(self.state, run.spec, beside.spec)
         pool = self.pool_of(run.spec)
@@ -322,7 +269,7 @@ class Simulation:
 
     def pool_of(self, job: JobRequest) -> Pool:
         """The pool that a job waits and runs in."""
-        return self._pool_of.get(job.partition) or self._pool_of[None]
+        return self.pools.get(job.partition) or self.pools[None]
 
     # inside ------------------------------------------------------------------------------------------------------
 
@@ -339,6 +286,10 @@ class Simulation:
             self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
         if self.round_s < math.inf:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
+
+    def _show(self) -> None:
+        """Let the view see what it may."""
+        self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
 
     def _make_pools(self) -> dict[str | None, Pool]:
         """One pool per partition, and one for jobs that name none (the only one without partitions)."""
@@ -432,10 +383,11 @@ class Simulation:
 
     def _concerned(self, pool: Pool) -> Sequence[Pool]:
         """The pools that share nodes or a user's quota with this one, itself among them."""
-        shared = self._pool_of[None]
+        shared = self.pools[None]
         return self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
 
     def change_all(self) -> None:
+        """Something happened that concerns every queue."""
         for pool in self.view.pools:
             self._change(pool)
 

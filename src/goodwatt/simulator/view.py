@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sortedcontainers import SortedList
 
-from goodwatt.cluster.state import ClusterState, WhatIf
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.state import ClusterState, NodeCounts, Placement, WhatIf
 from goodwatt.errors import RunError
 from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.job_run import JobRun
@@ -47,9 +48,22 @@ class View:
 
     `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas`
     what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
+    `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
     """
 
-    __slots__ = ("_oracle", "engine", "memory", "now_s", "pools", "quotas", "random", "state")
+    __slots__ = (
+        "_live",
+        "_oracle",
+        "asleep",
+        "budget_w",
+        "engine",
+        "memory",
+        "now_s",
+        "pools",
+        "quotas",
+        "random",
+        "state",
+    )
 
     def __init__(
         self,
@@ -69,6 +83,20 @@ class View:
         self.random = rng
         self.quotas = quotas
         self._oracle = oracle
+        self._live: Mapping[str, JobRun] = {}
+        self.asleep: Mapping[int, str] = {}
+        self.budget_w: float | None = None
+
+    def run(self, job_id: str) -> JobRun:
+        """A waiting or running job. KeyError if it is neither."""
+        return self._live[job_id]
+
+    def kind_of(self, nodes: NodeCounts | Placement) -> GpuKind | None:
+        """The GPU kind of a placement, of its first node where kinds differ; None for CPU-only nodes."""
+        if not nodes:
+            return None
+        cluster = self.state.cluster
+        return cluster.kinds.get(cluster.nodes[nodes[0][0]].gpu_kind)
 
     def holders(self, pool: Pool) -> Iterator[tuple[JobRun, int]]:
         """Running jobs that hold GPUs on a pool's nodes, its own or another's, and how many thousandths there.

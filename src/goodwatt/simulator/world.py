@@ -12,7 +12,7 @@ from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.physics import IdealPhysics, Physics
 
 if TYPE_CHECKING:
-    from goodwatt.simulator.simulation import RunOptions
+    from goodwatt.simulator.run_options import RunOptions
 
 
 def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Sequence[Job]:

@@ -1,0 +1,1 @@
+"""Power policies that ship with the package: one file each, found by its name."""

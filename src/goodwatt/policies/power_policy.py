@@ -1,0 +1,71 @@
+"""The contract of a power policy: clocks, caps and sleep beside any scheduling policy.
+
+Like a scheduling policy it is a pure function of a view; what it carries along is its memory. `start` completes or
+holds back a placement that the scheduling policy has decided, `decide` adjusts what runs. A power policy that is no
+oracle knows of a job only what telemetry has shown (`Memory.job_observed`), of this run of it or of earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Memory, NoMemory
+from goodwatt.simulator.view import View
+
+if TYPE_CHECKING:
+    from goodwatt.power.telemetry import Telemetry
+
+
+class WatchingMemory(Memory, Protocol):
+    """The memory of a policy that wants to see telemetry."""
+
+    def job_observed(self, run: JobRun, kind: str, seen: Telemetry, now_s: float) -> None:
+        """What the sensors of a job's GPUs show, averaged over the last second."""
+
+
+class PowerPolicy(Protocol):
+    """What decides on power.
+
+    `oracle`: it reads the truth. `restless`: it has to be asked at every event, not only when a job may start or has
+    been observed. `observe_s`: telemetry of a job is shown so long after it started or got another setting; None
+    for never.
+    """
+
+    name: ClassVar[str]
+    oracle: ClassVar[bool]
+    restless: ClassVar[bool]
+    observe_s: ClassVar[float | None]
+
+    def new_memory(self) -> Memory:
+        """What it carries from decision to decision."""
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+        """The placement with its clock and cap; None to hold the job back."""
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """Other decisions for this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyPower:
+    """Base of power policies: leaves everything as it is."""
+
+    oracle: ClassVar[bool] = False
+    restless: ClassVar[bool] = False
+    observe_s: ClassVar[float | None] = None
+
+    def new_memory(self) -> Any:
+        """None needed."""
+        return NoMemory()
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
+        """As the scheduling policy has it."""
+        return place
+
+    def decide(self, view: View) -> Sequence[Decision]:  # noqa: ARG002 - the contract
+        """Nothing."""
+        return ()

@@ -1,0 +1,59 @@
+"""Nodes that take no jobs for a while, for one reason or several, and what they draw meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goodwatt.simulator.job_run import JobRun
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.simulation import Simulation
+
+FALLING, ASLEEP, WAKING = "falling asleep", "asleep", "waking"
+"""Stages of sleep, as `View.asleep` shows them."""
+
+
+def hold(sim: Simulation, node: int) -> None:
+    """One more reason why an empty node takes no jobs: maintenance, a failure, sleep, no supply."""
+    sim.away[node] = sim.away.get(node, 0) + 1
+    set_up(sim, node, False)
+    show(sim, node)
+    sim.change_all()
+
+
+def free(sim: Simulation, node: int) -> None:
+    """One reason fewer; with the last the node is back."""
+    sim.away[node] -= 1
+    if not sim.away[node]:
+        del sim.away[node]
+        set_up(sim, node, True)
+        sim.change_all()
+    show(sim, node)
+
+
+def jobs_on(sim: Simulation, node: int) -> list[JobRun]:
+    """The jobs that hold something of a node."""
+    return [run for run in sim.live.values() if any(n == node for n, _ in run.placement)]
+
+
+def set_up(sim: Simulation, node: int, up: bool) -> None:
+    """An empty node goes away or comes back, and with it its share of the pools' sizes."""
+    if bool(sim.state.up >> node & 1) != up:
+        sim.state.set_up(node, up)
+        facts = sim.cluster.nodes[node]
+        for partition in {facts.partition, None}:
+            sim.pools[partition].gpus += facts.gpus if up else -facts.gpus
+
+
+def show(sim: Simulation, node: int) -> None:
+    """Tell the physics whether a node is on, off or asleep."""
+    sim.physics.set_node(node, mode(sim, node))
+    sim.follow()
+
+
+def mode(sim: Simulation, node: int) -> str:
+    """What a node is to the meter: "off" when something other than sleep keeps it away, "asleep" or "on"."""
+    sleeping = sim.asleep.get(node)
+    if sim.away.get(node, 0) > (sleeping is not None):
+        return "off"
+    return "asleep" if sleeping == ASLEEP else "on"
