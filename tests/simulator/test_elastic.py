@@ -17,6 +17,7 @@ from goodwatt.simulator.elastic import (
     remaining_s,
     resize_cost_s,
     resize_gain_s,
+    scaling,
     work_gpu_s,
 )
 
@@ -71,6 +72,12 @@ def test_speed_from_the_time_of_a_step() -> None:
     assert speed(8) == 1.0
     assert speed(4) == pytest.approx(0.12 / 0.22)
     assert speed(16) == pytest.approx(0.12 / 0.07)
+
+
+def test_steps_come_before_the_usual_efficiency() -> None:
+    assert scaling(8)(16) == doubling(8)(16)
+    assert scaling(8, efficiency=1.0)(16) == 2.0
+    assert scaling(8, lambda gpus: 1.0 / gpus**0.5)(32) == 2.0
 
 
 @given(st.integers(1, 512), st.integers(1, 512), st.floats(0.5, 1.0), st.floats(0.0, 1.0))

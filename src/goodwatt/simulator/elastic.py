@@ -73,6 +73,13 @@ def from_steps(asked: int, step_s: Callable[[int], float]) -> Scaling:
     return lambda gpus: at_asked / step_s(gpus)
 
 
+def scaling(
+    asked: int, step_s: Callable[[int], float] | None = None, efficiency: float = DOUBLING_EFFICIENCY
+) -> Scaling:
+    """From the job's steps where a model of them is known, else by the efficiency of doubling."""
+    return doubling(asked, efficiency) if step_s is None else from_steps(asked, step_s)
+
+
 def work_gpu_s(asked: int, seconds_at_asked: float) -> float:
     """Work in reference GPU-seconds of what takes so many seconds at `num_gpus`."""
     return asked * seconds_at_asked
