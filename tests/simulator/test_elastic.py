@@ -83,9 +83,9 @@ def test_steps_come_before_the_usual_efficiency() -> None:
 @given(st.integers(1, 512), st.integers(1, 512), st.floats(0.5, 1.0), st.floats(0.0, 1.0))
 def test_no_law_gains_more_than_it_adds_gpus(asked: int, gpus: int, efficiency: float, parallel: float) -> None:
     few, many = sorted((asked, gpus))
-    for scaling in (doubling(few, efficiency), amdahl(few, parallel)):
-        assert 1.0 - 1e-9 <= scaling(many) <= many / few * (1 + 1e-9)
-        assert gpu_efficiency(few, many, scaling(many)) <= 1 + 1e-9
+    for speed in (doubling(few, efficiency), amdahl(few, parallel)):
+        assert 1.0 - 1e-9 <= speed(many) <= many / few * (1 + 1e-9)
+        assert gpu_efficiency(few, many, speed(many)) <= 1 + 1e-9
 
 
 def test_the_work_is_the_same_at_every_size() -> None:
