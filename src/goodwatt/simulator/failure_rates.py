@@ -140,7 +140,7 @@ PUBLISHED = FailureSettings(
     gpu=ComponentRates(
         per_hour=268 / (_GPUS * _HOURS),
         spread=_LEMONS,
-        # A node of H100 comes back after 2.2 h on average [S: Cui et al., SC 2025, arXiv:2503.11901].
+        # 2.2 h: the recovery with which Cui et al. (SC 2025, arXiv:2503.11901) size the spares of H100 nodes [S].
         repair_median_s=2.2 * 3_600 * math.exp(-0.5 * LANL_HARDWARE_SIGMA**2),
         repair_spread=LANL_HARDWARE_SIGMA,
         causes=_GPU_CAUSES,
