@@ -1,0 +1,74 @@
+"""Fitted constants of the interference laws, by mode, each with its source; benchmarks/calibration/h200_pairs.py and
+miso_mig.py print the fits that they come from beside what stands here.
+
+They were fitted on one kind per mode, the newest that was measured, and hold for every kind: what differs between kinds
+reaches the laws through the demands, which are shares of the kind's own SMs, bandwidth and watts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goodwatt.power.interference_law import ModeLaw
+from goodwatt.power.interference_scaling import SliceLaw
+
+NEVER_YIELDS_US = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """The law of each mode, as a fit that leaves something out passes them."""
+
+    timeslice: ModeLaw
+    mps: ModeLaw
+    mps_limited: ModeLaw
+    mig: SliceLaw
+
+
+TIMESLICE = ModeLaw(
+    overhead=0.0,
+    slice_loss=0.1974,
+    turn=0.0,
+    long_kernel_us=NEVER_YIELDS_US,
+    overlap=0.0,
+    dram=0.0,
+    switch=0.7083,
+    source="h200_measured/apps_alone_timeslice.json and colocation.json, 29 pairs",
+)
+MPS = ModeLaw(
+    overhead=0.055,
+    slice_loss=0.0,
+    turn=1.292,
+    long_kernel_us=644.9,
+    overlap=0.0434,
+    dram=0.0,
+    switch=0.0,
+    source="h200_measured/apps_mps.json and colocation.json, 29 pairs",
+)
+MPS_LIMITED = ModeLaw(
+    overhead=0.0861,
+    slice_loss=0.0,
+    turn=1.292,
+    long_kernel_us=644.9,
+    overlap=0.0434,
+    dram=1.5394,
+    switch=0.0,
+    source="h200_measured/apps_mps50.json, 21 pairs; turn, long_kernel_us and overlap as for MPS",
+)
+MIG = SliceLaw(sm=1.004, dram=1.885, power=2.476, source="miso_mig_a100, 8 models on 4 slices of an A100")
+
+LAWS = Laws(timeslice=TIMESLICE, mps=MPS, mps_limited=MPS_LIMITED, mig=MIG)
+
+BYTES_PER_LAUNCH = 4200.0
+"""PCIe bytes, both ways, for each kernel launched."""
+COMMAND_TRAFFIC_GBPS = 0.3
+"""Up to here traffic on PCIe is commands; the six applications of h200_measured send 0.03 to 0.19 GB/s."""
+TYPICAL_KERNEL_US = 45.0
+"""Median of h200_measured's six applications, where the length cannot be told."""
+SHORTEST_KERNEL_US, LONGEST_KERNEL_US = 1.0, 2000.0
+"""Bounds of what is read off the traffic: a launch that does nothing, an 8192^3 matmul."""
+TYPICAL_SM = 0.86
+"""Median of the share of SMs in use while on the GPU over h200_measured's six applications."""
+
+PAIR_ERRORS = {"timeslice": 0.072, "mps": 0.065, "mig": 0.092}
+"""By mode: see `sharing.pair_error`; root mean square over all runs that calibration left out (MIG: over models)."""
