@@ -24,10 +24,12 @@ from goodwatt.cluster.network import Network
 from goodwatt.power.network_board import BYTES_PER_GB, Link, node_gbps, pcie_gbps, uplink_gbps
 from goodwatt.power.network_layout import Layout, Machine, RackPart
 
-TREE_EFFICIENCY = 0.92
+TREE_EFFICIENCY = 0.9
 """Bandwidth of a tree relative to a ring. NCCL, src/graph/tuning.cc."""
 TREE_HOP_US = 28.0
-"""Of a tree's hop inside a node, a chunk of 256 kB at a time. NCCL, src/graph/tuning.cc, hwLat of NVLink, Simple."""
+"""Of a tree's hop, a chunk of 256 kB at a time. NCCL, src/graph/tuning.cc, hwLat of NVLink, tree, Simple."""
+TREE_WHOLE_BYTES = 1 << 28
+"""From here a tree is as fast as its efficiency says. NCCL, src/graph/tuning.cc, treeCorrectionFactor of Simple."""
 NVLS_EFFICIENCY = 0.61
 """Buffer per second over the NVLink bandwidth of a direction when the switch adds up: assumed from the 480 GB/s of
 bus bandwidth (274 GB/s of buffer) that NVIDIA reports for eight H100 of 450 GB/s."""
@@ -103,14 +105,23 @@ def _ring(layout: Layout, network: Network, size_bytes: float, load: float, pass
 def _tree(layout: Layout, network: Network, size_bytes: float, load: float) -> float:
     """A double binary tree of machines, a chain in each: the whole buffer goes up and comes down, in few hops.
 
-    NCCL's model (src/graph/tuning.cc): 2 * ((k - 1) * inside + log2(machines) * outside) of latency.
+    Of m machines the m - 1 edges of both trees carry half the buffer each way, so a machine sends 2 (m - 1) / m
+    buffers on average (the two trees even out who has many children). Latency is that of NCCL's model
+    (src/graph/tuning.cc): 2 * ((k - 1) * inside + log2(machines) * outside).
     """
-    gbps = _inside_gbps(layout, network)
-    if layout.num_machines > 1:
-        gbps = min(gbps, ring_network_gbps(layout, network) / load)
+    machines, size_gb = layout.num_machines, size_bytes / BYTES_PER_GB
     chain = max(machine.gpus for machine, _ in layout.machines) - 1
-    hops_us = 2 * (chain * TREE_HOP_US + math.log2(layout.num_machines) * network.latency_us)
-    return (_launch_us(layout) + hops_us) * _US + 2 * size_bytes / BYTES_PER_GB / (TREE_EFFICIENCY * gbps)
+    hops_us = 2 * (chain * TREE_HOP_US + math.log2(machines) * (TREE_HOP_US + network.latency_us))
+    fill_s = 2 * size_gb / _inside_gbps(layout, network) if chain else 0.0
+    if machines > 1:
+        outside_gb = 2 * (machines - 1) / machines * size_gb
+        fill_s = max(fill_s, outside_gb / ring_network_gbps(layout, network) * load)
+    return (_launch_us(layout) + hops_us) * _US + fill_s / (TREE_EFFICIENCY * _tree_fill(size_bytes))
+
+
+def _tree_fill(size_bytes: float) -> float:
+    """How well a buffer fills a tree: NCCL's table, 1 from 256 MB down to 0.5 at 8 MB, a tenth per halving."""
+    return min(1.0, max(0.5, 1.0 + 0.1 * math.log2(size_bytes / TREE_WHOLE_BYTES)))
 
 
 def _nvls(layout: Layout, network: Network, size_bytes: float, load: float) -> float:  # noqa: ARG001 - one shape

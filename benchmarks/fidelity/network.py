@@ -1,0 +1,162 @@
+"""Collectives and the steps of gangs against what others measured, and against our own node of eight H200.
+
+    PYTHONPATH=benchmarks python benchmarks/fidelity/network.py
+
+Predicts the part of the data that `calibration` holds out, with the modules of the package: inside a node with the
+figures that it ships, between nodes and for steps with those of the testbed, fitted again here on the fit's part alone.
+H200 is predicted from the figures of H100; nothing of it was fitted. Prints one table and writes
+benchmarks/results/fidelity_network.json.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from calibration import rubick_scaling, sia_scaling
+from calibration.scaling import BedFit
+from calibration.vidur_collectives import (
+    BANDS,
+    FROM_BYTES,
+    AllReduce,
+    every_count,
+    fit_network,
+    is_fit_size,
+    layouts_for,
+    measurements,
+    times,
+)
+from measured import SHARED, need, report
+
+from goodwatt.cluster.cluster_builder import build_cluster
+from goodwatt.cluster.network import Network
+from goodwatt.power.collectives import all_reduce_s
+from goodwatt.power.gang_step import step_s
+from goodwatt.power.network_layout import best_layout
+from goodwatt.power.workload import Step
+
+VIDUR = "vidur_network (Vidur, MLSys 2024)"
+NODE8 = SHARED / "data" / "h200_measured" / "node8.json"
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    """Every line of the table."""
+    return [*collective_rows(measurements()), *h200_rows(), *sia_rows(sia_scaling.fit_all()), *rubick_rows()]
+
+
+def line(what: str, errors: Sequence[float], bar: str, split: str, source: str) -> Row:
+    sizes = [abs(error) for error in errors]
+    return {
+        "what": what,
+        "n": len(sizes),
+        "median %": 100 * statistics.median(sizes),
+        "mean %": 100 * statistics.fmean(sizes),
+        "bias %": 100 * statistics.fmean(errors),
+        "bar": bar,
+        "split": split,
+        "source": source,
+    }
+
+
+def collective_rows(measured: Sequence[AllReduce]) -> list[Row]:
+    """All-reduces by size, inside nodes and between two of them."""
+    inside = [row for row in measured if row.nodes == 1 and not row.is_fit]
+    split = "sizes, 4 GPUs on NVSwitch"
+    errors = signed(inside, Network())
+    found = [
+        line(f"all-reduce in a node, {name}", own, "", split, VIDUR)
+        for low, high, name in BANDS
+        if (own := [e for row, e in zip(inside, errors, strict=True) if low <= row.size_bytes < high])
+    ]
+    large = [e for row, e in zip(inside, errors, strict=True) if row.size_bytes >= FROM_BYTES]
+    found.append(line("all-reduce in a node, >= 1 MB", large, "median 15", split, VIDUR))
+    return [*found, *between_rows([row for row in measured if row.nodes == 2])]
+
+
+def between_rows(measured: Sequence[AllReduce]) -> list[Row]:
+    """Two nodes: by numbers of GPUs that the fit has not seen, and by sizes with all numbers seen."""
+    network = fit_network([row for row in measured if row.is_fit])
+    fresh = [row for row in measured if not row.is_fit and row.size_bytes >= FROM_BYTES]
+    found = []
+    for per_node in sorted({row.per_node for row in fresh}):
+        own = [row for row in fresh if row.per_node == per_node]
+        split = "sizes" if any(row.is_fit and row.per_node == per_node for row in measured) else "GPUs per node"
+        found.append(
+            line(f"all-reduce over 2 nodes x {per_node}, >= 1 MB", signed(own, network), "median 15", split, VIDUR)
+        )
+    found.append(line("all-reduce over 2 nodes, >= 1 MB", signed(fresh, network), "median 15", "GPUs, sizes", VIDUR))
+    network = fit_network(every_count(measured))
+    fresh = [row for row in measured if not is_fit_size(row.size_bytes) and row.size_bytes >= FROM_BYTES]
+    return [*found, line("the same, all GPU counts fitted", signed(fresh, network), "median 15", "sizes", VIDUR)]
+
+
+def signed(measured: Sequence[AllReduce], network: Network) -> list[float]:
+    """Relative errors of the package's times."""
+    predicted = times(measured, layouts_for(measured), network)
+    return [time / row.time_s - 1 for row, time in zip(measured, predicted, strict=True)]
+
+
+def h200_rows() -> list[Row]:
+    """Bus bandwidth of 1 GiB over 2, 4 and 8 GPUs, and a step of eight GEMMs beside an all-reduce of 256 MiB."""
+    ranks = json.loads(need(NODE8).read_text(encoding="utf-8")).values()
+    node = build_cluster({"nodes": [{"gpu": "H200-SXM", "gpus": 8}]})
+    source, split, found = "h200_measured/node8.json", "none of it fitted (H100)", []
+    for gpus in (2, 4, 8):
+        measured = [rank[f"allreduce{gpus}"]["busbw_GBps"] for rank in ranks if f"allreduce{gpus}" in rank]
+        time_s = all_reduce_s(best_layout(node, gpus), node.network, 2**30)
+        busbw = 2 * (gpus - 1) / gpus * 2**30 / 1e9 / time_s
+        found.append(line(f"H200 x{gpus} bus bandwidth", [busbw / one - 1 for one in measured], "10", split, source))
+    # All ranks wait for the slowest: its rate of GEMMs alone is the computation, the all-reduce runs beside it.
+    gemm_s = 8 / min(rank["gemm"]["rate"] for rank in ranks)
+    step = Step(compute_s=gemm_s, exchange_bytes=2**28, overlap=1.0)
+    total_s = step_s(step, 1.0, best_layout(node, 8), node.network).total_s
+    errors = [total_s * rank["ddp"]["rate"] - 1 for rank in ranks]
+    found.append(line("H200 x8 step with all-reduce", errors, "10", split, source))
+    return found
+
+
+def scaled(fit: BedFit, tested: dict[str, list[float]], what: str, split: str, source: str) -> list[Row]:
+    """A line per workload and one for the testbed."""
+    own = [
+        line(f"{what} {fit.bed.name} {app}", errors, "shown", split, source) for app, errors in tested.items() if errors
+    ]
+    return [*own, line(f"{what} {fit.bed.name}, all", together(tested), "shown", split, source)]
+
+
+def together(tested: dict[str, list[float]]) -> list[float]:
+    return [error for errors in tested.values() for error in errors]
+
+
+def sia_rows(fits: dict[str, BedFit]) -> list[Row]:
+    """Steps of gangs on Sia's testbeds, placements and scalability runs that no fit has seen."""
+    source, found = "sia_pollux_profiles", list[Row]()
+    for fit in fits.values():
+        found += scaled(fit, sia_scaling.held_out(fit), "Sia step", "placements", source)
+        other = together(sia_scaling.held_out_scalability(fit))
+        found.append(line(f"Sia scalability {fit.bed.name}, all", other, "shown", "the file", source))
+    every = [error for fit in fits.values() for error in together(sia_scaling.held_out(fit))]
+    found.append(line("Sia step, all testbeds", every, "shown", "placements", source))
+    return [*found, line("the same, without any network", without_network(fits.values()), "", "placements", source)]
+
+
+def without_network(fits: Iterable[BedFit]) -> list[float]:
+    """What a model that knows the computation alone would err: the value of the network's part."""
+    return [
+        fit.apps[row.app].compute_s[row.variant] / row.step_s - 1
+        for fit in fits
+        for row in fit.bed.rows
+        if row.app in fit.apps and not sia_scaling.is_fit(row) and row.variant in fit.apps[row.app].compute_s
+    ]
+
+
+def rubick_rows() -> list[Row]:
+    """Steps of gangs on A800, over more nodes than were fitted and unevenly divided."""
+    fit = rubick_scaling.fit_bed()
+    return scaled(fit, rubick_scaling.held_out(fit), "Rubick step", "placements", "rubick_a800_llm")
+
+
+if __name__ == "__main__":
+    report("fidelity_network", "Collectives and steps of gangs: errors on held-out measurements", rows())
