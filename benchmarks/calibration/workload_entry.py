@@ -52,8 +52,8 @@ class Entry:
 
 
 OVERLAP = {"vision": 0.15, "language": 0.3, "speech": 0.0, "detection": 0.0, "recommendation": 0.15}
-"""Share of the computation that hides the exchange, as fitted by calibration/sia_scaling.py on A100: imagenet and cifar10,
-bert, deepspeech2, yolov3, ncf."""
+"""Share of the computation that hides the exchange, as fitted by calibration/sia_scaling.py on A100: imagenet and
+cifar10, bert, deepspeech2, yolov3, ncf."""
 
 
 def step(compute_s: float, parameters_m: float, like: str, bytes_each: int = 4) -> dict[str, float]:

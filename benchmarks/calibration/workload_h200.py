@@ -117,7 +117,7 @@ H200_SOURCES = {
     "duty": "h200_measured: share of time with a kernel",
     "counters": "h200_measured: GPU performance monitor, over the share of time with a kernel",
     "memory": "h200_measured",
-    "step": "h200_measured: iterations per second; 2 bytes per parameter where it trains; overlap as sia_scaling fits it",
+    "step": "h200_measured: iterations per second; training: 2 bytes per parameter, overlap of sia_scaling",
     "gpus": "assumed",
     "checkpoint": "weights and two moments of the optimizer in single precision where it trains",
 }

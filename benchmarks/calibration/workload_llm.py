@@ -41,6 +41,8 @@ class Training:
     gpus: tuple[int, int]
     weight: float
     checkpoint_share: float = 0.005
+    shards: int = 1
+    """Over how many GPUs the parameters are cut."""
 
 
 TRAINING = (
@@ -50,9 +52,9 @@ TRAINING = (
     Training("vit_train", "vision transformer training", "vit", "ga", "1", 86, 14_000, (1, 64), 3),
     Training("gpt2_pretrain", "GPT-2 XL pre-training", "gpt2", "zero-dp", "1", 1500, 38_000, (1, 128), 3, 0.01),
     Training("llama7b_train", "Llama of 7B parameters, tensor and pipeline parallel", "llama7", "182", "88", 6700,
-             60_000, (8, 512), 3, 0.015),
+             60_000, (8, 512), 3, 0.015, 16),
     Training("llama30b_train", "Llama of 30B parameters, three kinds of parallelism", "llama30", "344", "888888",
-             32_500, 70_000, (24, 4096), 2, 0.02),
+             32_500, 70_000, (24, 4096), 2, 0.02, 16),
 )  # fmt: skip
 A800 = "A800-SXM4-80GB"
 
@@ -78,7 +80,7 @@ def _training(job: Training, iteration_s: float, demand: Demand) -> Entry:
         gpus=job.gpus,
         weight=job.weight,
         checkpoint_mib=round(job.parameters_m * 12 / 1.048576),
-        step=step(iteration_s, job.parameters_m, "language", bytes_each=2),
+        step=step(iteration_s, job.parameters_m / job.shards, "language", bytes_each=2),
         phases={
             A800: (
                 Phase("training", round(1.0 - job.checkpoint_share, 4), round(iteration_s, 4), _plain(busy)),
@@ -94,7 +96,8 @@ def _training(job: Training, iteration_s: float, demand: Demand) -> Entry:
             "duty": "assumed",
             "counters": "assumed: like bert_train, carried to this kind",
             "memory": "assumed",
-            "step": f"rubick_a800_llm: {job.app}, plan {job.plan} on {job.placement}; 2 bytes per parameter; overlap as bert",
+            "step": f"rubick_a800_llm: {job.app}, plan {job.plan} on {job.placement}; 2 bytes per parameter that a GPU "
+            "holds; overlap as bert",
             "gpus": "assumed; rubick_a800_llm measures up to 64",
             "checkpoint": "weights and two moments in single precision; one each few minutes at 2 GB/s per GPU assumed",
         },

@@ -115,7 +115,7 @@ def _entry(job: Job, sweeps: dict[str, list[CapRow]]) -> Entry:
             "duty": "assumed",
             "counters": "assumed: nobody read them on these kinds",
             "memory": "assumed; fits the 16 GB of the P100, where it was measured",
-            "step": "time of a step from the epoch and the size of the data set; 4 bytes per parameter; overlap as sia_scaling fits it",
+            "step": "the epoch over its steps; 4 bytes per parameter; overlap as sia_scaling fits it",
             "gpus": "assumed",
             "checkpoint": "weights and two moments of the optimizer in single precision",
         },

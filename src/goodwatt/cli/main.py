@@ -8,7 +8,7 @@ import sys
 import typer
 
 from goodwatt import __version__
-from goodwatt.cli import clusters, compare, gpus, policies, replay, traces
+from goodwatt.cli import clusters, compare, gpus, policies, replay, traces, workloads
 from goodwatt.errors import GoodwattError, InputError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(traces.app, name="traces")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(gpus.app, name="gpus")
 app.add_typer(policies.app, name="policies")
+app.add_typer(workloads.app, name="workloads")
 
 
 def _print_version(wanted: bool) -> None:
