@@ -4,6 +4,7 @@
     V(f) = 1 + (r - 1) max(0, (f - f_k) / (f_max - f_k))
     t(f) = (1 - kappa) + kappa / x
     P(f) = P_act + u A x V(f)^2 + m P_mem / t(f)
+    cap: the greatest supported clock with P(f) <= 0.985 cap
 
 f: SM clock; V: voltage relative to its floor, which holds up to the knee f_k; t: time on the GPU relative to the
 greatest clock; A, P_act, P_mem, r, f_k: the kind's `PowerModel`; u, m, kappa: the workload's `Demand`. DRAM is read
@@ -27,6 +28,12 @@ from goodwatt.power.demand import Demand
 
 _CLOCK_SLACK_MHZ = 1.0
 """A clock written as a whole number means the supported one beside it: 1087 for 1087.5."""
+
+
+CAP_KEPT = 0.985
+"""Boards regulate a little below their cap. Mean draw of jobs that hold it, over the cap: 0.985 on A100-PCIE
+(a100_rtxpro6000_clock_x_cap), 0.98 on H200 (h200_measured), 0.98 to 0.99 on V100 (zeus_power), 0.99 on B300
+(b300_power), 1.00 on RTX PRO 6000."""
 
 
 class GpuModel:
@@ -74,20 +81,22 @@ class GpuModel:
         return max(0, bisect_right(self.clocks_mhz, clock_mhz + _CLOCK_SLACK_MHZ) - 1)
 
     def highest_within(self, watts_at: Callable[[int], float], cap_w: float, top: int) -> int:
-        """Position of the greatest clock up to `top` whose watts keep within the cap; -1 if none does.
+        """Position of the greatest clock up to `top` at which the board holds the cap; -1 if none does.
 
-        `watts_at` takes positions in `clocks_mhz` and must not fall as they rise.
+        `watts_at` takes positions in `clocks_mhz` and must not fall as they rise. What keeps within `CAP_KEPT` of the
+        cap holds it; the lowest clock holds it up to the whole cap.
         """
-        if watts_at(top) <= cap_w:
+        kept_w = cap_w * CAP_KEPT
+        if watts_at(top) <= kept_w:
             return top
         low, high = -1, top  # low fits, high does not
         while high - low > 1:
             middle = (low + high) // 2
-            if watts_at(middle) <= cap_w:
+            if watts_at(middle) <= kept_w:
                 low = middle
             else:
                 high = middle
-        return low
+        return 0 if low < 0 and watts_at(0) <= cap_w else low
 
     def _core_at(self, clock_mhz: float) -> float:
         return self.power.core_w * clock_mhz / self.top_mhz * self.voltage(clock_mhz) ** 2

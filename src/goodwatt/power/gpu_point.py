@@ -116,15 +116,14 @@ def load_of(model: GpuModel, phases: Iterable[Phase]) -> Load:
 
 def highest_clock(model: GpuModel, load: Load, top: int, cap_w: float, chip: float = 1.0) -> int:
     """Position of the greatest clock up to `top` at which the load keeps within the cap; -1 if none."""
-    room_w = cap_w - model.context_w
-    stretches, core_w = model.stretch, model.core_w
+    stretches, core_w, context_w = model.stretch, model.core_w, model.context_w
 
     def watts_at(index: int) -> float:
         stretch = stretches[index]
         sm_j = chip * core_w[index] * (load.sm_fixed + load.sm_scaled * stretch)
-        return (sm_j + load.dram_j) / (load.fixed_s + load.scaled_s * stretch)
+        return context_w + (sm_j + load.dram_j) / (load.fixed_s + load.scaled_s * stretch)
 
-    return model.highest_within(watts_at, room_w, top)
+    return model.highest_within(watts_at, cap_w, top)
 
 
 def _worse(bound: Bound, index: int, top: int) -> Bound:
@@ -136,8 +135,9 @@ def _worse(bound: Bound, index: int, top: int) -> Bound:
 @lru_cache(maxsize=4096)
 def _loads(model: GpuModel, phases: tuple[Phase, ...]) -> tuple[tuple[Load, ...], float]:
     """(what each cap bounds for itself, wall time of it all at the default setting on a nominal chip)."""
-    short = [phase for phase in phases if phase.length_s < REGULATION_S]
-    groups = [short] * bool(short) + [[phase] for phase in phases if phase.length_s >= REGULATION_S]
+    present = [phase for phase in phases if phase.share > 0.0]
+    short = [phase for phase in present if phase.length_s < REGULATION_S]
+    groups = [short] * bool(short) + [[phase] for phase in present if phase.length_s >= REGULATION_S]
     loads = tuple(load_of(model, group) for group in groups)
     top = len(model.clocks_mhz) - 1
     indices = (max(0, highest_clock(model, load, top, model.default_cap_w)) for load in loads)
