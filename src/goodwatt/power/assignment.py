@@ -9,12 +9,14 @@ column, and that before the draw.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import accumulate
+from struct import Struct
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.catalogue import canonical_name
@@ -28,9 +30,9 @@ from goodwatt.power.workload_catalogue import all_classes, workload_class
 Override = Callable[[JobRequest], str | None]
 """The class that somebody wants for a job, None for no wish."""
 
-_DRAW_BYTES = 4
-_DRAWS = 15
-"""Numbers of four bytes in one digest of 64, less one for those whom none of the first fifteen suits."""
+_DIGEST_BYTES = 64
+_numbers = Struct(">16I").unpack
+"""The draws in a digest; the last is for those whom none of the others suits."""
 
 
 def assign(jobs: Iterable[Job], seed: int, cluster: Cluster, override: Override | None = None) -> list[Job]:
@@ -92,14 +94,14 @@ class Lottery:
         suits = self._suiting.get((gpus, room_mib))
         if suits is None:
             suits = self._suiting[gpus, room_mib] = self._suit(gpus, room_mib)
-        digest = blake2b(key.encode(errors="surrogatepass"), key=self._seed, digest_size=(_DRAWS + 1) * _DRAW_BYTES)
-        numbers = digest.digest()
-        for at in range(0, _DRAWS * _DRAW_BYTES, _DRAW_BYTES):
-            index = _pick(self._bounds, numbers[at : at + _DRAW_BYTES])
+        digest = blake2b(key.encode(errors="surrogatepass"), key=self._seed, digest_size=_DIGEST_BYTES)
+        *draws, last = _numbers(digest.digest())
+        for number in draws:
+            index = bisect_right(self._bounds, number)
             if suits[index]:
                 return index
         fitting = [i for i, suit in enumerate(suits) if suit]
-        return fitting[_pick(_cumulative([self._classes[i].weight for i in fitting]), numbers[-_DRAW_BYTES:])]
+        return fitting[bisect_right(_cumulative([self._classes[i].weight for i in fitting]), last)]
 
     def _suit(self, gpus: int, room_mib: float) -> list[bool]:
         """Which classes suit; where none does, the size counts for more than the memory, and the nearest is taken."""
@@ -168,9 +170,5 @@ def _fits(entry: WorkloadClass, room_mib: float) -> bool:
 
 def _cumulative(weights: Sequence[float]) -> list[float]:
     """Upper bounds of the classes on the scale of the numbers drawn."""
-    scale = (1 << (8 * _DRAW_BYTES)) / sum(weights)
-    return [scale * bound for bound in accumulate(weights)]
-
-
-def _pick(bounds: Sequence[float], number: bytes) -> int:
-    return min(bisect_right(bounds, int.from_bytes(number, "big")), len(bounds) - 1)
+    scale = 2**32 / sum(weights)
+    return [*(scale * bound for bound in accumulate(weights[:-1])), math.inf]

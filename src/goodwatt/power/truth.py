@@ -43,8 +43,7 @@ class Truth:
 
     def job_residual(self, job_id: str) -> Residual:
         """What is drawn for a job, once and for every kind it runs on."""
-        one, two = self._normals(f"job\x1f{job_id}")
-        return one, two, self._normals(f"dram\x1f{job_id}")[0]
+        return *self._normals(f"job\x1f{job_id}"), self._normals(f"dram\x1f{job_id}")[0]
 
     def phases(self, phases: tuple[Phase, ...], residual: Residual, model: GpuModel) -> tuple[Phase, ...]:
         """The true phases of a job on a kind: kappa, u and m off by as much as the kind's model errs."""
