@@ -50,7 +50,7 @@ NODE_TYPES: Mapping[str, NodePower] = {
         host_idle_w=650, host_max_w=1150, fan_idle_w=150, fan_max_w=700, fan_full_w=7000, psu_rated_w=19800
     ),
     "dgx-a100": NodePower(
-        host_idle_w=675, host_max_w=1250, fan_idle_w=100, fan_max_w=450, fan_full_w=5000, psu_rated_w=18000
+        host_idle_w=715, host_max_w=1395, fan_idle_w=100, fan_max_w=450, fan_full_w=5000, psu_rated_w=18000
     ),
     "gb200-tray": NodePower(
         host_idle_w=450, host_max_w=1350, fan_idle_w=15, fan_max_w=100, fan_full_w=6000, psu_rated_w=14700
