@@ -194,13 +194,13 @@ def _text(content: Mapping[str, Any]) -> str:
     about = (
         "# How GPUs of an architecture reach each other, and the network cards of a usual node; see network_board.py.\n"
         "# efficiency: of the NVLink bandwidth of a direction; gbps: GB/s per direction; gpus: that share one card,\n"
-        "# 0: a single card for the node.\n"
+        "# 0: a single card for the node; twins: GB/s per direction from a GPU to its twin in the other domain.\n"
     )
     lines = [about + "architectures:"]
     for age, own in content["architectures"].items():
         lines += [f"  {age}:", *(f"    {link}: {_flow(figures)}" for link, figures in own.items())]
     lines += ["network_cards:", *(f"  {kind}: {_flow(card)}" for kind, card in content["network_cards"].items())]
-    lines.append("sources:")
+    lines += ["twins:", *(f"  {kind}: {gbps}" for kind, gbps in content["twins"].items()), "sources:"]
     for section, own in content["sources"].items():
         lines += [f"  {section}:", *(f'    {name}: "{text}"' for name, text in own.items())]
     return "\n".join(lines) + "\n"

@@ -201,8 +201,18 @@ def _machine_inside_gbps(layout: Layout, network: Network, machine: Machine, alo
     # A ring that stays inside returns to where it began: one crossing more than a path through.
     crossings = len(machine.islands) - (0 if alone else 1)
     if len(machine.islands) > 1:
-        gbps = min(gbps, pcie_gbps(layout.board, network, crossings))
+        gbps = min(gbps, _crossing_gbps(layout, network, machine, crossings))
     return gbps
+
+
+def _crossing_gbps(layout: Layout, network: Network, machine: Machine, crossings: int) -> float:
+    """Between two NVLink domains of a node: PCIe, or the links of twins where both domains have them."""
+    pcie = pcie_gbps(layout.board, network, crossings)
+    nvlink = layout.board.nvlink
+    if len(machine.islands) != 2 or nvlink is None:
+        return pcie
+    twins = machine.islands[1] * layout.board.twin_gbps * nvlink.gbps / layout.board.nvlink_raw_gbps
+    return max(pcie, twins)
 
 
 def _island_gbps(layout: Layout, link: Link, gpus: int) -> float:
@@ -237,7 +247,7 @@ def _all_to_all_inside_s(layout: Layout, network: Network, machine: Machine, par
         slowest_s = (islands[0] - 1) * part_gb / _island_gbps(layout, link, islands[0])
     if len(islands) > 1:
         crossing_gb = max(gpus * (machine.gpus - gpus) for gpus in islands) * part_gb
-        slowest_s = max(slowest_s, crossing_gb / pcie_gbps(layout.board, network, len(islands)))
+        slowest_s = max(slowest_s, crossing_gb / _crossing_gbps(layout, network, machine, len(islands)))
     return slowest_s
 
 

@@ -40,7 +40,8 @@ class Board:
 
     `nvlink` is None where there is none; `domain` is how many GPUs it joins, `switched` whether by NVSwitch, so that
     every subset has the full bandwidth. `nvlink_raw_gbps`: of the data sheet, per direction. `nic_gbps`: label of
-    one network card, `gpus_per_nic`: GPUs that share one, 0 if the node has a single one.
+    one network card, `gpus_per_nic`: GPUs that share one, 0 if the node has a single one. `twin_gbps`: of the NVLink
+    from each GPU to its twin in the other domain of the node, 0 if there is none.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Board:
     pcie: Link
     nic_gbps: float
     gpus_per_nic: int
+    twin_gbps: float = 0.0
 
 
 @cache
@@ -88,6 +90,7 @@ def board_from(kind: GpuKind, figures: Mapping[str, Any]) -> Board:
         pcie=Link(own["pcie"]["gbps"], own["pcie"]["launch_us"]),
         nic_gbps=nic["gbps"],
         gpus_per_nic=nic["gpus"],
+        twin_gbps=figures["twins"].get(kind.name, 0.0),
     )
 
 
@@ -96,10 +99,10 @@ def _nvlink(figures: Mapping[str, float], one_way_gbps: float) -> Link:
 
 
 def node_gbps(board: Board, network: Network, node_gpus: int, used: int) -> float:
-    """GB/s per direction between the network and `used` of a node's `node_gpus` GPUs, each by a card of its own."""
+    """GB/s per direction between the network and `used` of a node's `node_gpus` GPUs, by the cards next to them."""
     nics = network.nics or (1 if board.gpus_per_nic == 0 else max(1, node_gpus // board.gpus_per_nic))
     labelled = board.nic_gbps * nics if network.node_gbps is None else network.node_gbps
-    return NETWORK_EFFICIENCY * labelled * min(used, nics) / nics
+    return NETWORK_EFFICIENCY * labelled * min(nics, -(-used * nics // node_gpus)) / nics
 
 
 def uplink_gbps(board: Board, network: Network, rack_nodes: int, node_gpus: int) -> float:
