@@ -38,7 +38,7 @@ class ClusterState:
     """Free and used GPUs, CPU and memory of every node.
 
     Read these, never write them: `free_mask[node]` wholly free GPUs, `shares[node]` GPUs in use by shares,
-    `packed[node]` GPUs that several jobs hold whole at once (they count as used once, until the last has left),
+    `lost_mask[node]` GPUs that nobody can use, `packed[node]` GPUs that several jobs hold whole at once (they count as used once, until the last has left),
     `free_cpu_milli[node]`, `free_memory_mib[node]`, `by_free[k]` the set of nodes with k free GPUs,
     `full_of[k]` the set of nodes that have k GPUs in all, `shapes` the distinct (GPU kind, GPUs) of nodes,
     `up_nodes[shape]` how many nodes of it are up and `used_milli[shape]` how many GPU thousandths they have in use,
@@ -61,6 +61,7 @@ class ClusterState:
         self.free_mask = list(self._full_mask)
         self.shares: list[Shares] = [()] * len(nodes)
         self.packed: list[Packed] = [()] * len(nodes)
+        self.lost_mask = [0] * len(nodes)
         self.free_cpu_milli = [UNLIMITED if n.cpu_milli is None else n.cpu_milli for n in nodes]
         self.free_memory_mib = [UNLIMITED if n.memory_mib is None else n.memory_mib for n in nodes]
         self.by_free = list(self.full_of)
@@ -194,21 +195,30 @@ class ClusterState:
     def in_use(self, node: int) -> bool:
         """Whether a job holds anything of the node."""
         cpu = self.cluster.nodes[node].cpu_milli
-        return self.free_mask[node] != self._full_mask[node] or (cpu is not None and self.free_cpu_milli[node] != cpu)
+        unused = self.free_mask[node] | self.lost_mask[node]
+        return unused != self._full_mask[node] or (cpu is not None and self.free_cpu_milli[node] != cpu)
+
+    def set_lost(self, node: int, mask: int, lost: bool) -> None:
+        """Take unused GPUs of a node away, or give them back; a node whose GPUs are lost may be up or not."""
+        before = self.free_mask[node]
+        self.lost_mask[node] ^= mask
+        self.free_mask[node] = after = before & ~mask if lost else before | mask
+        if self.up >> node & 1:
+            self._count(node, before.bit_count(), after.bit_count())
 
     def set_up(self, node: int, up: bool) -> None:
         """Take an empty node out of the cluster or bring it back."""
-        bit, gpus = 1 << node, self.capacity[node]
+        bit, gpus = 1 << node, self.free_mask[node].bit_count()
         if bool(self.up & bit) == up:
             return
-        if self.free_mask[node] != self._full_mask[node] or self._log is not None:
+        if self.free_mask[node] | self.lost_mask[node] != self._full_mask[node] or self._log is not None:
             raise RunError(f"node {node} is in use or a checkpoint is open: it cannot change now")
         sign = 1 if up else -1
         self.up ^= bit
         self.by_free[gpus] ^= bit
         self.up_nodes[self._shape_of[node]] += sign
         self.free_gpus += sign * gpus
-        self.whole_node_gpus += sign * gpus
+        self.whole_node_gpus += sign * gpus * (gpus == self.capacity[node])
         self.cliques.move(node, 0 if up else gpus, gpus if up else 0)
 
     def what_if(self) -> WhatIf:
@@ -241,6 +251,7 @@ class ClusterState:
             "free_mask",
             "shares",
             "packed",
+            "lost_mask",
             "free_cpu_milli",
             "free_memory_mib",
             "by_free",
@@ -344,6 +355,10 @@ class ClusterState:
         if old == new:
             return
         self.used_milli[self._shape_of[node]] += (old - new) * WHOLE_GPU_MILLI
+        self._count(node, old, new)
+
+    def _count(self, node: int, old: int, new: int) -> None:
+        """The node has another number of wholly free GPUs."""
         bit, gpus, by_free = 1 << node, self.capacity[node], self.by_free
         by_free[old] ^= bit
         by_free[new] ^= bit

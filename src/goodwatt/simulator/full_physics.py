@@ -84,6 +84,10 @@ class FullPhysics:
             self._mode[node] = mode
         self._dirty_gpus.setdefault(node, 0)
 
+    def checkpoint_mib(self, run: JobRun) -> float:
+        """As its class has it."""
+        return self.facts_of(run).workload.checkpoint_mib if run.spec.num_gpus else 0.0
+
     def changes(self) -> Sequence[Change]:
         """Settle every GPU that something happened to, then the jobs on them, then the nodes' watts."""
         jobs, self._dirty_jobs = self._dirty_jobs, {}

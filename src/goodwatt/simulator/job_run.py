@@ -6,15 +6,14 @@ Overhead (restarting after a preemption) is paid first, at rate 1, and is no wor
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
+from goodwatt.simulator.checkpointing import lost_work_s
+from goodwatt.simulator.lost_time import NONE, LostTime, Slowdowns
 
 EXCLUSIVE = "exclusive"
-ROUNDING = 1e-9
-"""A job that is short of a checkpoint by so small a part of the interval has reached it."""
 
 
 class JobRun:
@@ -26,6 +25,9 @@ class JobRun:
     `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
     (exclusive, timeslice, mps), `thread_percent` of the SMs at most under mps. `command`: the timer of a setting
     that has been asked for and has not settled yet, 0 if there is none.
+    `rate` is `pace`, what the physics says, less the checkpoints (one of `write_s` after every `interval_s` of work)
+    and its stragglers, which make it `straggle` times slower. `slow` says what makes it slow, `lost` where its time
+    went, `lost_j` the energy of work that was lost. `failures`: how often one stopped it.
     """
 
     __slots__ = (
@@ -34,15 +36,21 @@ class JobRun:
         "_lag_s",
         "_overhead_s",
         "_remaining_s",
+        "_saved_s",
         "attained_gpu_s",
         "cap_w",
         "clock_mhz",
         "command",
         "energy_j",
+        "failures",
         "gpus",
         "index",
+        "interval_s",
         "key",
+        "lost",
         "lost_gpu_s",
+        "lost_j",
+        "pace",
         "placement",
         "power_w",
         "preemptions",
@@ -51,13 +59,16 @@ class JobRun:
         "serving",
         "sharing",
         "since_s",
+        "slow",
         "spec",
         "start_s",
         "started_s",
+        "straggle",
         "submit_s",
         "thread_percent",
         "version",
         "work_gpu_s",
+        "write_s",
     )
 
     def __init__(self, job: Job, index: int) -> None:
@@ -68,8 +79,11 @@ class JobRun:
         self.serving = 0.0
         self._job = job
         self._remaining_s = job.duration_s
-        self._overhead_s = self._lag_s = 0.0
-        self.rate = 1.0
+        self._overhead_s = self._lag_s = self._saved_s = 0.0
+        self.rate = self.pace = self.straggle = 1.0
+        self.interval_s = self.write_s = 0.0
+        self.slow = NONE
+        self.lost = LostTime()
         self.version = 0
         self.sequence = 0
         self.key: Any = None
@@ -81,10 +95,12 @@ class JobRun:
         self.sharing = EXCLUSIVE
         self.thread_percent = 100.0
         self.start_s: float | None = None
-        self.started_s = self.since_s = self._end_s = 0.0
+        self.started_s = self._end_s = 0.0
+        self.since_s = job.submit_s
         self.attained_gpu_s = self.work_gpu_s = self.lost_gpu_s = 0.0
         self.energy_j: float | None = 0.0
-        self.preemptions = 0
+        self.lost_j = 0.0
+        self.preemptions = self.failures = 0
 
     @property
     def running(self) -> bool:
@@ -100,7 +116,14 @@ class JobRun:
         elapsed = now_s - self.since_s
         if elapsed <= 0.0:
             return
+        if not self.placement:
+            self.lost.queued(elapsed)
+            self.since_s = now_s
+            return
         overhead = min(elapsed, self._overhead_s)
+        if overhead:
+            self.lost.restarted(overhead)
+        self.lost.ran(elapsed - overhead, self.slow)
         progress = min((elapsed - overhead) * self.rate, self._remaining_s)
         if progress == self._remaining_s:
             self._lag_s = max(self._lag_s - (elapsed - overhead - progress / self.rate), 0.0)
@@ -118,6 +141,7 @@ class JobRun:
         Its rate is 0 until the physics says at which it goes.
         """
         self.rate = 0.0
+        self.lost.queued(now_s - self.since_s)
         self.started_s = self.since_s = now_s
         self._lag_s = lag_s
         self.serving = self.gpus
@@ -128,14 +152,38 @@ class JobRun:
         """When it ends at the present rate, if settled at `now_s`."""
         return now_s + self._overhead_s + self._remaining_s / self.rate + self._lag_s
 
-    def lose(self, interval_s: float, overhead_s: float) -> None:
-        """Stop: work since the last checkpoint (every `interval_s` of it; 0: none is lost) has to be done again."""
+    def go(self, pace: float, slow: tuple[float, ...]) -> bool:
+        """It goes on at what the physics says, settled before; whether its rate is another now.
+
+        `slow`: how many times longer clocks, neighbours and the network make it take.
+        """
+        self.pace = pace
+        saving = 1.0 + self.write_s / self.interval_s if self.interval_s > 0.0 else 1.0
+        rate = pace / (saving * self.straggle)
+        clock, neighbours, network = slow or (1.0, 1.0, 1.0)
+        slower = Slowdowns(saving, clock, neighbours, network, self.straggle)
+        self.slow = NONE if slower == NONE else slower
+        changed, self.rate = rate != self.rate, rate
+        return changed
+
+    def lose(self, overhead_s: float, failed: bool = False) -> None:
+        """Stop: work since the last checkpoint has to be done again, and starting again takes `overhead_s`.
+
+        Without checkpoints a stop in an orderly way saves everything, and a failure loses all since the last one.
+        """
         done = self._job.duration_s - self._remaining_s
-        kept = math.floor(done / interval_s + ROUNDING) * interval_s if interval_s > 0 else done
-        lost = max(done - kept, 0.0)
+        lost = 0.0
+        if failed or self.interval_s > 0.0:
+            lost = lost_work_s(done, self.interval_s, self._saved_s)
+        if lost > 0.0:
+            share = lost / done
+            if self.energy_j is not None:
+                self.lost_j += (self.energy_j - self.lost_j) * share
+            self.lost.redo(self.lost.productive_s * share)
         self._remaining_s += lost
         self.work_gpu_s -= lost * self.gpus
         self.lost_gpu_s += lost * self.gpus
+        self._saved_s = done - lost
         self._overhead_s += overhead_s
 
     def finish(self) -> None:
@@ -153,4 +201,5 @@ class JobRun:
         twin = object.__new__(JobRun)
         for name in JobRun.__slots__:
             setattr(twin, name, getattr(self, name))
+        twin.lost = self.lost.copy()
         return twin

@@ -89,6 +89,11 @@ class LostTime:
         """Seconds by part, in the order of PARTS; they sum to `wall_s`."""
         return {**dict(zip(LOST, self._lost_s, strict=True)), "productive": self.productive_s}
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LostTime) and self.to_plain() == other.to_plain()
+
+    __hash__ = None  # type: ignore[assignment]
+
     def copy(self) -> LostTime:
         """An independent copy."""
         return LostTime(self.wall_s, self._lost_s)

@@ -45,6 +45,20 @@ def set_up(sim: Simulation, node: int, up: bool) -> None:
             sim.pools[partition].gpus += facts.gpus if up else -facts.gpus
 
 
+def lose(sim: Simulation, node: int, mask: int) -> int:
+    """Unused GPUs of a node can no longer be used; those of `mask` that were not lost already."""
+    mask &= ~sim.state.lost_mask[node]
+    sim.state.set_lost(node, mask, True)
+    sim.change_all()
+    return mask
+
+
+def regain(sim: Simulation, node: int, mask: int) -> None:
+    """GPUs of a node can be used again."""
+    sim.state.set_lost(node, mask, False)
+    sim.change_all()
+
+
 def show(sim: Simulation, node: int) -> None:
     """Tell the physics whether a node is on, off or asleep."""
     sim.physics.set_node(node, mode(sim, node))

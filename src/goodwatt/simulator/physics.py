@@ -40,7 +40,8 @@ class ClusterPower(NamedTuple):
 class JobPoint(NamedTuple):
     """How a running job goes on: work per second on each GPU, and the watts of its GPUs (None: unknown).
 
-    `slow`: parts of the rate that are missing, see `lost_time`; empty if the physics knows none.
+    `slow`: how many times longer it takes because of clocks and caps, of neighbours, and of communication over more
+    than the best wires; empty if the physics knows of nothing of the kind.
     """
 
     rate: float
@@ -70,6 +71,9 @@ class Physics(Protocol):
 
     def set_node(self, node: int, mode: str) -> None:
         """A node is "on", "off" or "asleep" from now on; no job runs on one that is not on."""
+
+    def checkpoint_mib(self, run: JobRun) -> float:
+        """Size of a checkpoint of the whole job; 0 if it costs nothing."""
 
     def changes(self) -> Sequence[Change]:
         """Jobs that go on differently from now on."""
@@ -102,6 +106,10 @@ class IdealPhysics:
 
     def set_node(self, node: int, mode: str) -> None:
         """A node that takes no jobs draws nothing; the state counts it."""
+
+    def checkpoint_mib(self, run: JobRun) -> float:  # noqa: ARG002 - the contract
+        """Writing costs nothing here."""
+        return 0.0
 
     def changes(self) -> Sequence[Change]:
         """The jobs just placed."""

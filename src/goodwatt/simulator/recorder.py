@@ -65,6 +65,7 @@ class Recorder:
         self.lost_gpu_s = array("d", [0.0]) * jobs
         self.energy_j = array("d", [0.0]) * jobs
         self.preemptions = array("l", [0]) * jobs
+        self.failures = 0
         self.nodes: list[Placement] = [()] * jobs
         self.times = array("d")
         self.queued = array("l")

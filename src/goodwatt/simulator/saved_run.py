@@ -36,6 +36,7 @@ from goodwatt.simulator.decisions import (
 )
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.lost_time import LostTime, Slowdowns
 from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.recorder import Recorder, Totals
@@ -49,7 +50,7 @@ _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
     "last_round_s", "rounds_now",
 )  # fmt: skip
-_OWN = {"spec", "_job", "index", "placement", "key"}
+_OWN = {"spec", "_job", "index", "placement", "key", "lost", "slow"}
 _DECISIONS = {
     kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
 }
@@ -127,6 +128,8 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "asleep": list(sim.asleep.items()),
         "away": list(sim.away.items()),
         "timers": sim.timers.to_plain(),
+        "failures": sim.failures and sim.failures.to_plain(),
+        "lost": [list(lost) for lost in enumerate(sim.state.lost_mask) if lost[1]],
         "refused": list(sim.refused.items()),
         "refusals": [[r.time_s, _decision_to_plain(r.decision), r.reason] for r in sim.executor.refusals],
         "random": sim.view.random.getstate(),
@@ -140,32 +143,17 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         setattr(sim, name, state[name])
     runs = [_run_from_plain(plain, sim.jobs) for plain in state["runs"]]
     sim.live = {run.spec.job_id: run for run in runs}
-    up = int(state["up"], 16)
-    for node in range(len(sim.cluster.nodes)):
-        nodes.set_up(sim, node, bool(up >> node & 1))
+    _restore_nodes(sim, state)
     for job_id in state["placed"]:
-        run = sim.live[job_id]
-        if run.sharing == EXCLUSIVE:
-            counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
-            sim.state.allocate(run.spec, counts, tuple(mask for _, mask in run.placement))
-        else:
-            sim.state.take_back(run.spec, run.placement)
-        sim.physics.placed(run)
-        if sim.quotas is not None:
-            sim.quotas.add(run.spec, 1)
+        _restore_placement(sim, sim.live[job_id])
     for pool, running, changed in zip(sim.view.pools, state["running"], state["changed"], strict=True):
         pool.running = {job_id: sim.live[job_id] for job_id in running}
         pool.changed = changed
     for run in runs:
         if not run.placement:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
-    sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
-    sim.asleep = {int(node): how for node, how in state["asleep"]}
-    for node in sim.away:
-        sim.physics.set_node(node, nodes.mode(sim, node))
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
-    sim._show()
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]
@@ -173,12 +161,46 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.view.memory.load_plain(state["memory"])
     sim.view.now_s = state["view_now_s"]
     _restore_recorder(sim.recorder, state["recorder"])
+    sim.show()
     sim.set_going(state["now_s"])
+
+
+def _restore_nodes(sim: Simulation, state: dict[str, Any]) -> None:
+    """Which nodes and GPUs are away and why, and what will fail next."""
+    for node, mask in state["lost"]:
+        sim.state.set_lost(node, mask, True)
+    up = int(state["up"], 16)
+    for node in range(len(sim.cluster.nodes)):
+        nodes.set_up(sim, node, bool(up >> node & 1))
+    sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
+    sim.asleep = {int(node): how for node, how in state["asleep"]}
+    for node in sim.away:
+        sim.physics.set_node(node, nodes.mode(sim, node))
+    if sim.failures is not None:
+        sim.failures.load_plain(state["failures"])
+
+
+def _restore_placement(sim: Simulation, run: JobRun) -> None:
+    if run.sharing == EXCLUSIVE:
+        counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
+        sim.state.allocate(run.spec, counts, tuple(mask for _, mask in run.placement))
+    else:
+        sim.state.take_back(run.spec, run.placement)
+    sim.physics.placed(run)
+    if sim.quotas is not None:
+        sim.quotas.add(run.spec, 1)
 
 
 def _run_to_plain(run: JobRun) -> dict[str, Any]:
     plain = {name: getattr(run, name) for name in JobRun.__slots__ if name not in _OWN}
-    return {**plain, "index": run.index, "placement": run.placement, "key": run.key}
+    return {
+        **plain,
+        "index": run.index,
+        "placement": run.placement,
+        "key": run.key,
+        "lost": run.lost.to_plain(),
+        "slow": run.slow,
+    }
 
 
 def _run_from_plain(plain: dict[str, Any], jobs: Sequence[Job]) -> JobRun:
@@ -186,6 +208,7 @@ def _run_from_plain(plain: dict[str, Any], jobs: Sequence[Job]) -> JobRun:
     for name, value in plain.items():
         setattr(run, name, value)
     run.placement = _placement(plain["placement"])
+    run.lost, run.slow = LostTime.from_plain(plain["lost"]), Slowdowns(*plain["slow"])
     run.key = tuple(plain["key"]) if isinstance(plain["key"], list) else plain["key"]
     return run
 

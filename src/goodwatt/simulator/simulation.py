@@ -25,7 +25,8 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import nodes, processes
+from goodwatt.simulator import breakdowns, nodes, processes
+from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
@@ -39,7 +40,7 @@ from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import jobs_of, make_physics
+from goodwatt.simulator.world import failures_of, jobs_of, make_physics
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -96,10 +97,12 @@ class Simulation:
         )
         self.executor = Executor(self)
         self.timers = Timers(self)
+        self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
         self.asleep: dict[int, str] = {}
         self.away: dict[int, int] = {}
-        self._show()
+        self.show()
         self.set_going(self.start_s)
+        breakdowns.begin(self)
 
     # the verbs ---------------------------------------------------------------------------------------------------
 
@@ -165,7 +168,8 @@ class Simulation:
         twin.physics = self.physics.copy(twin.state, twin.live)
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
         twin.away = dict(self.away)
-        twin._show()
+        twin.failures = self.failures and self.failures.copy()
+        twin.show()
         twin.executor = Executor(twin)
         twin.executor.refusals = self.executor.refusals[:]
         twin.set_going(self.now_s)
@@ -233,22 +237,21 @@ class Simulation:
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         pool.running[run.spec.job_id] = run
+        self._plan_checkpoints(run)
         run.begin(now, self.engine.completion_lag_s)
         self.physics.placed(run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
         self.follow()
+        breakdowns.watch(self, run)
 
-    def stop(self, run: JobRun) -> None:
-        """A running job gives its GPUs back and waits again."""
+    def stop(self, run: JobRun, failed: bool = False) -> None:
+        """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
         now = self.clock.now
         run.settle(now)
-        interval = run.spec.checkpoint_interval_s
-        run.lose(
-            self.engine.checkpoint_interval_s if interval is None else interval,
-            self.engine.restart_s(run.spec.num_gpus),
-        )
-        run.preemptions += 1
+        run.lose(self.engine.restart_s(run.spec.num_gpus), failed)
+        run.failures += failed
+        run.preemptions += not failed
         run.version += 1
         self._leave(run, now)
         self._enqueue(run)
@@ -287,7 +290,7 @@ class Simulation:
         if self.round_s < math.inf:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
 
-    def _show(self) -> None:
+    def show(self) -> None:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
 
@@ -312,8 +315,7 @@ class Simulation:
 
     def _settle(self) -> None:
         for run in self.live.values():
-            if run.placement:
-                run.settle(self.clock.now)
+            run.settle(self.clock.now)
 
     def follow(self) -> None:
         """Jobs whose point has changed go on at it."""
@@ -322,9 +324,20 @@ class Simulation:
         for run, point in self.physics.changes():
             run.settle(now)
             run.power_w = point.power_w
-            if run.rate != point.rate:
-                run.rate = point.rate
+            if run.go(point.rate, point.slow):
                 self._schedule_end(run)
+
+    def straggle(self, run: JobRun, slowdown: float) -> None:
+        """The slowest GPU of a running job slows it down by this factor from now on."""
+        run.settle(self.clock.now)
+        run.straggle = slowdown
+        if run.go(run.pace, run.slow[1:4]):
+            self._schedule_end(run)
+
+    def _plan_checkpoints(self, run: JobRun) -> None:
+        size_mib = self.physics.checkpoint_mib(run)
+        plan = plan_of(run.spec, run.placement, size_mib, self.cluster, self.engine)
+        run.interval_s, run.write_s = plan.interval_s, plan.write_s
 
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1

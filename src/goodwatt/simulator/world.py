@@ -12,7 +12,9 @@ from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.physics import IdealPhysics, Physics
 
 if TYPE_CHECKING:
+    from goodwatt.simulator.failures import Failures
     from goodwatt.simulator.run_options import RunOptions
+    from goodwatt.simulator.stragglers import Stragglers
 
 
 def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Sequence[Job]:
@@ -33,3 +35,17 @@ def make_physics(state: ClusterState, engine: EngineSettings, options: RunOption
 
     truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
     return FullPhysics(state, truth, engine.share_mode)
+
+
+def failures_of(
+    cluster: Cluster, engine: EngineSettings, seed: int, start_s: float
+) -> tuple[Failures | None, Stragglers | None]:
+    """What fails in a run, and which GPUs are slow at times; None where the engine knows of nothing."""
+    settings = engine.failures
+    if settings is None:
+        return None, None
+    from goodwatt.simulator.failures import Failures
+    from goodwatt.simulator.stragglers import Stragglers
+
+    schedule = Failures(cluster, settings, seed, start_s) if settings.any_failure else None
+    return schedule, Stragglers(cluster, settings.stragglers, seed)
