@@ -5,7 +5,8 @@
 Two distributions are published, not paired: watts of single GPUs (DCGM) and of whole servers (IPMI). Of the model in
 `goodwatt.power.supply` two figures are fitted: the host without jobs on the idle end of the servers (5th percentile),
 the host with jobs on their mean. Everything else of the distribution is held out: 10th, 50th and 90th percentile and
-maximum. Assumed to compare them: all GPUs of a server draw alike (the p-th server holds p-th GPUs), and servers whose
+maximum (10th and 5th are equal, and all were in sight when the figures of fans and supplies, which are not fitted, were
+assumed). Assumed to compare them: all GPUs of a server draw alike (the p-th server holds p-th GPUs), and servers whose
 GPUs' percentile lies below the share of GPUs that do nothing are without jobs. The figures go into
 `goodwatt.cluster.host_power.NODE_TYPES`, by hand, rounded to 5 W.
 """
