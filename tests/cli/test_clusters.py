@@ -64,7 +64,7 @@ def test_show_prints_partitions_quotas_and_racks(tmp_path: Path) -> None:
 def test_show_as_json() -> None:
     seen = json.loads(run("show", "nvl72-4", "--json"))
     assert (seen["nodes"], seen["gpus"], seen["shapes"][0]["nvlink_domain"]) == (72, 288, 72)
-    assert seen["it_power"]["idle_w"] == 288 * 155 + 72 * 400
+    assert seen["it_power"]["idle_w"] == 288 * 155 + 72 * 600
     assert seen["racks"] == [{"racks": 4, "nodes": 18, "power_limit_w": 120000.0, "feeds": 2}]
 
 
