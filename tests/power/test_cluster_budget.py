@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
+from goodwatt.cluster.host_power import NODE_TYPES, PSU_CURVES, NodePower
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.errors import InputError
-from goodwatt.power.cluster_budget import cluster_budget
+from goodwatt.power.cluster_budget import chord, cluster_budget
 from goodwatt.power.division import Want, divide
 from goodwatt.power.supply import node_facts, node_wall_w
 
@@ -95,3 +96,22 @@ def test_a_rack_named_like_its_row_is_refused() -> None:
     cluster = build_cluster({"nodes": nodes, "racks": [{"name": "a", "row": "a"}]})
     with pytest.raises(InputError, match="expected different names"):
         cluster_budget(cluster)
+
+
+facts = st.builds(
+    lambda idle, more, fans, full, psu, rated, rest: NodePower(
+        host_idle_w=idle, host_max_w=idle + more, fan_max_w=fans, fan_full_w=full, psu=psu, psu_rated_w=rated,
+        distribution_efficiency=rest,
+    ),
+    st.floats(0, 2000), st.floats(0, 2000), st.floats(0, 1500), st.floats(1, 9000), st.sampled_from(sorted(PSU_CURVES)),
+    st.floats(0, 20000), st.floats(0.8, 1),
+)  # fmt: skip
+
+
+@given(
+    st.one_of(facts, st.sampled_from(list(NODE_TYPES.values()))), st.floats(1, 12000), st.floats(0, 1), st.floats(0, 1)
+)
+def test_the_line_lies_above_the_curve(node: NodePower, most_w: float, share: float, host_load: float) -> None:
+    line = chord(node, most_w)
+    gpu_w = share * most_w
+    assert node_wall_w(gpu_w, host_load, node) <= (line.fixed_w + line.slope * gpu_w) * (1 + 1e-9)

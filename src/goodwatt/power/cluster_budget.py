@@ -1,7 +1,7 @@
 """The budget tree of a cluster: site, rows, racks, nodes, GPUs, all in watts of GPUs.
 
 Limits of sites, rows and racks are at the feed, grants are for GPUs. What a node draws at its feed is convex in what
-its GPUs draw (fans, losses), so the straight line from none to all of it, at full host load, lies above it:
+its GPUs draw (fans, losses), so a straight line from none to all of it, at full host load, lies above it:
 
     wall(g) <= fixed + slope * g            so   sum g <= (limit - sum fixed) / slope   keeps the limit
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from goodwatt.cluster.cluster import Cluster, Node
+from goodwatt.cluster.host_power import NodePower
 from goodwatt.errors import InputError
 from goodwatt.power.budget_tree import BudgetTree, Level, budget_tree
 from goodwatt.power.supply import node_facts, node_wall_w
@@ -113,11 +114,19 @@ class _Builder:
 
 
 def _chord(cluster: Cluster, node: Node) -> Chord:
-    """The line above the node's curve, its host fully loaded."""
-    facts = node_facts(cluster.power)
     most_w = node.gpus * (cluster.kinds[node.gpu_kind].max_w or MOST_GPU_W)
+    return chord(node_facts(cluster.power), most_w)
+
+
+def chord(facts: NodePower, most_w: float) -> Chord:
+    """The least line above the node's curve from none to `most_w` of GPU power, its host fully loaded.
+
+    The curve is convex up to where the fans reach their most, and again from there, so only the ends of the two
+    parts can touch the line.
+    """
     fixed = node_wall_w(0.0, 1.0, facts)
-    return Chord(fixed, (node_wall_w(most_w, 1.0, facts) - fixed) / most_w if most_w else 1.0)
+    ends = [w for w in (facts.fan_full_w - facts.host_max_w, most_w) if 0.0 < w <= most_w]
+    return Chord(fixed, max(((node_wall_w(w, 1.0, facts) - fixed) / w for w in ends), default=1.0))
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
