@@ -29,6 +29,7 @@ from goodwatt.power.interference_constants import (
     BYTES_PER_LAUNCH,
     COMMAND_TRAFFIC_GBPS,
     LAWS,
+    LEAST_SM,
     LONGEST_KERNEL_US,
     PAIR_ERRORS,
     SHORTEST_KERNEL_US,
@@ -196,7 +197,7 @@ def presence(resident: Resident, mode: Mode, limited: float = 1.0) -> Presence:
     """
     demand = resident.demand
     kernel_us = resident.kernel_us or kernel_length_us(demand)
-    sm = demand.sm if demand.sm > 0.0 else TYPICAL_SM
+    sm = max(demand.sm, LEAST_SM) if demand.sm > 0.0 else TYPICAL_SM
     if mode == "timeslice":
         return Presence(demand.duty, 1.0, kernel_us, demand.duty * demand.m)
     busy = demand.duty * sm
