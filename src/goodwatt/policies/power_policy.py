@@ -17,13 +17,13 @@ from goodwatt.simulator.policy import Memory, NoMemory
 from goodwatt.simulator.view import View
 
 if TYPE_CHECKING:
-    from goodwatt.power.telemetry import Telemetry
+    from goodwatt.power.telemetry import Counters
 
 
 class WatchingMemory(Memory, Protocol):
     """The memory of a policy that wants to see telemetry."""
 
-    def job_observed(self, run: JobRun, kind: str, seen: Telemetry, now_s: float) -> None:
+    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
         """What the sensors of a job's GPUs show, averaged over the last second."""
 
 

@@ -15,7 +15,7 @@ from goodwatt.simulator.policy import Memory, Policy
 from goodwatt.simulator.view import View
 
 if TYPE_CHECKING:
-    from goodwatt.power.telemetry import Telemetry
+    from goodwatt.power.telemetry import Counters
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class TwoMemories:
         self.scheduling.job_ended(job, ran_s, now_s)
         self.power.job_ended(job, ran_s, now_s)
 
-    def job_observed(self, run: JobRun, kind: str, seen: Telemetry, now_s: float) -> None:
+    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
         """Tell the power policy, which has asked for it."""
         watching: WatchingMemory = self.power
         watching.job_observed(run, kind, seen, now_s)

@@ -20,7 +20,9 @@ from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.gpu_point import GpuPoint
 from goodwatt.power.network_layout import layout_of
 from goodwatt.power.network_loads import NetworkLoads
+from goodwatt.power.sensors import counters_at
 from goodwatt.power.sharing import Resident, pair_error, shared_point
+from goodwatt.power.telemetry import Counters
 from goodwatt.power.truth import Truth
 from goodwatt.simulator.job_facts import JobFacts, OnKind
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
@@ -98,6 +100,15 @@ class FullPhysics:
         for node in nodes:
             self._meter_node(node)
         return points
+
+    def counters(self, run: JobRun) -> Counters | None:
+        """What the sensors of its first GPU show, without noise; None where it is not alone or nothing is known."""
+        node, mask = run.placement[0] if run.placement else (0, 0)
+        gpu, model = (mask & -mask).bit_length() - 1, self._models[node]
+        if model is None or gpu < 0 or any(len(self._tenants[n][g]) > 1 for n, m in run.placement for g in members(m)):
+            return None
+        point, watts = self._points[node][gpu], sum(self._gpu_parts[node][gpu]) / MICRO
+        return None if point is None else counters_at(model, self._on(run, model).demand, point.clock_mhz, watts)
 
     def power(self) -> ClusterPower:
         """Watts now."""

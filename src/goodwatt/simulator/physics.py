@@ -8,11 +8,14 @@ here, `full` in `full_physics`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from goodwatt.cluster.state import ClusterState
 from goodwatt.power.idle_active import IdleActivePower
 from goodwatt.simulator.job_run import JobRun
+
+if TYPE_CHECKING:
+    from goodwatt.power.telemetry import Counters
 
 
 class ClusterPower(NamedTuple):
@@ -78,6 +81,9 @@ class Physics(Protocol):
     def changes(self) -> Sequence[Change]:
         """Jobs that go on differently from now on."""
 
+    def counters(self, run: JobRun) -> Counters | None:
+        """What the sensors of a running job's GPUs show, without noise; None if nothing can be told of it alone."""
+
     def power(self) -> ClusterPower:
         """Watts now."""
 
@@ -115,6 +121,10 @@ class IdealPhysics:
         """The jobs just placed."""
         placed, self._placed = self._placed, []
         return placed
+
+    def counters(self, run: JobRun) -> Counters | None:  # noqa: ARG002 - the contract
+        """There are no sensors."""
+        return None
 
     def power(self) -> ClusterPower:
         """GPU power stands whole under `held_w`: this physics does not tell idle from busy."""

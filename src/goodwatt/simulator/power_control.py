@@ -1,28 +1,22 @@
 """Carrying out decisions on power: clocks and caps take effect after a delay, nodes need time to sleep and to wake.
 
-A command to the driver takes about 10 ms, and the clock then settles within a lognormal time of median 20 ms and 99th
-percentile 100 ms (assumed: no data set measures it); until then the GPU goes on as it was.
+How long a command takes is in `power.transient`; until it has settled the GPU goes on as it was.
 """
 
 from __future__ import annotations
 
-import math
 import random
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.host_power import SLEEPS, NodeSleep
-from goodwatt.simulator import nodes
+from goodwatt.power.transient import actuation_delay_s
+from goodwatt.simulator import nodes, observation
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
 if TYPE_CHECKING:
     from goodwatt.simulator.job_run import JobRun
     from goodwatt.simulator.simulation import Simulation
-
-CALL_S = 0.010
-SETTLING_MEDIAN_S = 0.020
-SETTLING_SIGMA = math.log(0.100 / SETTLING_MEDIAN_S) / 2.326
-"""2.326: the 99th percentile of the standard normal distribution."""
 
 
 def set_gpus(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float | None) -> None:
@@ -40,12 +34,12 @@ def gpus_settle(sim: Simulation, job_id: str, clock_mhz: float | None, cap_w: fl
     run.clock_mhz, run.cap_w = clock_mhz, cap_w
     sim.physics.reset(run)
     sim.follow()
+    observation.watch(sim, run)
 
 
 def delay_s(sim: Simulation) -> float:
     """How long the next command takes; from a stream of random numbers of its own."""
-    dice = random.Random(f"{sim.options.seed}/actuation/{sim.timers.count}")
-    return CALL_S + SETTLING_MEDIAN_S * math.exp(SETTLING_SIGMA * dice.gauss(0.0, 1.0))
+    return actuation_delay_s(random.Random(f"{sim.options.seed}/actuation/{sim.timers.count}"))
 
 
 def sleep(sim: Simulation, node: int) -> None:

@@ -25,7 +25,7 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import breakdowns, nodes, processes
+from goodwatt.simulator import breakdowns, nodes, observation, processes
 from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
@@ -72,6 +72,7 @@ class Simulation:
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
+        self.observe_s: float | None = getattr(policy, "observe_s", None)
         self.live: dict[str, JobRun] = {}
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
@@ -244,6 +245,7 @@ class Simulation:
             self.quotas.add(run.spec, 1)
         self.follow()
         breakdowns.watch(self, run)
+        observation.watch(self, run)
 
     def stop(self, run: JobRun, failed: bool = False) -> None:
         """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
@@ -398,6 +400,10 @@ class Simulation:
         """The pools that share nodes or a user's quota with this one, itself among them."""
         shared = self.pools[None]
         return self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
+
+    def change_pool_of(self, run: JobRun) -> None:
+        """Something happened that concerns the queue of a job."""
+        self._change(self.pool_of(run.spec))
 
     def change_all(self) -> None:
         """Something happened that concerns every queue."""

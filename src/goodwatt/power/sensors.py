@@ -1,0 +1,49 @@
+"""What the counters of a GPU show of a workload at a clock: the way from a demand to telemetry, and its noise.
+
+The way back, from telemetry to a demand, is `telemetry`. Averages are over a second and more, so that what the sensor
+does inside one (`transient`) is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from random import Random
+
+from goodwatt.power.demand import Demand
+from goodwatt.power.gpu_model import GpuModel
+from goodwatt.power.telemetry import Counters
+
+NOISE = 0.02
+"""Relative standard deviation of a reading. assumed: run-to-run spread of h200_measured's counters is 1 to 3%."""
+WITHOUT_COUNTERS = frozenset({"Kepler", "Maxwell", "Pascal"})
+"""Architectures before Volta have no profiling counters, only power, clocks and utilisation (DCGM user guide)."""
+_SHARES = ("sm_util", "occupancy", "tensor", "dram_bw", "duty")
+
+
+def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: float) -> Counters:
+    """Counters of a workload that is alone at a clock, as means over wall time; what the kind has of them."""
+    longer = 1.0 + demand.kappa * (model.top_mhz / clock_mhz - 1.0)
+    wall = demand.duty * longer + 1.0 - demand.duty
+    duty = demand.duty * longer / wall
+    if model.kind.architecture in WITHOUT_COUNTERS:
+        return Counters(power_w=power_w, clock_mhz=clock_mhz, duty=duty)
+    per_wall = demand.duty / wall
+    return Counters(
+        sm_util=demand.sm * duty,
+        occupancy=demand.occupancy * duty,
+        tensor=min(1.0, demand.tensor * per_wall * model.top_mhz / clock_mhz),
+        dram_bw=demand.m * per_wall,
+        power_w=power_w,
+        clock_mhz=clock_mhz,
+        duty=duty,
+    )
+
+
+def noisy(counters: Counters, dice: Random) -> Counters:
+    """A reading: every figure off by the noise of the sensors, shares within 0 to 1; the clock is exact."""
+    read = {
+        f.name: value * (1.0 + NOISE * dice.gauss(0.0, 1.0))
+        for f in fields(counters)
+        if f.name != "clock_mhz" and (value := getattr(counters, f.name)) is not None
+    }
+    return replace(counters, **{name: min(1.0, max(0.0, v)) if name in _SHARES else v for name, v in read.items()})
