@@ -27,6 +27,11 @@ KAPPA_OF_M = (1.3125, 1.25)
 """Where no clock or cap was varied: kappa = 1.3125 - 1.25 m. It passes through the assumed pairs of the design: dense
 GEMM (m .25, kappa 1), training (.45, .75), decode (.85, .25)."""
 
+TRAINING_KAPPA, KAPPA_SPREAD, TYPICAL_ERROR = 0.75, 0.2, 0.04
+"""What is taken of kappa before a sweep is seen, and the relative error of a row. Without it a sweep often has two
+solutions: a clock that falls little and matters much, or one that falls far, because memory takes the watts, and
+matters little."""
+
 
 @dataclass(frozen=True)
 class CapRow:
@@ -109,8 +114,8 @@ def _fitted(kind: str, rows: Sequence[CapRow], demand: Demand) -> Demand:
     def loss(place: tuple[float, float]) -> float:
         return _loss(kind, trial(*place), rows)
 
-    best = min(((k / 10, u / 10) for k in range(11) for u in range(1, 16)), key=loss)
-    for step in (0.05, 0.025, 0.0125, 0.006, 0.003):
+    best = min(((k / 10, u / 25) for k in range(11) for u in range(31)), key=loss)
+    for step in (0.04, 0.02, 0.01, 0.005, 0.0025):
         near = [
             (min(1.0, max(0.0, best[0] + i * step)), max(0.0, best[1] + j * step))
             for i in (-1, 0, 1)
@@ -121,9 +126,10 @@ def _fitted(kind: str, rows: Sequence[CapRow], demand: Demand) -> Demand:
 
 
 def _loss(kind: str, demand: Demand, rows: Sequence[CapRow]) -> float:
-    """Sum of squared relative errors of time and power; rows come from the greatest cap down."""
+    """Sum of squared relative errors of time and power, and what kappa is off; rows come from the greatest cap down."""
     points = _predicted(kind, demand, rows)
-    return math.fsum(
+    prior = (TYPICAL_ERROR * (demand.kappa - TRAINING_KAPPA) / KAPPA_SPREAD) ** 2
+    return prior + math.fsum(
         (time_s / row.time_s - 1.0) ** 2 + (watts / row.watts - 1.0) ** 2
         for (time_s, watts), row in zip(points, rows, strict=True)
     )

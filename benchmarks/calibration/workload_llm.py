@@ -8,7 +8,7 @@ and differ in activity is assumed for the leaderboard and measured for Splitwise
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from calibration.workload_entry import ASSUMED_KAPPA, Entry, step
@@ -184,7 +184,7 @@ def _served(job: Served, rows: list[dict[str, str]], prefill: Demand) -> Entry:
         checkpoint_mib=0.0,
         step={"compute_s": phases[-1].length_s, "exchange_bytes": 4e6 if job.gpus[1] > 1 else 0.0, "calls": 64,
               "overlap": 0.0},
-        phases={"H100-SXM": solve_u("H100-SXM", phases, h100_w), "B200-SXM": solve_u("B200-SXM", b200, b200_w)},
+        phases={"H100-SXM": _solved("H100-SXM", phases, h100_w), "B200-SXM": _solved("B200-SXM", b200, b200_w)},
         speeds={"B200-SXM": speed},
         watts={"H100-SXM": h100_w, "B200-SXM": b200_w},
         origin="ml_energy_leaderboard",
@@ -195,13 +195,21 @@ def _served(job: Served, rows: list[dict[str, str]], prefill: Demand) -> Entry:
             "kappa": ASSUMED_KAPPA,
             "m": f"assumed from the bytes that a step of {generative} reads",
             "duty": "assumed",
-            "counters": "assumed: like llm_prefill and llm_decode",
+            "counters": "assumed: like llm_prefill and llm_decode; tensor from u as h200_measured relates them",
             "memory": "assumed",
             "step": "assumed: activations of a token, two all-reduces a layer",
             "gpus": "ml_energy_leaderboard: sizes that were run",
             "checkpoint": "none",
         },
     )  # fmt: skip
+
+
+def _solved(kind: str, phases: Sequence[Phase], watts: float) -> tuple[Phase, ...]:
+    """u from the watts, then tensor activity from u: on H200 u is close to tensor + occupancy / 4."""
+    return tuple(
+        replace(p, demand=replace(p.demand, tensor=round(min(0.95, max(0.0, p.demand.u - p.demand.occupancy / 4)), 3)))
+        for p in solve_u(kind, phases, watts)
+    )
 
 
 def _served_phases(job: Served, prefill: Demand) -> list[Phase]:

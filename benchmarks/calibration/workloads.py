@@ -23,15 +23,21 @@ from calibration.workload_entry import Entry
 from calibration.workload_fit import model_of
 from measured import SHARED, need
 
-from goodwatt.power import kind_rates, workload_catalogue
+from goodwatt.power import workload_catalogue
 from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.kind_rates import RATES
+from goodwatt.power.kind_rates import FITTED, RATES
 from goodwatt.power.workload import WorkloadClass
 from goodwatt.power.workload_catalogue import FOLDER, class_from
 
 Table = np.ndarray[Any, np.dtype[np.float64]]
 LOG_GAINS = np.linspace(-1.5, 1.5, 151)
 """Logarithms of gains. Before anything is seen they are taken to be as far from 0 as a case is from the rule."""
+
+
+RULE_SOURCE = (
+    "fitted by benchmarks/calibration/workloads.py to speeds of zeus_power, gavel_throughputs, sia_pollux_profiles, "
+    "llm_perf_models and ml_energy_leaderboard"
+)
 
 
 @dataclass(frozen=True)
@@ -100,17 +106,12 @@ def _errors(case: Case) -> Table:
     return errors
 
 
-def watts_cases(entries: Sequence[Entry], share: float | None = None) -> Iterator[tuple[Entry, str, float, float]]:
+def watts_cases(entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, float, float]]:
     """(entry, kind, measured watts, watts by carrying the demand over from the reference kind) for other kinds."""
-    before = workload_catalogue.ARITHMETIC_SHARE
-    try:
-        workload_catalogue.ARITHMETIC_SHARE = before if share is None else share
-        for entry in entries:
-            for kind, watts in entry.watts.items():
-                if kind != entry.reference_gpu and kind in entry.phases:
-                    yield entry, kind, watts, _carried_watts(entry, kind)
-    finally:
-        workload_catalogue.ARITHMETIC_SHARE = before
+    for entry in entries:
+        for kind, watts in entry.watts.items():
+            if kind != entry.reference_gpu and kind in entry.phases:
+                yield entry, kind, watts, _carried_watts(entry, kind)
 
 
 def _carried_watts(entry: Entry, kind: str) -> float:
@@ -119,17 +120,19 @@ def _carried_watts(entry: Entry, kind: str) -> float:
     return alone_point(model_of(kind), workload_catalogue.phases_on(class_from(content), kind)).watts
 
 
-def fit_share(entries: Sequence[Entry]) -> float:
-    """The share c of SM power that follows arithmetic, with the least squared error of carried watts."""
-    workload_catalogue.phases_on.cache_clear()
+def spread(left_out: Sequence[tuple[Case, float]]) -> float:
+    """Standard deviation of the logarithm of speeds against those measured."""
+    return math.sqrt(statistics.fmean(math.log(speed / case.speed) ** 2 for case, speed in left_out))
 
-    def loss(share: float) -> float:
-        workload_catalogue.phases_on.cache_clear()
-        return math.fsum(math.log(carried / watts) ** 2 for _, _, watts, carried in watts_cases(entries, share))
 
-    found = min((i / 20 for i in range(21)), key=loss)
-    workload_catalogue.phases_on.cache_clear()
-    return found
+def rule_content(fit: GainFit) -> dict[str, Any]:
+    """What speed_rule.yaml says: gains of the single precisions, gains after the A100, the error."""
+    gains = fit.gains()
+    single = {math: {kind: round(g, 3) for (m, kind), g in gains.items() if m == math} for math in ("fp32", "tf32")}
+    hopper = gains["half", "H100-SXM"]
+    after = {"H100-SXM": round(hopper, 3), "B200-SXM": round(hopper * gains["half", "B200-SXM"], 3)}
+    error = round(spread(fit.left_out()), 3)
+    return {"source": RULE_SOURCE, "gains": single, "after_a100": after, "speed_error": error}
 
 
 # printing ------------------------------------------------------------------------------------------------------------
@@ -163,27 +166,23 @@ def _print(entries: Sequence[Entry]) -> None:
 def _print_rule(entries: Sequence[Entry]) -> None:
     cases = speed_cases([class_from(entry.content()) for entry in entries])
     fit = GainFit(cases)
-    print("gains of kinds over their data sheets (module)")
+    print("gains of kinds over their data sheets")
     for (precision, kind), gain in fit.gains().items():
-        reference = next(c.workload.reference_gpu for c in cases if (c.workload.math, c.kind) == (precision, kind))
-        module = kind_rates.gain(kind, precision) / kind_rates.gain(reference, precision)
-        print(f"  {precision:6}{kind:18}{gain:6.2f} ({module:.2f})")
+        print(f"  {precision:6}{kind:18}{gain:6.2f}")
     print("speeds measured, and by the rule with the gain of other classes only")
-    logs = []
-    for case, speed in fit.left_out():
-        logs.append(math.log(speed / case.speed))
+    left_out = fit.left_out()
+    for case, speed in left_out:
         error = f"{100 * (speed / case.speed - 1):7.0f}%"
         print(f"  {case.workload.name:26}{case.kind:18}{case.speed:7.3f}{speed:7.3f}{error}")
-    spread = math.sqrt(statistics.fmean(x * x for x in logs))
-    middle = 100 * statistics.median(abs(math.exp(x) - 1) for x in logs)
-    print(f"  standard deviation of the logarithm {spread:.3f} (module: {workload_catalogue.SPEED_ERROR})")
-    print(f"  median error {middle:.0f}%, n {len(logs)}")
+    middle = 100 * statistics.median(abs(speed / case.speed - 1) for case, speed in left_out)
+    print(
+        f"  standard deviation of the logarithm {spread(left_out):.3f}, median error {middle:.0f}%, n {len(left_out)}"
+    )
     _print_carried(entries)
 
 
 def _print_carried(entries: Sequence[Entry]) -> None:
-    module = workload_catalogue.ARITHMETIC_SHARE
-    print(f"watts on other kinds, carried over: c {fit_share(entries):.2f} (module: {module})")
+    print("watts on other kinds: measured, carried over from the reference kind")
     errors = []
     for entry, kind, watts, carried in watts_cases(entries):
         errors.append(abs(carried / watts - 1.0))
@@ -202,7 +201,9 @@ def _write(entries: Sequence[Entry]) -> None:
         text = yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None)
         text += yaml.safe_dump(sources, width=10_000)
         (FOLDER / f"{entry.name}.yaml").write_text(text, encoding="utf-8")
-    print(f"wrote {len(entries)} classes to {FOLDER}")
+    fit = GainFit(speed_cases([class_from(entry.content()) for entry in entries]))
+    FITTED.write_text(yaml.safe_dump(rule_content(fit), sort_keys=False, width=118), encoding="utf-8")
+    print(f"wrote {len(entries)} classes to {FOLDER} and {FITTED.name}")
 
 
 def main() -> None:

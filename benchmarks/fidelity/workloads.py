@@ -33,7 +33,7 @@ def rows() -> list[Row]:
         *lines("time under caps", _sweeps(entries, "time_error"), "fitted to every second cap, the others predicted"),
         *lines("power under caps", _sweeps(entries, "power_error"), "fitted to every second cap, the others predicted"),
         *lines("speed on another kind", _speeds(entries), "rule with gains of other classes only"),
-        *lines("watts on another kind", _carried(entries), "demand of the reference kind; one share fitted to all"),
+        *lines("watts on another kind", _carried(entries), "demand of the reference kind only"),
     ]
 
 

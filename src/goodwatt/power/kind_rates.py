@@ -1,15 +1,24 @@
 """Peak arithmetic and memory rates of GPU kinds, and how much of them arrives: what derived speeds stand on.
 
-Peaks are of data sheets. Gains are fitted by benchmarks/calibration/workloads.py to speeds that were measured on
-several kinds; `workload_catalogue` has the rule.
+Peaks are of data sheets. Gains, in speed_rule.yaml, are fitted by benchmarks/calibration/workloads.py to speeds that
+were measured on several kinds; `workload_catalogue` has the rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+FITTED = Path(__file__).with_name("speed_rule.yaml")
+AFTER = "A100-SXM4-40GB"
+"""Gains of later kinds are relative to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,6 @@ RATES: Mapping[str, KindRates] = MappingProxyType(
 )
 """By name of the catalogue; NVIDIA data sheets, dense figures. A kind that is not here has no derived speeds."""
 
-# A gain is what a kind gives of its data sheet, relative to what a V100 gives of its own.
-_VECTOR_GAINS = {"K80": 0.52, "P100-PCIE": 0.79, "RTX6000": 0.80, "T4": 0.84, "A40": 0.55, "A100-SXM4-40GB": 1.04}
-_MATRIX_GAINS = {"K80": 0.74, "P100-PCIE": 0.85, "RTX6000": 0.92, "T4": 0.84, "A40": 0.90, "A100-SXM4-40GB": 0.89}
-_AFTER_AMPERE = {"H100-SXM": 0.87, "B200-SXM": 0.87 * 0.79}
-"""Relative to the A100; measured with half precision."""
 _ALIKE = {
     "A10": "A40",
     "A100-SXM4-80GB": "A100-SXM4-40GB",
@@ -82,12 +86,21 @@ _ALIKE = {
 
 
 def gain(kind: str, math: str) -> float:
-    """The gain of a kind for a class whose `WorkloadClass.math` this is; 1 where nothing is known."""
+    """What a kind gives of its data sheet to a class whose `WorkloadClass.math` this is, relative to what a V100 gives.
+
+    1 where nothing is known. Kinds after the A100 were measured with half precision only, relative to it.
+    """
+    rule = _fitted()
     kind = _ALIKE.get(kind, kind)
-    gains = _VECTOR_GAINS if math == "fp32" else _MATRIX_GAINS
-    if kind in _AFTER_AMPERE:
-        return gains["A100-SXM4-40GB"] * _AFTER_AMPERE[kind]
-    return gains.get(kind, 1.0)
+    gains = rule["gains"]["fp32" if math == "fp32" else "tf32"]
+    if kind in rule["after_a100"]:
+        return float(gains[AFTER] * rule["after_a100"][kind])
+    return float(gains.get(kind, 1.0))
+
+
+def speed_error() -> float:
+    """Standard deviation, in the logarithm, of derived speeds on (class, kind) pairs left out of the fit of gains."""
+    return float(_fitted()["speed_error"])
 
 
 def rate_ratios(kind: str, reference: str, math: str) -> tuple[float, float]:
@@ -96,3 +109,10 @@ def rate_ratios(kind: str, reference: str, math: str) -> tuple[float, float]:
     if here is None or there is None:
         return 1.0, 1.0
     return there.tflops(math) / here.tflops(math), there.memory_gbps / here.memory_gbps
+
+
+@cache
+def _fitted() -> dict[str, Any]:
+    with FITTED.open("rb") as file:
+        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
+    return content

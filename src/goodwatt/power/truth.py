@@ -2,7 +2,7 @@
 
 Every residual is a function of the seed and of names, drawn from a hash and not from a stream, so forks, subsets and
 repeated runs agree. Errors come from measurements that the models were not fitted on: of time and power from the
-kind's `PowerModel`, of shared speeds from `sharing.pair_error`, of speeds on other kinds from `workload_catalogue`.
+kind's `PowerModel`, of shared speeds from `sharing.pair_error`, of speeds on other kinds from `kind_rates`.
 `NO_RESIDUAL` is the model itself (`--truth model`). Stragglers are failures, not residuals.
 """
 
@@ -16,8 +16,9 @@ from hashlib import blake2b
 
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import GpuModel
+from goodwatt.power.kind_rates import speed_error
 from goodwatt.power.workload import Phase, WorkloadClass
-from goodwatt.power.workload_catalogue import SPEED_ERROR, measured_on
+from goodwatt.power.workload_catalogue import measured_on
 
 TYPICAL_STRETCH = 1.4
 """f_max / f at which a residual of `kappa` shows as the time error: in the middle of the clocks that policies lock."""
@@ -79,7 +80,7 @@ class Truth:
         """Factor on the speed of a job on a kind where nobody measured its class; 1 where somebody did."""
         if measured_on(workload, kind):
             return 1.0
-        return math.exp(SPEED_ERROR * self._normals(f"speed\x1f{job_id}\x1f{kind}")[0])
+        return math.exp(speed_error() * self._normals(f"speed\x1f{job_id}\x1f{kind}")[0])
 
     def _normals(self, name: str) -> tuple[float, float]:
         """Two independent standard normals, cut off at `WIDEST`, that belong to a name (Box-Muller)."""

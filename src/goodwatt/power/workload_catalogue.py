@@ -6,11 +6,11 @@ A class was measured on its reference kind and perhaps on others. To another kin
     w = duty g + (1 - duty)                           wall time: the host's part stays
     kappa' = kappa C/C' G/G' / g,  duty' = duty g / w
     m' = m B/B' / g                                   the same bytes in another time, at another bandwidth
-    u' = u ((1 - c) + c C/C' / g)                     the part c of SM power follows the share of peak arithmetic
+    u' = u                                            SMs are as busy as there
 
-C: peak arithmetic in the precision of the class, B: DRAM bandwidth, G: gain, all from `kind_rates`. G and c are fitted
-by benchmarks/calibration/workloads.py, which prints the error on (class, kind) pairs that were left out. Where the
-speed was measured and the demand was not, the time is stretched to that speed.
+C: peak arithmetic in the precision of the class, B: DRAM bandwidth, G: gain, all from `kind_rates`. Gains are fitted by
+benchmarks/calibration/workloads.py, which prints the error on (class, kind) pairs that were left out. Where the speed
+was measured and the demand was not, the time is stretched to that speed.
 
 The files are trusted here, because reading them must cost next to nothing; `workload_schema` checks them in full.
 """
@@ -32,11 +32,6 @@ from goodwatt.power.kind_rates import gain, rate_ratios
 from goodwatt.power.workload import Phase, Step, WorkloadClass
 
 FOLDER = Path(__file__).parent / "workloads"
-
-ARITHMETIC_SHARE = 0.5
-"""c: the part of SM power that follows the share of peak arithmetic in use."""
-SPEED_ERROR = 0.35
-"""Standard deviation, in the logarithm, of the rule's speeds on (class, kind) pairs left out of its fit."""
 
 MOST = 1.0
 """A share of the bandwidth is at most the whole."""
@@ -163,12 +158,10 @@ def _carried(phase: Phase, ratios: Ratios, stretch: float) -> Demand:
     scaled, fixed = _on_gpu(demand, ratios)
     longer = scaled + fixed
     busy_s = longer * stretch
-    activity = 1.0 / (ratios[0] * busy_s)
     return replace(
         demand,
-        u=demand.u * (1.0 - ARITHMETIC_SHARE + ARITHMETIC_SHARE * activity),
         m=min(MOST, demand.m / (ratios[1] * busy_s)),
         kappa=scaled / longer,
         duty=demand.duty * longer / _wall(demand, ratios),
-        tensor=min(MOST, demand.tensor * activity),
+        tensor=min(MOST, demand.tensor / (ratios[0] * busy_s)),
     )
