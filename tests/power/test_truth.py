@@ -14,7 +14,7 @@ from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.kind_rates import speed_error
-from goodwatt.power.truth import NO_RESIDUAL, TYPICAL_STRETCH, Truth
+from goodwatt.power.truth import NO_RESIDUAL, OWN_PART, TYPICAL_STRETCH, Truth
 from goodwatt.power.workload import Phase
 from goodwatt.power.workload_catalogue import all_classes, phases_on, workload_class
 
@@ -108,8 +108,10 @@ def test_chips_err_as_asked_and_stay_within_bounds() -> None:
 
 def test_speeds_on_unmeasured_kinds_err_as_the_rule() -> None:
     entry = workload_class("bert_train")
-    logs = [math.log(TRUTH.speed_factor(str(i), entry, "T4")) for i in range(MANY)]
+    logs = [math.log(Truth(i).speed_factor("a", entry, "T4")) for i in range(MANY)]
     assert statistics.pstdev(logs) == pytest.approx(speed_error(), rel=0.06)
+    within = [math.log(TRUTH.speed_factor(str(i), entry, "T4")) for i in range(MANY)]
+    assert statistics.pstdev(within) == pytest.approx(speed_error() * math.sqrt(OWN_PART), rel=0.06)
     assert TRUTH.speed_factor("a", entry, "H200-SXM") == 1.0
     assert TRUTH.speed_factor("a", workload_class("bert_squad"), "A40") == 1.0
 

@@ -30,6 +30,9 @@ LEAST_FACTOR = 0.2
 MOST_OFF = 0.6
 """No part of a demand is off by more than this, however small a part of the watts it is."""
 
+OWN_PART = 0.2
+"""Assumed: batch sizes and variants of a model differ within a class."""
+
 Residual = tuple[float, float, float]
 """Standard normal residuals of kappa, u and m."""
 
@@ -77,10 +80,15 @@ class Truth:
         return _factor(drawn, spread)
 
     def speed_factor(self, job_id: str, workload: WorkloadClass, kind: str) -> float:
-        """Factor on the speed of a job on a kind where nobody measured its class; 1 where somebody did."""
+        """Factor on the speed of a job on a kind where nobody measured its class; 1 where somebody did.
+
+        The rule's error was measured between classes, so most of it is shared by the jobs of a class, and whoever
+        watches them learns it; `OWN_PART` of its variance is the job's own.
+        """
         if measured_on(workload, kind):
             return 1.0
-        return math.exp(speed_error() * self._normals(f"speed\x1f{job_id}\x1f{kind}")[0])
+        shared, own = (self._normals(f"speed\x1f{name}\x1f{kind}")[0] for name in (workload.name, f"job {job_id}"))
+        return math.exp(speed_error() * (math.sqrt(1.0 - OWN_PART) * shared + math.sqrt(OWN_PART) * own))
 
     def _normals(self, name: str) -> tuple[float, float]:
         """Two independent standard normals, cut off at `WIDEST`, that belong to a name (Box-Muller)."""
