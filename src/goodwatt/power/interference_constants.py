@@ -27,31 +27,31 @@ class Laws:
 
 TIMESLICE = ModeLaw(
     overhead=0.0,
-    slice_loss=0.1974,
+    slice_loss=0.1896,
     turn=0.0,
     long_kernel_us=NEVER_YIELDS_US,
     overlap=0.0,
     dram=0.0,
-    switch=0.7083,
+    switch=0.677,
     source="h200_measured/apps_alone_timeslice.json and colocation.json, 29 pairs",
 )
 MPS = ModeLaw(
-    overhead=0.055,
+    overhead=0.0539,
     slice_loss=0.0,
-    turn=1.292,
-    long_kernel_us=644.9,
-    overlap=0.0434,
+    turn=1.2762,
+    long_kernel_us=775.1,
+    overlap=0.0344,
     dram=0.0,
     switch=0.0,
     source="h200_measured/apps_mps.json and colocation.json, 29 pairs",
 )
 MPS_LIMITED = ModeLaw(
-    overhead=0.0861,
+    overhead=0.0846,
     slice_loss=0.0,
-    turn=1.292,
-    long_kernel_us=644.9,
-    overlap=0.0434,
-    dram=1.5394,
+    turn=1.2762,
+    long_kernel_us=775.1,
+    overlap=0.0344,
+    dram=1.5396,
     switch=0.0,
     source="h200_measured/apps_mps50.json, 21 pairs; turn, long_kernel_us and overlap as for MPS",
 )
