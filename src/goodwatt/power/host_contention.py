@@ -5,9 +5,10 @@ seconds and bytes for a unit of work. So its speed is at most what it is granted
 max-min fair with a weight of its GPUs, as cgroup shares of Slurm and Kubernetes are: who asks for less than its part
 gets it all, the rest is divided among the others.
 
-Evidence that this is a resource of its own: among the pairs of gavel_throughputs the input bound Recommendation loses
-nearly all its speed beside any neighbour, however light on the GPU (it keeps 0.02 to 0.11 on a V100, beside itself
-0.02), while its neighbours lose less than beside any other; fits of GPU sharing alone cannot explain both.
+Evidence that this is a resource of its own: in gavel_throughputs the input bound Recommendation keeps 0.01 to 0.11
+of its speed on a V100 and 0.09 to 0.29 on a P100 beside any neighbour, however light on the GPU, while on the P100 its
+neighbours mostly lose less than beside any other. GPU sharing alone explains neither. The data say nothing of cores, so
+the form below is conservation of work, not a fit.
 """
 
 from __future__ import annotations
