@@ -51,7 +51,7 @@ class GpuModel:
         self.top_mhz = self.clocks_mhz[-1]
         self.stretch = tuple(self.top_mhz / clock for clock in self.clocks_mhz)
         """1 / x for each supported clock."""
-        self.core_w = tuple(self._core_at(clock) for clock in self.clocks_mhz)
+        self.core_w = tuple(self.core_at(clock) for clock in self.clocks_mhz)
         """SM watts of activity 1 at each supported clock: A x V^2."""
         self.memory_w = power.memory_w
 
@@ -67,7 +67,7 @@ class GpuModel:
     def watts(self, demand: Demand, clock_mhz: float, chip: float = 1.0) -> float:
         """Mean board watts at a clock, gaps included; `chip` scales the SM part."""
         on_gpu = 1.0 + demand.kappa * (self.top_mhz / clock_mhz - 1.0)
-        sm_j = demand.u * self._core_at(clock_mhz) * chip * on_gpu
+        sm_j = demand.u * self.core_at(clock_mhz) * chip * on_gpu
         dram_j = demand.m * self.memory_w
         return self.context_w + demand.duty * (sm_j + dram_j) / self.slowdown(demand, clock_mhz)
 
@@ -98,7 +98,8 @@ class GpuModel:
                 high = middle
         return 0 if low < 0 and watts_at(0) <= cap_w else low
 
-    def _core_at(self, clock_mhz: float) -> float:
+    def core_at(self, clock_mhz: float) -> float:
+        """SM watts of activity 1 at any clock: A x V^2."""
         return self.power.core_w * clock_mhz / self.top_mhz * self.voltage(clock_mhz) ** 2
 
 

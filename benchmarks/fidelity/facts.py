@@ -1,0 +1,137 @@
+"""Facts about real boards, as the shipped catalogue tells them.
+
+No fit saw the fact itself: V100-PCIE and A40 were calibrated without the caps of the facts and each job is fitted on
+two other caps; the A100's figures come from other kernels and its memory-bound kernel is fitted on other clocks; the
+demands of the H200 kernels come from runs in which two copies share the GPU.
+
+    PYTHONPATH=benchmarks python -m fidelity.facts
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from calibration import a100_grid, zeus_power
+from calibration.clock_sweeps import fit_kernels
+from calibration.curves import Figures
+from measured import SHARED, need, report
+
+from goodwatt.cluster.catalogue import gpu_kind
+from goodwatt.cluster.gpu_kind import PowerModel
+from goodwatt.power.demand import Demand, Setting
+from goodwatt.power.gpu_model import GpuModel, gpu_model
+from goodwatt.power.gpu_point import GpuPoint, alone_point
+from goodwatt.power.telemetry import Counters, demand_from_counters
+from goodwatt.power.workload import Phase
+
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    """Every fact: measured, told by the model, deviation."""
+    return [*_caps("v100", (175, 100)), *_caps("a40", (125,)), *_memory_bound_a100(), *_h200()]
+
+
+def _row(fact: str, measured: float, told: float, n: int, split: str, source: str) -> Row:
+    return {
+        "fact": fact,
+        "measured": round(measured, 3),
+        "model": round(told, 3),
+        "deviation": f"{told / measured - 1:+.1%}",
+        "n": n,
+        "split": split,
+        "source": source,
+    }
+
+
+def _caps(file: str, caps: tuple[int, ...]) -> list[Row]:
+    """Mean time and energy of all jobs under a uniform cap over those under the greatest cap."""
+    board = next(b for b in zeus_power.BOARDS if b.file == file)
+    kind, top = gpu_kind(board.kind), board.fit_caps[1]
+    power = _power(kind.power_model)
+    figures = zeus_power.shipped_figures(board)
+    figures = replace(figures, context_w=power.context_w, knee_mhz=power.knee_mhz, rise=power.voltage_rise)
+    found = []
+    for cap in caps:
+        jobs = zeus_power.complete(board, [cap], host_bound=True)
+        demands = zeus_power.fit_demands(figures, jobs, board.fit_caps)
+        time, watts = zeus_power.by_package(kind, demands, figures.spread, [cap, top])
+        real_s = np.array([job.epoch_s[cap] / job.epoch_s[top] for job in jobs])
+        real_j = real_s * np.array([job.watts[cap] / job.watts[top] for job in jobs])
+        told_s = time[:, 0] / time[:, 1]
+        told_j = told_s * watts[:, 0] / watts[:, 1]
+        split = f"jobs fitted on {board.fit_caps[0]} and {top} W"
+        for name, real, told in (("time", real_s, told_s), ("energy", real_j, told_j)):
+            title = f"{board.kind} at {cap} W: {name} over that at {top} W"
+            found.append(_row(title, float(real.mean()), float(told.mean()), len(jobs), split, "zeus_power"))
+    return found
+
+
+def _memory_bound_a100() -> list[Row]:
+    """babelstream locked at 1005 MHz, fitted on 1110, 1200 and 1410 MHz."""
+    grid = a100_grid.grid_of("A100-80GB-PCIe")
+    sweep = a100_grid.sweep_of({a100_grid.MEMORY_BOUND: grid[a100_grid.MEMORY_BOUND]})
+    kind = gpu_kind("A100-PCIE-80GB")
+    power = _power(kind.power_model)
+    low, top = float(kind.min_clock_mhz or 0), float(kind.max_clock_mhz or 0)
+    fitted = [i for i, clock in enumerate(sweep.clock_mhz) if clock in {1110, 1200, 1410}]
+    figures = Figures(low, top, power.context_w, power.knee_mhz, power.voltage_rise)
+    sm, dram, kappa = (float(x) for x in fit_kernels(figures, sweep.part(fitted))[0])
+    demand = Demand(
+        u=100 * sm / (power.core_w * power.voltage_rise**2), m=100 * dram / power.memory_w, kappa=kappa
+    )
+    locked, free = (_point(gpu_model(kind), demand, Setting(clock)) for clock in (1005.0, 1410.0))
+    real_s = sweep.time[0, 0] / sweep.time[0, -1]
+    real_j = real_s * sweep.watts[0, 0] / sweep.watts[0, -1]
+    told_s = free.speeds[0] / locked.speeds[0]
+    told_j = told_s * locked.watts / free.watts
+    title, split, source = "A100-PCIE memory-bound at 1005 MHz: {} over that at 1410 MHz", "fitted on 1110, 1200, 1410 MHz", "a100_rtxpro6000_clock_x_cap"
+    return [
+        _row(title.format("time"), float(real_s), told_s, 1, split, source),
+        _row(title.format("energy"), float(real_j), told_j, 1, split, source),
+    ]
+
+
+def _h200() -> list[Row]:
+    """Kernels alone at default settings, their demands from two copies that share the GPU."""
+    content = json.loads(need(SHARED / "data" / "h200_measured" / "colocation.json").read_text())
+    model = gpu_model(gpu_kind("H200-SXM"))
+    alone = {run["kinds"][0]: run for run in content["alone"]}
+    found = []
+    for name, what in (("gemm", "clock"), ("gemm", "watts"), ("copy", "watts"), ("gemv", "watts"), ("small", "watts")):
+        pairs = [run for mode in ("timeslice", "mps") for run in content[mode] if run["kinds"] == [name, name]]
+        demands = [_of_two(model, run, light=name == "small") for run in pairs]
+        mean = replace(demands[0], **{f: fmean(getattr(d, f) for d in demands) for f in ("u", "m", "kappa", "duty")})
+        point = _point(model, mean, Setting())
+        real, told = (alone[name]["sm_mhz"], point.clock_mhz) if what == "clock" else (alone[name]["watts"], point.watts)
+        unit = "MHz" if what == "clock" else "W"
+        split = f"demand from {len(pairs)} runs of two copies"
+        found.append(_row(f"H200 {name} alone, {unit}", real, told, 1, split, "h200_measured"))
+    return found
+
+
+def _of_two(model: GpuModel, run: Mapping[str, Any], light: bool) -> Demand:
+    """One copy's demand: of two busy ones that take turns, or half of what two light ones add to a context."""
+    watts = float(run["watts"])
+    if light:
+        watts = model.context_w + (watts - model.context_w) / 2
+    dram = 0.85 * float(run["memutil"]) / 100  # bytes moved by copy, gemv: 0.8 to 0.9 of NVML's memory utilisation
+    return demand_from_counters(model, Counters(power_w=watts, clock_mhz=float(run["sm_mhz"]), dram_bw=dram))
+
+
+def _point(model: GpuModel, demand: Demand, setting: Setting) -> GpuPoint:
+    return alone_point(model, (Phase("alone", 1.0, 1.0, demand),), setting)
+
+
+def _power(power: PowerModel | None) -> PowerModel:
+    assert power is not None
+    return power
+
+
+if __name__ == "__main__":
+    report("fidelity-facts", "Facts of real boards, told by the shipped catalogue", rows())
