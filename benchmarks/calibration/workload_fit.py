@@ -126,11 +126,14 @@ def _fitted(kind: str, rows: Sequence[CapRow], demand: Demand) -> Demand:
 
 
 def _loss(kind: str, demand: Demand, rows: Sequence[CapRow]) -> float:
-    """Sum of squared relative errors of time and power, and what kappa is off; rows come from the greatest cap down."""
+    """Sum of errors of time and power, and how far kappa is off; rows come from the greatest cap down.
+
+    Errors count by their size, not its square: at the lowest caps a board may leave the model altogether.
+    """
     points = _predicted(kind, demand, rows)
-    prior = (TYPICAL_ERROR * (demand.kappa - TRAINING_KAPPA) / KAPPA_SPREAD) ** 2
+    prior = TYPICAL_ERROR * abs(demand.kappa - TRAINING_KAPPA) / KAPPA_SPREAD
     return prior + math.fsum(
-        (time_s / row.time_s - 1.0) ** 2 + (watts / row.watts - 1.0) ** 2
+        abs(math.log(time_s / row.time_s)) + abs(math.log(watts / row.watts))
         for (time_s, watts), row in zip(points, rows, strict=True)
     )
 
