@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from measured import SHARED, need
-
 from calibration.clock_sweeps import Swept, fit_kernels, made_up_kind, three
 from calibration.curves import Array, Figures, centred, on_gpu
 from calibration.kind_file import write_power_model
+from measured import SHARED, need
+
 from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.gpu_point import alone_point

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from measured import SHARED, need
-
 from calibration.clock_sweeps import made_up_kind
 from calibration.curves import Array, Figures, centred, least_squares, on_gpu
 from calibration.kind_file import write_power_model
+from measured import SHARED, need
+
 from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.gpu_point import alone_point

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from measured import SHARED, need
-
 from calibration.curves import Array, Figures, centred, least_squares, on_gpu
 from calibration.kind_file import write_power_model
+from measured import SHARED, need
+
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.power.demand import Demand
@@ -113,8 +113,15 @@ def made_up_kind(figures: Figures, idle_w: float, cap_w: float) -> GpuKind:
         core_w=100.0 / figures.rise**2,
         memory_w=100.0,
     )
-    clocks = {"min_clock_mhz": int(figures.low_mhz), "max_clock_mhz": int(figures.top_mhz)}
-    return replace(base, **clocks, idle_w=idle_w, max_w=cap_w, max_cap_w=int(cap_w), power_model=power)
+    return replace(
+        base,
+        min_clock_mhz=int(figures.low_mhz),
+        max_clock_mhz=int(figures.top_mhz),
+        idle_w=idle_w,
+        max_w=cap_w,
+        max_cap_w=int(cap_w),
+        power_model=power,
+    )
 
 
 def by_package(kind: GpuKind, kernels: Array, clocks: Array) -> tuple[Array, Array]:

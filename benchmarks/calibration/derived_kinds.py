@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 from calibration.kind_file import write_power_model
+
 from goodwatt.cluster.catalogue import FOLDER, gpu_kind, read_kind_file
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 
@@ -90,7 +91,10 @@ def measured_rest(kind: str) -> dict[str, tuple[float, str]]:
         found["memory_w"] = (watts, "assumed: as V100-PCIE per GB/s of peak bandwidth")
     if kind == "A100-PCIE-80GB":
         watts = round(A100_FULL_W / power_of(gpu_kind(kind)).voltage_rise ** 2, 1)
-        found["core_w"] = (watts, "assumed: u = 1 draws 400 W at the greatest clock, so that a GEMM holds 400 W near it")
+        found["core_w"] = (
+            watts,
+            "assumed: u = 1 draws 400 W at the greatest clock, so that a GEMM holds 400 W near it",
+        )
     if kind == "H200-SXM":
         found["time_error"] = (TIME_ERROR, "assumed: no clock sweep; between V100-PCIE (0.024) and A100-PCIE (0.012)")
     if kind == "B300-SXM":

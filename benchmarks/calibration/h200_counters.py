@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from measured import SHARED, need
-
 from calibration.curves import Array, Figures
 from calibration.kind_file import write_power_model
+from measured import SHARED, need
 
 FOLDER = SHARED / "data" / "h200_measured"
 CONTEXT_W = 126.0
@@ -48,7 +47,9 @@ def runs() -> Runs:
     """Every run with counters, alone and shared."""
     found = []
     for name in ("apps_alone_timeslice", "apps_mps", "apps_mps50"):
-        found += [(run, frozenset(run["kinds"])) for run in json.loads(need(FOLDER / f"{name}.json").read_text())["runs"]]
+        found += [
+            (run, frozenset(run["kinds"])) for run in json.loads(need(FOLDER / f"{name}.json").read_text())["runs"]
+        ]
     found += [(run, frozenset([run["name"]])) for run in json.loads(need(FOLDER / "phases.json").read_text())]
     fields = ("dram_bw", "tensor", "sm_occupancy", "sm_util")
     return Runs(
@@ -68,7 +69,7 @@ def fit_weights(free: Runs) -> Array:
 def told_w(weights: Array, figures: Figures, of: Runs) -> Array:
     """Watts by the counters at the clock of each run."""
     sm_w = of.counters[:, 1:] @ weights[1:]
-    return CONTEXT_W + weights[0] * of.counters[:, 0] + sm_w * figures.core(of.clock_mhz)
+    return np.asarray(CONTEXT_W + weights[0] * of.counters[:, 0] + sm_w * figures.core(of.clock_mhz))
 
 
 def with_rise(rise: float) -> Figures:
@@ -103,8 +104,13 @@ def main() -> None:
     inside = told_w(weights, with_rise(rise), free) / free.watts - 1
     error = held_out(everything)
     print("watts at 1: dram_bw {:.0f}, tensor {:.0f}, occupancy {:.0f}, sm_util {:.0f}".format(*weights))
-    print(f"u: occupancy {weights[2] / weights[1]:.3f}, sm_util {weights[3] / weights[1]:.3f} of tensor; rise {rise:.2f}")
-    print(f"in sample {np.abs(inside).mean():.3f} ({len(inside)} runs); held out {np.abs(error).mean():.3f} ({len(error)})")
+    print(
+        f"u: occupancy {weights[2] / weights[1]:.3f}, sm_util {weights[3] / weights[1]:.3f} of tensor; rise {rise:.2f}"
+    )
+    print(
+        f"mean absolute relative error {np.abs(inside).mean():.3f} in sample ({len(inside)} runs), "
+        f"{np.abs(error).mean():.3f} held out ({len(error)})"
+    )
     if "--write" in sys.argv:
         source = "h200_measured: fitted on counters by benchmarks/calibration/h200_counters.py"
         write_power_model(

@@ -82,15 +82,17 @@ def _memory_bound_a100() -> list[Row]:
     fitted = [i for i, clock in enumerate(sweep.clock_mhz) if clock in {1110, 1200, 1410}]
     figures = Figures(low, top, power.context_w, power.knee_mhz, power.voltage_rise)
     sm, dram, kappa = (float(x) for x in fit_kernels(figures, sweep.part(fitted))[0])
-    demand = Demand(
-        u=100 * sm / (power.core_w * power.voltage_rise**2), m=100 * dram / power.memory_w, kappa=kappa
-    )
+    demand = Demand(u=100 * sm / (power.core_w * power.voltage_rise**2), m=100 * dram / power.memory_w, kappa=kappa)
     locked, free = (_point(gpu_model(kind), demand, Setting(clock)) for clock in (1005.0, 1410.0))
     real_s = sweep.time[0, 0] / sweep.time[0, -1]
     real_j = real_s * sweep.watts[0, 0] / sweep.watts[0, -1]
     told_s = free.speeds[0] / locked.speeds[0]
     told_j = told_s * locked.watts / free.watts
-    title, split, source = "A100-PCIE memory-bound at 1005 MHz: {} over that at 1410 MHz", "fitted on 1110, 1200, 1410 MHz", "a100_rtxpro6000_clock_x_cap"
+    title, split, source = (
+        "A100-PCIE memory-bound at 1005 MHz: {} over that at 1410 MHz",
+        "fitted on 1110, 1200, 1410 MHz",
+        "a100_rtxpro6000_clock_x_cap",
+    )
     return [
         _row(title.format("time"), float(real_s), told_s, 1, split, source),
         _row(title.format("energy"), float(real_j), told_j, 1, split, source),
@@ -106,9 +108,11 @@ def _h200() -> list[Row]:
     for name, what in (("gemm", "clock"), ("gemm", "watts"), ("copy", "watts"), ("gemv", "watts"), ("small", "watts")):
         pairs = [run for mode in ("timeslice", "mps") for run in content[mode] if run["kinds"] == [name, name]]
         demands = [_of_two(model, run, light=name == "small") for run in pairs]
-        mean = replace(demands[0], **{f: fmean(getattr(d, f) for d in demands) for f in ("u", "m", "kappa", "duty")})
+        mean = _mean(demands)
         point = _point(model, mean, Setting())
-        real, told = (alone[name]["sm_mhz"], point.clock_mhz) if what == "clock" else (alone[name]["watts"], point.watts)
+        real, told = (
+            (alone[name]["sm_mhz"], point.clock_mhz) if what == "clock" else (alone[name]["watts"], point.watts)
+        )
         unit = "MHz" if what == "clock" else "W"
         split = f"demand from {len(pairs)} runs of two copies"
         found.append(_row(f"H200 {name} alone, {unit}", real, told, 1, split, "h200_measured"))
@@ -122,6 +126,11 @@ def _of_two(model: GpuModel, run: Mapping[str, Any], light: bool) -> Demand:
         watts = model.context_w + (watts - model.context_w) / 2
     dram = 0.85 * float(run["memutil"]) / 100  # bytes moved by copy, gemv: 0.8 to 0.9 of NVML's memory utilisation
     return demand_from_counters(model, Counters(power_w=watts, clock_mhz=float(run["sm_mhz"]), dram_bw=dram))
+
+
+def _mean(demands: list[Demand]) -> Demand:
+    u, m, kappa = (fmean(getattr(demand, name) for demand in demands) for name in ("u", "m", "kappa"))
+    return Demand(u=u, m=m, kappa=kappa)
 
 
 def _point(model: GpuModel, demand: Demand, setting: Setting) -> GpuPoint:

@@ -1,6 +1,6 @@
 """One GPU: time, power and energy over clocks and caps against public measurements that no fit has seen.
 
-    PYTHONPATH=benchmarks python -m fidelity.one_gpu
+PYTHONPATH=benchmarks python -m fidelity.one_gpu
 """
 
 from __future__ import annotations
@@ -50,12 +50,16 @@ def _energy(time: Array, power: Array) -> Array:
 def _caps() -> list[Row]:
     found = []
     for board in zeus_power.BOARDS:
-        out = zeus_power.held_out(board)
+        out, held = zeus_power.held_out(board), zeus_power.held_caps(board)
         split = (
             f"figures from other networks, jobs on {board.fit_caps[0]} and {board.fit_caps[1]} W; test: the other caps"
         )
-        n = f"{len(out.jobs)} jobs x {out.time.shape[1]} caps"
-        found.append(_row(f"{board.kind}, caps", split, n, "zeus_power", out.time, out.power, out.energy))
+        for part, caps in (("", held), (" not held by the board", set(out.caps) - held)):
+            some = out.under(caps)
+            if some.caps:
+                n = f"{len(some.jobs)} jobs x {len(some.caps)} caps"
+                what = f"{board.kind}, caps{part}"
+                found.append(_row(what, split, n, "zeus_power", some.time, some.power, some.energy))
     return found
 
 
@@ -68,9 +72,7 @@ def _sweeps() -> list[Row]:
         split = "figures from microbenchmarks, kernels on three clocks; test: the other clocks"
         name = board.kind or board.file.upper()
         energy = _energy(out.time, out.power)
-        found.append(
-            _row(f"{name}, clocks", split, n, "dvfs_v100_rtx8000", out.time, out.power, energy, out.excess)
-        )
+        found.append(_row(f"{name}, clocks", split, n, "dvfs_v100_rtx8000", out.time, out.power, energy, out.excess))
     return found
 
 
