@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goodwatt.cluster import catalogue
-from goodwatt.cluster.gpu_schema import FIGURES, GpuKindFile, checked_kinds
+from goodwatt.cluster.gpu_schema import FIGURES, POWER_FIGURES, GpuKindFile, checked_kinds
 from goodwatt.errors import InputError, UnknownNameError
 
 NAMES = [
@@ -72,6 +72,10 @@ def test_figures_are_sane_and_sourced(name: str) -> None:
     assert kind.max_w is not None
     assert kind.idle_w < kind.active_w <= kind.max_w
     assert 0.3 < kind.active_w / kind.max_w < 0.9
+    assert kind.power_model is not None
+    assert kind.power_model.sources.keys() == POWER_FIGURES
+    assert not [s for s in kind.power_model.sources.values() if "provisional" in s]
+    assert kind.idle_w <= kind.power_model.context_w < kind.max_w
 
 
 BROKEN = [
@@ -80,6 +84,7 @@ BROKEN = [
     ({"sources": {}}, "one source per figure"),
     ({"nvlink_domain": 1}, "NVLink domain above 1"),
     ({"surprise": 1}, "Extra inputs"),
+    ({"power_model": {}}, "Field required"),
 ]
 
 
@@ -88,6 +93,13 @@ def test_the_schema_refuses(change: dict[str, object], message: str) -> None:
     content = catalogue.read_kind_file(catalogue.FOLDER / "H100-SXM.yaml")
     with pytest.raises(ValueError, match=message):
         GpuKindFile.model_validate(content | change)
+
+
+def test_the_schema_wants_a_source_for_each_figure_of_the_power_model() -> None:
+    content = catalogue.read_kind_file(catalogue.FOLDER / "H100-SXM.yaml")
+    content["power_model"]["sources"].pop("knee_mhz")
+    with pytest.raises(ValueError, match="differs in \\['knee_mhz'\\]"):
+        GpuKindFile.model_validate(content)
 
 
 def test_an_undisclosed_kind_has_no_energy() -> None:

@@ -76,7 +76,7 @@ def demand_from_counters(model: GpuModel, counters: Counters) -> Demand:
 def _by_power(model: GpuModel, dynamic_w: float, clock_mhz: float, dram: float) -> tuple[float, float]:
     """(u, DRAM rate) whose watts are the measured ones; DRAM gives way if it alone would draw more."""
     rate = min(dram, dynamic_w / model.memory_w)
-    return (dynamic_w - rate * model.memory_w) / model.core_at(clock_mhz), rate
+    return max(0.0, dynamic_w - rate * model.memory_w) / model.core_at(clock_mhz), rate
 
 
 def _filled(
