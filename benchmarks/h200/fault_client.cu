@@ -4,9 +4,11 @@
 //
 // ACTION at AT_S after its first kernel: none, oom (asks for more than is free, goes on), grab (takes all there is),
 // big (asks for 4 GiB), illegal (writes to an address that nobody owns), assert, trap, long (a kernel of 3 s),
-// exit (leaves without waiting for its kernels). It ends after FOR_S, or LINGER_S after the first error of the loop.
+// exit (leaves without waiting for its kernels), drain (on SIGTERM finishes its kernels and leaves), rest (launches
+// nothing more). It ends after FOR_S, or LINGER_S after the first error of the loop.
 // Each line on stdout is a JSON object with `t`, seconds of CLOCK_MONOTONIC; "tick" lines count finished kernels.
 #include <cassert>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -83,6 +85,9 @@ static void act(const char* action) {
   }
 }
 
+static volatile sig_atomic_t asked_to_leave = 0;
+static void leave(int) { asked_to_leave = 1; }
+
 // Device memory that anyone may still get: 64 MiB asked for and given back.
 static void probe() {
   void* held = nullptr;
@@ -96,6 +101,7 @@ int main(int count, char** words) {
   const char* action = words[1];
   const double at_s = atof(words[2]), for_s = atof(words[3]), linger_s = atof(words[4]);
   const int blocks = 132 * 4, threads = 256, turns = 200000;
+  if (!strcmp(action, "drain")) signal(SIGTERM, leave);
   const double born = now_s();
   float* out = nullptr;
   cudaError_t error = cudaMalloc(&out, sizeof(float) * blocks * threads);
@@ -109,8 +115,9 @@ int main(int count, char** words) {
   long done = 0;
   bool acted = !strcmp(action, "none");
   double next_tick = start, next_probe = start + 0.25;
-  while (now_s() - start < for_s) {
+  while (now_s() - start < for_s && !asked_to_leave) {
     if (!acted && now_s() - start >= at_s) { act(action); acted = true; }
+    if (acted && !strcmp(action, "rest")) { usleep(1000); continue; }
     for (int i = 0; i < 4; ++i) work<<<blocks, threads>>>(out, turns);
     error = cudaDeviceSynchronize();
     if (error != cudaSuccess) break;

@@ -3,7 +3,7 @@
 Three clients (`fault_client.cu`) run short kernels; after two seconds something happens to one of them. A fourth
 client comes at once and tries again until it computes. Reads nothing of the GPU's settings and changes none.
 
-    python benchmarks/h200/faults.py OUT.json [--only NAME,NAME]
+    python benchmarks/h200/faults.py OUT.json [--only "NAME;NAME"] [--repeat 3] [--modes mps]
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Scenario:
     name: str
     action: str = "none"
     signal: int | None = None
-    """Sent to the first client by the parent, 0.3 s after its action began."""
+    """Sent to the first client by the parent, 0.3 s after its action began, after `command` if there is one."""
     linger_s: float = 0.0
     """How long a client that met an error stays before it exits."""
     environment: Mapping[str, str] = field(default_factory=dict)
     mps_only: bool = False
     command: str = ""
-    """Given to the MPS control daemon instead of a signal; {server} and {client} are filled in."""
+    """Given to the MPS control daemon; {server} and {client} are filled in."""
     kill_server: bool = False
     threads: int | None = None
 
@@ -65,6 +65,25 @@ SCENARIOS = (
     Scenario("memory limit of 2 GiB, asks for 4 GiB", "big", environment={"CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": "0=2G"},
              mps_only=True),
     Scenario("terminate_client by the control daemon", command="terminate_client {server} {client}", mps_only=True),
+    Scenario("SIGKILL while it computes nothing", "rest", signal=signal.SIGKILL),
+    Scenario("SIGTERM, it finishes its kernels first", "drain", signal=signal.SIGTERM),
+    Scenario(
+        "terminate_client during a kernel of 3 s", "long", command="terminate_client {server} {client}", mps_only=True
+    ),
+    Scenario(
+        "terminate_client, then SIGKILL, during a kernel of 3 s",
+        "long",
+        signal=signal.SIGKILL,
+        command="terminate_client {server} {client}",
+        mps_only=True,
+    ),
+    Scenario(
+        "SIGKILL during a kernel of 3 s, each at 30% of the threads",
+        "long",
+        signal=signal.SIGKILL,
+        threads=30,
+        mps_only=True,
+    ),
     Scenario("SIGKILL of the MPS server", kill_server=True, mps_only=True),
 )  # fmt: skip
 
@@ -137,14 +156,15 @@ def _act(scenario: Scenario, first: Client, mps: Mps | None, servers: list[int])
     else:
         time.sleep(AT_S)
     acted_s = next((e["t"] for e in first.events() if e["event"] == "act"), time.monotonic())
-    if scenario.signal is not None:
-        time.sleep(0.3 if scenario.action != "none" else 0.0)
-        acted_s = time.monotonic()
-        first.process.send_signal(scenario.signal)
+    if scenario.action != "none" and (scenario.signal or scenario.command):
+        time.sleep(0.3)
     if mps and scenario.command:
         acted_s = time.monotonic()
         answer = mps.say(scenario.command.format(server=servers[0], client=first.process.pid))
         print("   control daemon:", answer or "(no answer)", f"after {time.monotonic() - acted_s:.2f} s")
+    if scenario.signal is not None:
+        acted_s = time.monotonic()
+        first.process.send_signal(scenario.signal)
     if scenario.kill_server:
         acted_s = time.monotonic()
         os.kill(servers[0], signal.SIGKILL)
@@ -218,13 +238,15 @@ def line(row: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="names of scenarios, separated by semicolons")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--modes", default="mps,time-slicing")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="faults"))
     binary, rows = build(scratch), list[dict[str, Any]]()
     chosen = [s for s in SCENARIOS if not options.only or s.name in options.only.split(";")]
-    for under_mps in (True, False):
-        for scenario in chosen:
+    for under_mps in (name == "mps" for name in options.modes.split(",")):
+        for scenario in chosen * options.repeat:
             if scenario.mps_only and not under_mps:
                 continue
             with Mps() if under_mps else contextlib.nullcontext() as mps:

@@ -35,6 +35,9 @@ GROUPS = (
     ("resnet50_train", "resnet50_train", "resnet50_train", "resnet50_train"),
     ("gemv", "gemv", "gemm"),
 )
+AGAIN = (("gemm", "copy"), ("decode", "prefill"), ("resnet50_train", "gemv"))
+"""Pairs measured twice, so that the spread from run to run is known."""
+
 SETTLE_S = 0.6
 WORKER = str(Path(__file__).with_name("worker.py"))
 
@@ -117,18 +120,21 @@ def processes(count: int, environment: dict[str, str]) -> Iterator[list[LoadProc
         yield workers
 
 
-def stage(session: Session, mode: str, environment: dict[str, str], repeats: int, groups: bool) -> None:
+def stage(
+    session: Session, mode: str, environment: dict[str, str], works: Sequence[str], repeats: int, groups: bool
+) -> None:
     """Every work alone, every pair, and some larger groups, in one mode."""
     with processes(2, environment) as workers:
         if mode == "timeslice":
             session.quiet("context")
         for repeat in range(repeats):
-            for work in WORKS:
+            for work in works:
                 session.measure("alone" if mode == "timeslice" else f"alone {mode}", [work], workers, repeat)
-        for pair in itertools.combinations_with_replacement(WORKS, 2):
+        for pair in itertools.combinations_with_replacement(works, 2):
             session.measure(mode, pair, workers)
-        for pair in (("gemm", "copy"), ("decode", "prefill"), ("resnet50_train", "gemv")) * (repeats > 1):
-            session.measure(mode, pair, workers, 1)
+        for pair in AGAIN:
+            if set(pair) <= set(works):
+                session.measure(mode, pair, workers, 1)
     if groups:
         with processes(4, environment) as workers:
             for group in GROUPS:
@@ -139,19 +145,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--modes", default="timeslice,mps,mps50")
+    parser.add_argument("--works", default=",".join(WORKS))
     parser.add_argument("--window", type=float, default=2.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=400.0)
     options = parser.parse_args()
     session = Session(options.out, options.window, options.limit)
     session.quiet("idle")
+    works = options.works.split(",")
     for mode in options.modes.split(","):
         if mode == "timeslice":
-            stage(session, mode, {}, options.repeats, groups=True)
+            stage(session, mode, {}, works, options.repeats, groups="small" in works)
             continue
         with Mps() as mps:
             threads = int(mode.removeprefix("mps") or 100)
-            stage(session, mode, mps.environment(threads), options.repeats, groups=mode == "mps")
+            groups = mode == "mps" and "small" in works
+            stage(session, mode, mps.environment(threads), works, options.repeats, groups)
     session.save()
     print("not measured for want of time:", ", ".join(session.missing) or "nothing")
 

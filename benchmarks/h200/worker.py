@@ -1,4 +1,4 @@
-"""The process that loads the GPU: the built-in kernels of `goodwatt calibrate` and three applications in plain torch.
+"""The process that loads the GPU: the built-in kernels of `goodwatt calibrate` and applications in plain torch.
 
 Speaks what `goodwatt.cli.gpu_kernels` speaks. The decoder is 7B-like (32 layers, 4096 wide) with random weights.
 """
@@ -40,6 +40,26 @@ def decode(torch: Any) -> Work:
     return torch.no_grad()(lambda: _forward(torch, layers, hidden, cache))  # type: ignore[no-any-return]
 
 
+def decode_graph(torch: Any) -> Work:
+    """The same token as a CUDA graph: the host has nothing to do with its speed."""
+    step = decode(torch)
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        step()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay  # type: ignore[no-any-return]
+
+
+def copy_zeros(torch: Any) -> Work:
+    """The 2 GiB copy of zeros: what its data costs shows beside the copy of random bytes."""
+    source = torch.zeros(2**31, device="cuda", dtype=torch.uint8)
+    target = torch.zeros_like(source)
+    return lambda: target.copy_(source)
+
+
 def prefill(torch: Any) -> Work:
     """Two prompts of 2,048 tokens."""
     layers = _decoder(torch)
@@ -73,7 +93,13 @@ def _forward(torch: Any, layers: Any, hidden: Any, cache: Any) -> Any:
     return functions.linear(hidden[:, -1], _decoders[1])
 
 
-APPLICATIONS = {"resnet50_train": resnet50_train, "decode": decode, "prefill": prefill}
+APPLICATIONS = {
+    "resnet50_train": resnet50_train,
+    "decode": decode,
+    "decode_graph": decode_graph,
+    "copy_zeros": copy_zeros,
+    "prefill": prefill,
+}
 
 if __name__ == "__main__":
     Runner("torch", {**BUILDERS["torch"], **APPLICATIONS}).serve()

@@ -132,9 +132,9 @@ class LoadProcess:
             self._changed.notify_all()
 
 
-def kernel_process(name: str) -> LoadProcess:
-    """A process with the built-in kernels of a backend."""
-    return LoadProcess([sys.executable, "-m", "goodwatt.cli.gpu_kernels", name])
+def kernel_process(name: str, environment: Mapping[str, str]) -> LoadProcess:
+    """A process with the built-in kernels of a backend, in this environment with `environment` on top."""
+    return LoadProcess([sys.executable, "-m", "goodwatt.cli.gpu_kernels", name], environment)
 
 
 def _at(counts: list[tuple[float, float]], t_s: float) -> float:
