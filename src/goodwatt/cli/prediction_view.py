@@ -1,0 +1,92 @@
+"""How `goodwatt predict` prints: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from goodwatt.power.prediction import JobPrediction, Prediction
+
+BOUNDS = {
+    "none": "no limit binds",
+    "clock": "bound by the locked clock",
+    "cap": "bound by the power cap",
+    "violated": "the cap cannot be met: even the lowest clock draws more",
+}
+
+
+def show(found: Prediction, as_json: bool) -> None:
+    """Print a prediction."""
+    if as_json:
+        print(orjson.dumps(prediction_json(found), option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console(highlight=False)
+    for part in (_title(found), _table(found), *_notes(found)):
+        console.print(part)
+
+
+def prediction_json(found: Prediction) -> dict[str, Any]:
+    """The content of --json: speeds relative to alone at the default clock, watts, the clock and what binds."""
+    point = found.point
+    return {
+        "gpu": found.gpu,
+        "mode": found.mode,
+        "jobs": [asdict(job) for job in found.jobs],
+        "power_w": point.watts,
+        "clock_mhz": point.clock_mhz,
+        "bound_by": point.bound_by,
+        "together": found.together,
+        "energy_ratio": found.energy_ratio,
+        "power_parts_w": {
+            "idle": point.idle_w,
+            "context": point.context_w,
+            "sm": point.sm_w,
+            "dram": point.dram_w,
+        },
+    }
+
+
+def _title(found: Prediction) -> str:
+    point = found.point
+    return (
+        f"[bold]{found.gpu}[/bold], {found.mode}: {point.watts:,.0f} W at {point.clock_mhz:,.0f} MHz, "
+        f"{BOUNDS[point.bound_by]}"
+    )
+
+
+def _table(found: Prediction) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("job", overflow="fold")
+    for title in ("speed", "work/s", "alone W"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for job in found.jobs:
+        table.add_row(escape(job.job), *_cells(job))
+    return table
+
+
+def _cells(job: JobPrediction) -> tuple[str, ...]:
+    work = "-" if job.work is None else f"{job.work:.2f}{'' if job.measured else '*'}"
+    return f"{job.speed:.2f}", work, f"{job.alone_w:,.0f}"
+
+
+def _notes(found: Prediction) -> list[str]:
+    notes = ["speed: relative to alone at the default clock; work/s: reference GPU-seconds per second."]
+    if len(found.jobs) > 1:
+        notes.append(f"Together {found.together:.2f} times the work of one job alone at a time.")
+    change = 100.0 * (found.energy_ratio - 1.0)
+    than = "one after the other" if len(found.jobs) > 1 else "alone"
+    notes.append(f"Joules for the same work: {change:+.0f}% against {than} at the default clock.")
+    if any(not job.measured for job in found.jobs):
+        notes.append("* derived from peak rates: nobody measured the class on this kind.")
+    notes += [
+        f"{escape(job.job)} does not fit into the memory that it would get."
+        for job in found.jobs
+        if not job.fits_memory
+    ]
+    return notes
