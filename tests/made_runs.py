@@ -17,6 +17,7 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.cluster.state import host_share
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import Engine, Outage
+from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings, StragglerRates
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
@@ -25,14 +26,14 @@ from goodwatt.simulator.simulation import Simulation
 from tests.scenario import DRAWN, Chaos, Nodes, cluster, engine
 from tests.state_content import content
 
-POLICIES = ("fifo", "sjf", "tiresias:threshold_gpu_s=60", "srtf", "chaos")
+POLICIES = ("fifo", "sjf", "tiresias:threshold_gpu_s=60", "srtf", "chaos", "power-chaos")
 MOST_DECISIONS = 400
 """Chaos may go on for ever; after so many decisions a run is judged as it stands."""
 
 
 def policy_of(spec: str) -> Policy:
-    """The policy of a specification; "chaos" decides at random."""
-    return Chaos() if spec == "chaos" else make_policy(spec)
+    """The policy of a specification; "chaos" decides at random, "power-chaos" on power too."""
+    return Chaos(power=spec == "power-chaos") if spec.endswith("chaos") else make_policy(spec)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ groups = st.builds(
     Nodes,
     count=st.integers(1, 2),
     gpus=st.integers(0, 8),
-    kind=st.sampled_from(["small", "large", "secret"]),
+    kind=st.sampled_from(["small", "large", "secret", "V100", "H200"]),
     partition=st.sampled_from([None, "east", "west"]),
     cpu_milli=st.sampled_from([None, 0, 999, 16_000]),
     memory_mib=st.sampled_from([None, 0, 31, 64_000]),
@@ -122,6 +123,10 @@ outages = st.lists(
     max_size=2,
 ).map(tuple)
 
+OFTEN = ComponentRates(per_hour=60.0, repair_median_s=20.0, repair_spread=1.0)
+FRAIL = FailureSettings(gpu=OFTEN, node=OFTEN, stragglers=StragglerRates(share=0.5, spell_s=9.0))
+"""Something breaks every few seconds."""
+
 engines = st.builds(
     engine,
     decision_interval_s=st.sampled_from([0.0, 0.0, 0.1, 5.0]),
@@ -130,6 +135,9 @@ engines = st.builds(
     checkpoint_interval_s=st.sampled_from([0.0, 4.0]),
     gpu_choice=st.sampled_from(["kubelet", "policy"]),
     outages=outages,
+    failures=st.sampled_from([None, None, None, FRAIL]),
+    checkpoint_rule=st.sampled_from(["none", "daly"]),
+    share_mode=st.sampled_from(["timeslice", "mps"]),
 )
 
 options = st.builds(
@@ -139,6 +147,8 @@ options = st.builds(
     drain=st.booleans(),
     budget_w=st.sampled_from([None, 2000.0]),
     draw=st.just(True),
+    physics=st.sampled_from(["ideal", "full"]),
+    truth=st.sampled_from(["residual", "model"]),
 )
 
 made = st.builds(Made, clusters, jobs, engines, st.sampled_from(POLICIES), options)

@@ -15,11 +15,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from goodwatt.cluster import catalogue
 from goodwatt.cluster.cluster import Cluster, HostPower, Node, Quotas
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, WaitUntil
+from goodwatt.simulator.decisions import (
+    Decision,
+    Group,
+    Migrate,
+    Place,
+    Preempt,
+    SetCap,
+    SetClock,
+    Sleep,
+    WaitUntil,
+    Wake,
+)
 from goodwatt.simulator.engine import Engine, EngineSettings
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
@@ -55,6 +67,9 @@ KINDS = {
     "small": gpu_kind("small", 50.0, 250.0, 16_000),
     "large": gpu_kind("large", 100.0, 400.0, 80_000),
     "secret": gpu_kind("secret", None, None, 0),
+    # Kinds of the catalogue, with a power model: for full physics.
+    "V100": catalogue.gpu_kind("V100-PCIE"),
+    "H200": catalogue.gpu_kind("H200-SXM"),
 }
 
 
@@ -86,7 +101,7 @@ def cluster(*groups: Nodes, power: HostPower = NO_HOST_POWER, quotas: Quotas = N
         nodes += [
             Node(
                 name=f"n{len(nodes) + i}",
-                gpu_kind=group.kind,
+                gpu_kind=KINDS[group.kind].name,
                 gpus=group.gpus,
                 partition=group.partition,
                 cpu_milli=group.cpu_milli,
@@ -96,7 +111,7 @@ def cluster(*groups: Nodes, power: HostPower = NO_HOST_POWER, quotas: Quotas = N
             )
             for i in range(group.count)
         ]
-    kinds = {node.gpu_kind: KINDS[node.gpu_kind] for node in nodes}
+    kinds = {KINDS[group.kind].name: KINDS[group.kind] for group in groups}
     return Cluster(name="test", nodes=tuple(nodes), kinds=kinds, power=power, quotas=quotas)
 
 
@@ -281,7 +296,10 @@ class Scripted:
 
 @dataclass(frozen=True)
 class Chaos:
-    """Decides at random, often what cannot be: unknown jobs, missing nodes, too many GPUs, groups that contradict."""
+    """Decides at random, often what cannot be: unknown jobs, missing nodes, too many GPUs, groups that contradict.
+
+    With `power` it also shares GPUs, sets clocks and caps, and puts nodes to sleep.
+    """
 
     name: str = "chaos"
     oracle: bool = False
@@ -289,6 +307,7 @@ class Chaos:
     head_only: bool = False
     rounds_s: float = 7.0
     """It asks to be asked again after about so long."""
+    power: bool = False
 
     def new_memory(self) -> Calls:
         return Calls()
@@ -304,7 +323,28 @@ class Chaos:
             decisions += [WaitUntil(view.now_s + wait_s), WaitUntil(view.now_s + self.rounds_s)]
         return decisions
 
+    def _power(self, view: View) -> Decision:
+        dice = view.random
+        running = [run.spec.job_id for pool in view.pools for run in pool.running.values()]
+        waiting = [run.spec for pool in view.pools for _, _, run in pool.queue]
+        node = dice.randrange(-1, len(view.state.capacity) + 1)
+        job_id = dice.choice([*running, "nobody"])
+        if waiting and running and dice.random() < 0.5:
+            spec = dice.choice(waiting)
+            mode = dice.choice(["timeslice", "mps", "mps", "telepathy"])
+            return Place(spec.job_id, (), beside=job_id, sharing=mode, thread_percent=dice.choice([0, 30, 100]))
+        return dice.choice(
+            [
+                SetClock(job_id, dice.choice([None, 1.0, 900.0, 5000.0])),
+                SetCap(job_id, dice.choice([None, 1.0, 120.0, 5000.0])),
+                Sleep(node),
+                Wake(dice.choice([*view.asleep, node])),
+            ]
+        )
+
     def _one(self, view: View, stops: bool) -> Decision:
+        if self.power and view.random.random() < 0.5:
+            return self._power(view)
         if view.random.random() < 0.3:
             steps = tuple(self._step(view, stops) for _ in range(view.random.randrange(4)))
             return Group(steps, "chance")

@@ -124,6 +124,8 @@ def _capacities(cluster: Cluster, racks: dict[str | None, Link]) -> dict[Link, i
         nodes_in[node.rack] += 1
     found: dict[Link, int] = {}
     for position, node in enumerate(cluster.nodes):
+        if not node.gpus:  # nothing there takes part in a collective
+            continue
         board = boards[node.gpu_kind]
         own = node_gbps(board, cluster.network, node.gpus, node.gpus)
         found[position] = max(1, round(own * _PER_GBPS))
