@@ -51,6 +51,8 @@ class FullPhysics:
         self._mode: dict[int, str] = {}
         self._loads = NetworkLoads(cluster)
         self.meter = PowerMeter(cluster)
+        self._clocks = [(0, 0)] * len(cluster.nodes)
+        self._clocked = (0, 0)
         self._dirty_gpus: dict[int, int] = {}
         self._dirty_jobs: dict[str, None] = {}
         for node in range(len(cluster.nodes)):
@@ -98,6 +100,7 @@ class FullPhysics:
             self._settle_gpus(node, mask, jobs)
         points = [(self._runs[job_id], self._settle_job(self._runs[job_id], nodes)) for job_id in jobs]
         for node in nodes:
+            self._clock_node(node)
             self._meter_node(node)
         return points
 
@@ -114,6 +117,11 @@ class FullPhysics:
         """Watts now."""
         return self.meter.power()
 
+    def clocks(self) -> tuple[float, int]:
+        """Of the GPUs that jobs hold now, in whole kHz so that sums are exact."""
+        khz, gpus = self._clocked
+        return khz / 1000.0, gpus
+
     def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:
         """The same over copies of the state and of the jobs; facts of jobs are shared."""
         twin = object.__new__(type(self))
@@ -121,6 +129,7 @@ class FullPhysics:
         twin._runs = {job_id: live[job_id] for job_id in self._runs}
         twin._tenants, twin._gpu_parts, twin._points = self._tenants[:], self._gpu_parts[:], self._points[:]
         twin._mode, twin.meter, twin._loads = dict(self._mode), self.meter.copy(), self._loads.copy()
+        twin._clocks = self._clocks[:]
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
         return twin
 
@@ -265,6 +274,13 @@ class FullPhysics:
         return drawn[tenants.index(run.spec.job_id)] / total if total > 0.0 else 1.0 / len(tenants)
 
     # nodes -------------------------------------------------------------------------------------------------------
+
+    def _clock_node(self, node: int) -> None:
+        """Take over the clocks of a node's GPUs."""
+        khz = [round(point.clock_mhz * 1000.0) for point in self._points[node] if point is not None]
+        (old_khz, old_gpus), (all_khz, all_gpus) = self._clocks[node], self._clocked
+        self._clocks[node] = sum(khz), len(khz)
+        self._clocked = all_khz + sum(khz) - old_khz, all_gpus + len(khz) - old_gpus
 
     def _meter_node(self, node: int) -> None:
         mode = self._mode.get(node, "on")

@@ -87,6 +87,9 @@ class Physics(Protocol):
     def power(self) -> ClusterPower:
         """Watts now."""
 
+    def clocks(self) -> tuple[float, int]:
+        """(sum of SM clocks in MHz over the GPUs that jobs hold, how many these are); (0, 0) if it knows of none."""
+
     def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:
         """The same over copies of the state and of the jobs."""
 
@@ -130,6 +133,10 @@ class IdealPhysics:
         """GPU power stands whole under `held_w`: this physics does not tell idle from busy."""
         gpu_w, host_w = self._watts.watts(self._state.up_nodes, self._state.used_milli)
         return ClusterPower(held_w=gpu_w, host_w=host_w)
+
+    def clocks(self) -> tuple[float, int]:
+        """There are no clocks."""
+        return 0.0, 0
 
     def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:  # noqa: ARG002 - no job is kept here
         """The tables are facts and shared."""
