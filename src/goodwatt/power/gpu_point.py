@@ -66,7 +66,7 @@ def alone_point(
     model: GpuModel, phases: tuple[Phase, ...], setting: Setting = DEFAULT_SETTING, chip: float = 1.0
 ) -> GpuPoint:
     """The point of a workload that has the GPU to itself; `chip` scales the SM watts of this very board."""
-    loads, default_s = _loads(model, phases)
+    loads, default_s = capped_loads(model, phases)
     top = model.index_of(setting.clock_mhz)
     cap_w = model.default_cap_w if setting.cap_w is None else setting.cap_w
     total_s = sm_j = dram_j = clock = 0.0
@@ -133,7 +133,7 @@ def _worse(bound: Bound, index: int, top: int) -> Bound:
 
 
 @lru_cache(maxsize=4096)
-def _loads(model: GpuModel, phases: tuple[Phase, ...]) -> tuple[tuple[Load, ...], float]:
+def capped_loads(model: GpuModel, phases: tuple[Phase, ...]) -> tuple[tuple[Load, ...], float]:
     """(what each cap bounds for itself, wall time of it all at the default setting on a nominal chip)."""
     present = [phase for phase in phases if phase.share > 0.0]
     short = [phase for phase in present if phase.length_s < REGULATION_S]

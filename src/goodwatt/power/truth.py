@@ -111,6 +111,12 @@ class NoResidual(Truth):
 NO_RESIDUAL: Truth = NoResidual()
 
 
+def greatest_factor(error: float, residents: int = 2) -> float:
+    """What no factor of `Truth.resident_factors` exceeds, for up to so many residents of a GPU."""
+    others = max(residents - 1, 1)
+    return float((1.0 + error / math.sqrt(others) * WIDEST * _SPREAD) ** others)
+
+
 def _cut(drawn: float) -> float:
     return max(-WIDEST, min(WIDEST, drawn)) * _SPREAD
 
