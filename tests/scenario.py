@@ -90,6 +90,7 @@ class Nodes:
     domain: int = 0
     """GPUs per NVLink domain inside a node; 0: all of them."""
     clique: str | None = None
+    mig: tuple[str, ...] = ()
 
 
 def cluster(*groups: Nodes, power: HostPower = NO_HOST_POWER, quotas: Quotas = NO_QUOTAS) -> Cluster:
@@ -108,6 +109,7 @@ def cluster(*groups: Nodes, power: HostPower = NO_HOST_POWER, quotas: Quotas = N
                 memory_mib=group.memory_mib,
                 domains=domains,
                 clique=group.clique,
+                mig=group.mig,
             )
             for i in range(group.count)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.packed import MOST_TENANTS, is_full
+from goodwatt.cluster.shortage import find_host_shortage
 from goodwatt.cluster.state import ClusterState, DoesNotFitError, Placement
 
 
@@ -38,4 +39,4 @@ def _node_shortage(state: ClusterState, job: JobRequest, node: int, mask: int) -
         return f"{name} is not of the job's partition or not of its GPU kind"
     if is_full(state.packed[node], mask):
         return f"{MOST_TENANTS} jobs share a GPU of {name} already"
-    return state.host_shortage(job, node, mask.bit_count())
+    return find_host_shortage(state, job, node, mask.bit_count())

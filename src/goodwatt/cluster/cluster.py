@@ -20,6 +20,7 @@ class Node:
     `domains` are bit masks over the node's GPUs, one per NVLink domain inside it: an 8-GPU NVSwitch board has
     one mask of eight bits, a board of pairs four masks of two, a board without NVLink one mask per GPU.
     `clique` names the NVLink domain that reaches beyond the node (NVL72), where there is one.
+    `mig`: the MIG profiles that each of its GPUs is cut into from the start; empty: its GPUs are whole.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Node:
     memory_mib: int | None = None
     domains: tuple[int, ...] = ()
     clique: str | None = None
+    mig: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from goodwatt.cluster import catalogue, host_names
 from goodwatt.cluster.cluster import Cluster, Node, Quotas, Rack, Row
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.host_power_builder import host_power
+from goodwatt.cluster.mig import can_coexist, profile
 from goodwatt.cluster.network import Network
 from goodwatt.cluster.trip_curve import DEFAULT_CURVE, trip_curve
 from goodwatt.errors import FieldError, InputError, Place, UnknownNameError
@@ -77,10 +78,11 @@ class _Nodes:
         width, spans = self._domain(group, kind, place)
         partition, cpu, memory = (group.get(key) for key in ("partition", "cpu_milli", "memory_mib"))
         masks = domain_masks(gpus, width)
+        slices = _mig(group, kind, (*place, "mig"))
         racks = self._rack_names(group, len(names))
         cliques = self._clique_names(len(names), spans)
         return [
-            Node(name, kind.name, gpus, partition, rack, cpu, memory, masks, clique)
+            Node(name, kind.name, gpus, partition, rack, cpu, memory, masks, clique, slices)
             for name, rack, clique in zip(names, racks, cliques, strict=True)
         ]
 
@@ -142,6 +144,18 @@ def _runs(prefix: str, first: int, size: int, count: int) -> Iterator[str | None
     """`count` names, numbered from `first`, each `size` times in a row."""
     numbers = itertools.count(first)
     return itertools.islice((name for n in numbers for name in itertools.repeat(f"{prefix}{n:03d}", size)), count)
+
+
+def _mig(group: Content, kind: GpuKind, place: Place) -> tuple[str, ...]:
+    """The MIG profiles of every GPU of a group, which must be able to stand side by side."""
+    wanted = tuple(group.get("mig", ()))
+    try:
+        together = not wanted or can_coexist(profile(kind, name) for name in wanted)
+    except InputError as error:
+        raise FieldError(place, str(error)) from None
+    if not together:
+        raise FieldError(place, f"expected MIG instances that fit on one GPU together, got {', '.join(wanted)}")
+    return wanted
 
 
 def _listed(names: str | Iterable[str]) -> list[str]:

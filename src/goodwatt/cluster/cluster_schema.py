@@ -19,6 +19,7 @@ class NodeGroup(Strict):
     `names` is in the notation of Slurm (`gpu[01-60]`) or a list; without it nodes are node-00000 and so on.
     `nodes_per_rack` makes racks of so many nodes, named `rack` (or "rack") with a number.
     `nvlink_domain`: GPUs per NVLink domain, neighbours together; a multiple of `gpus` makes it span nodes.
+    `mig`: profiles of the MIG instances that every GPU of the group is cut into.
     """
 
     count: Annotated[int, Field(gt=0, le=MOST_NODES)] = 1
@@ -30,6 +31,7 @@ class NodeGroup(Strict):
     cpu_milli: Positive | None = None
     memory_mib: Positive | None = None
     nvlink_domain: Positive | None = None
+    mig: list[Name] = []
     names: Name | list[Name] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Which nodes a job may use at all: partition, GPU kind, memory per GPU. Facts of the cluster, not of its use."""
+"""Which nodes a job may use: partition, GPU kind, memory per GPU, MIG profile. Facts of the cluster, not of its use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from goodwatt.cluster.catalogue import kind_names
 from goodwatt.cluster.cluster import Cluster, Node
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.mig import profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,16 @@ class Eligibility:
 
 
 class EligibilityIndex:
-    """Looks the set up once for each distinct (partition, kinds, memory) and remembers it."""
+    """Looks the set up once for each distinct (partition, kinds, memory, profile) and remembers it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._partitions = frozenset(cluster.partitions)
-        self._known: dict[tuple[str | None, tuple[str, ...], int], Eligibility] = {}
+        self._known: dict[tuple[str | None, tuple[str, ...], int, str | None], Eligibility] = {}
 
     def __call__(self, job: JobRequest) -> Eligibility:
         """The nodes that `job` may use."""
-        key = (job.partition, job.gpu_kind, job.gpu_memory_mib)
+        key = (job.partition, job.gpu_kind, job.gpu_memory_mib, job.mig_profile)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._find(job)
@@ -47,6 +48,9 @@ class EligibilityIndex:
         kind = self._cluster.kinds[node.gpu_kind]
         if job.gpu_kind and not any(names_kind(wanted, kind) for wanted in job.gpu_kind):
             return False
+        if job.mig_profile is not None:
+            wanted = profiles(kind).get(job.mig_profile)
+            return wanted is not None and job.gpu_memory_mib <= wanted.memory_mib
         return job.gpu_memory_mib <= kind.memory_mib
 
 

@@ -45,9 +45,11 @@ def _emptiest(
 
 def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
     """Why the job could not run even if the cluster, given here in its empty state, did nothing else; else None."""
+    if job.mig_profile is not None and job.num_gpus != 1:
+        return f"it wants {job.num_gpus} MIG instances at once; a job gets one"
     eligible = empty.eligible(job)
     if not eligible.nodes:
-        return "no node has its partition, GPU kind and GPU memory"
+        return "no node has its partition, GPU kind and GPU memory, or MIG profile"
     if job.num_gpus <= eligible.largest_node or job.gpu_milli < WHOLE_GPU_MILLI:
         fits = any(nodes for _, nodes in empty.single_node(job))
         return None if fits else "no node has so many GPUs, CPUs and so much memory together"
@@ -69,7 +71,7 @@ class Feasibility:
     def __call__(self, job: JobRequest) -> str | None:
         """Why the job could never run on the empty cluster; None if it could."""
         host = job.cpu_milli, job.memory_mib, job.gpu_memory_mib
-        request = (job.num_gpus, job.gpu_milli, job.partition, job.gpu_kind, host)
+        request = (job.num_gpus, job.gpu_milli, job.partition, job.gpu_kind, job.mig_profile, host)
         if request not in self._known:
             self._known[request] = never_fits(job, self._empty)
         return self._known[request]

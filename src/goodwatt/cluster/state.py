@@ -13,10 +13,15 @@ from goodwatt.cluster.bitset import LevelIndex, bitset
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.eligibility import EligibilityIndex
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
+from goodwatt.cluster.mig_state import Sliced, SlicedGpu, holds, idle_mask, leave, with_gpu, without_gpu
 from goodwatt.cluster.node_choice import Shares, shared_gpu, whole_gpus
 from goodwatt.cluster.nvlink import CliqueIndex
 from goodwatt.cluster.packed import Packed, pack, unpack
+from goodwatt.cluster.shortage import find_shortage, host_share
+from goodwatt.cluster.slice_index import SliceIndex
 from goodwatt.errors import RunError
+
+__all__ = ["UNLIMITED", "ClusterState", "DoesNotFitError", "NodeCounts", "Placement", "WhatIf", "host_share"]
 
 NodeCounts = tuple[tuple[int, int], ...]
 """(node, GPUs wanted there) for each node of a placement."""
@@ -27,7 +32,7 @@ Placement = tuple[tuple[int, int], ...]
 UNLIMITED = 1 << 62
 """Stands for the CPU or memory of a node where the cluster file sets no limit."""
 
-_NodeState = tuple[int, int, Shares, Packed, int, int]
+_NodeState = tuple[int, int, Shares, Packed, Sliced, int, int]
 
 
 class DoesNotFitError(RunError):
@@ -38,7 +43,8 @@ class ClusterState:
     """Free and used GPUs, CPU and memory of every node.
 
     Read these, never write them: `free_mask[node]` wholly free GPUs, `shares[node]` GPUs in use by shares,
-    `lost_mask[node]` GPUs that nobody can use, `packed[node]` GPUs that several jobs hold whole at once (they count as used once, until the last has left),
+    `lost_mask[node]` GPUs that nobody can use, `packed[node]` GPUs that several jobs hold whole at once (they count as
+    used once, until the last has left), `slices.of_node[node]` GPUs in MIG mode and what is in their instances,
     `free_cpu_milli[node]`, `free_memory_mib[node]`, `by_free[k]` the set of nodes with k free GPUs,
     `full_of[k]` the set of nodes that have k GPUs in all, `shapes` the distinct (GPU kind, GPUs) of nodes,
     `up_nodes[shape]` how many nodes of it are up and `used_milli[shape]` how many GPU thousandths they have in use,
@@ -81,30 +87,40 @@ class ClusterState:
         self.up_nodes = [self._shape_of.count(i) for i in range(len(self.shapes))]
         self.free_gpus = self.whole_node_gpus = sum(self.capacity)
         self.placements: dict[str, Placement] = {}
+        self.slices = SliceIndex(cluster)
         self._log: list[_NodeState | tuple[str, Placement | None]] | None = None
+        for node in range(len(nodes)):
+            if nodes[node].mig:
+                self._set_slices(node, self.slices.layout(node))
+                self._set_free(node, 0)
 
     # what fits ---------------------------------------------------------------------------------------------------
 
     def single_node(self, job: JobRequest) -> Iterator[tuple[int, int]]:
         """(free GPUs, nodes) for all nodes that could take the whole job, by ascending number of free GPUs.
 
-        For a share of a GPU the first entry is (0, nodes where a started GPU has room), for any number of free GPUs;
-        a CPU-only job finds all its nodes in one entry (0, nodes).
+        For a share of a GPU the first entry is (0, nodes where a started GPU has room), for any number of free GPUs,
+        for a MIG instance the same with GPUs in MIG mode; a CPU-only job finds all its nodes in one entry (0, nodes).
         """
         if job.num_gpus == 0:
             yield 0, self.host_fit(self.eligible(job).nodes & self.up, job.cpu_milli, job.memory_mib)
             return
         allowed = self.eligible(job).nodes
-        if job.gpu_milli < WHOLE_GPU_MILLI:
-            started = self._room_index.at_least(job.gpu_milli, self._room, allowed & self.up)
+        if job.gpu_milli < WHOLE_GPU_MILLI or job.mig_profile is not None:
+            started = self._started(job, allowed & self.up)
             yield 0, self.host_fit(started, job.cpu_milli, job.memory_mib)
-            allowed &= ~started
+            allowed &= ~started if job.mig_profile is None or self.slices.creates else 0
         for free in range(job.num_gpus, self.max_gpus + 1):
             nodes = self.by_free[free] & allowed
             if nodes:
                 nodes = self.host_fit(nodes, job.cpu_milli, job.memory_mib)
             if nodes:
                 yield free, nodes
+
+    def _started(self, job: JobRequest, among: int) -> int:
+        if job.mig_profile is not None:
+            return self.slices.room.get(job.mig_profile, 0) & among if job.num_gpus == 1 else 0
+        return self._room_index.at_least(job.gpu_milli, self._room, among)
 
     def host_fit(self, nodes: int, cpu_milli: int, memory_mib: int) -> int:
         """Those of `nodes` with so much CPU and memory free."""
@@ -120,34 +136,7 @@ class ClusterState:
 
     def shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None = None) -> str | None:
         """Why this placement cannot be made now; None if it can."""
-        allowed = self.eligible(job).nodes & self.up
-        wanted = 0
-        for node, count in nodes:
-            wanted += count
-            if not 0 <= node < len(self.capacity) or not allowed >> node & 1:
-                return f"node {node} is down, not of the job's partition or not of its GPU kind"
-            if reason := self._node_shortage(job, node, count):
-                return reason
-        if wanted != job.num_gpus or (len(nodes) != 1 and not _names_nodes_once(nodes)):
-            return f"{job.num_gpus} GPUs wanted, placement {nodes} gives another number, nothing, or names a node twice"
-        return None if gpus is None else self._gpu_shortage(job, nodes, gpus)
-
-    def _node_shortage(self, job: JobRequest, node: int, count: int) -> str | None:
-        if job.gpu_milli < WHOLE_GPU_MILLI:
-            if not shared_gpu(self.shares[node], self.free_mask[node], job.gpu_milli):
-                return f"{self.cluster.nodes[node].name}: no GPU with {job.gpu_milli} thousandths free"
-        elif self.free_mask[node].bit_count() < count:
-            free = self.free_mask[node].bit_count()
-            return f"{self.cluster.nodes[node].name}: {count} GPUs wanted, {free} free"
-        return self.host_shortage(job, node, count)
-
-    def host_shortage(self, job: JobRequest, node: int, count: int) -> str | None:
-        """Why the node has too little CPU or memory for `count` of the job's GPUs; None if it has enough."""
-        if self.limits_hosts:
-            cpu, memory = host_share(job, count)
-            if self.free_cpu_milli[node] < cpu or self.free_memory_mib[node] < memory:
-                return f"{self.cluster.nodes[node].name}: {cpu} CPU thousandths and {memory} MiB wanted, less is free"
-        return None
+        return find_shortage(self, job, nodes, gpus)
 
     # changes -----------------------------------------------------------------------------------------------------
 
@@ -178,7 +167,9 @@ class ClusterState:
         Whether it may is for the caller to know: see `beside`.
         """
         for node, mask in placement:
-            if self.free_mask[node] & mask == mask or job.gpu_milli < WHOLE_GPU_MILLI:
+            if job.mig_profile is not None and holds(self.slices.of_node[node], mask.bit_length() - 1, job.job_id):
+                self._take_host(job, node, mask)
+            elif self.free_mask[node] & mask == mask or job.gpu_milli < WHOLE_GPU_MILLI:
                 self._take(job, node, mask)
             else:
                 self._pack(job, node, mask)
@@ -195,8 +186,26 @@ class ClusterState:
     def in_use(self, node: int) -> bool:
         """Whether a job holds anything of the node."""
         cpu = self.cluster.nodes[node].cpu_milli
-        unused = self.free_mask[node] | self.lost_mask[node]
-        return unused != self._full_mask[node] or (cpu is not None and self.free_cpu_milli[node] != cpu)
+        return self._holds_gpus(node) or (cpu is not None and self.free_cpu_milli[node] != cpu)
+
+    def _holds_gpus(self, node: int) -> bool:
+        unused = self.free_mask[node] | self.lost_mask[node] | idle_mask(self.slices.of_node[node])
+        return unused != self._full_mask[node]
+
+    def set_slices(self, node: int, gpu: int, new: SlicedGpu | None) -> None:
+        """Put a wholly free GPU into MIG mode, give one there other instances, or take an idle one out of it (None)."""
+        if self._log is not None:
+            self._remember(node)
+        others, bit = without_gpu(self.slices.of_node[node], gpu), 1 << gpu
+        self._set_slices(node, others if new is None else with_gpu(others, new))
+        old, free = self.free_mask[node], self.free_mask[node] | bit if new is None else self.free_mask[node] & ~bit
+        if self.up >> node & 1:
+            self._set_free(node, free)
+        elif self._log is None:  # a node that is down has free GPUs, but none to be had
+            self.used_milli[self._shape_of[node]] += (old.bit_count() - free.bit_count()) * WHOLE_GPU_MILLI
+            self.free_mask[node] = free
+        else:
+            raise RunError(f"node {node} is down: its GPUs cannot be tried out")
 
     def set_lost(self, node: int, mask: int, lost: bool) -> None:
         """Take unused GPUs of a node away, or give them back; a node whose GPUs are lost may be up or not."""
@@ -211,7 +220,7 @@ class ClusterState:
         bit, gpus = 1 << node, self.free_mask[node].bit_count()
         if bool(self.up & bit) == up:
             return
-        if self.free_mask[node] | self.lost_mask[node] != self._full_mask[node] or self._log is not None:
+        if self._holds_gpus(node) or self._log is not None:
             raise RunError(f"node {node} is in use or a checkpoint is open: it cannot change now")
         sign = 1 if up else -1
         self.up ^= bit
@@ -260,7 +269,7 @@ class ClusterState:
             "up_nodes",
         ):
             setattr(twin, name, getattr(self, name)[:])
-        for name in ("_cpu_index", "_memory_index", "_room_index", "placements", "cliques"):
+        for name in ("_cpu_index", "_memory_index", "_room_index", "placements", "cliques", "slices"):
             setattr(twin, name, getattr(self, name).copy())
         twin._log = None
         return twin
@@ -268,24 +277,11 @@ class ClusterState:
     # inside ------------------------------------------------------------------------------------------------------
 
     def _choose(self, job: JobRequest, node: int, count: int) -> int:
+        if job.mig_profile is not None:
+            return self.slices.gpu_for(job, node, self.free_mask[node]) or 0
         if job.gpu_milli < WHOLE_GPU_MILLI:
             return shared_gpu(self.shares[node], self.free_mask[node], job.gpu_milli)
         return whole_gpus(self.free_mask[node], count, self._domains[node])
-
-    def _gpu_shortage(self, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...]) -> str | None:
-        if len(gpus) != len(nodes):
-            return f"{len(gpus)} GPU masks for {len(nodes)} nodes"
-        for (node, count), mask in zip(nodes, gpus, strict=True):
-            used = dict(self.shares[node])
-            if job.gpu_milli < WHOLE_GPU_MILLI:
-                gpu = mask.bit_length() - 1
-                unused = WHOLE_GPU_MILLI if mask & self.free_mask[node] else 0
-                room = WHOLE_GPU_MILLI - used[gpu] if gpu in used else unused
-                if mask < 1 or mask.bit_count() != 1 or room < job.gpu_milli:
-                    return f"GPU mask {mask:b} of node {node} has no room for {job.gpu_milli} thousandths"
-            elif mask & ~self.free_mask[node] or mask.bit_count() != count:
-                return f"GPU mask {mask:b} of node {node} is not {count} free GPUs"
-        return None
 
     def _record(self, job_id: str, placement: Placement | None) -> None:
         if self._log is not None:
@@ -298,12 +294,17 @@ class ClusterState:
     def _take(self, job: JobRequest, node: int, mask: int) -> None:
         if self._log is not None:
             self._remember(node)
-        if job.gpu_milli < WHOLE_GPU_MILLI:
+        if job.mig_profile is not None:
+            self._set_slices(node, self.slices.after_take(job, node, mask))
+        elif job.gpu_milli < WHOLE_GPU_MILLI:
             gpu = mask.bit_length() - 1
             used = dict(self.shares[node])
             used[gpu] = used.get(gpu, 0) + job.gpu_milli
             self._set_shares(node, tuple(sorted(used.items())))
         self._set_free(node, self.free_mask[node] & ~mask)
+        self._take_host(job, node, mask)
+
+    def _take_host(self, job: JobRequest, node: int, mask: int) -> None:
         if self.limits_hosts:
             cpu, memory = host_share(job, mask.bit_count())
             self._set_host(node, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
@@ -314,7 +315,12 @@ class ClusterState:
         if self.limits_hosts:
             cpu, memory = host_share(job, mask.bit_count())
             self._set_host(node, self.free_cpu_milli[node] + cpu, self.free_memory_mib[node] + memory)
-        if job.gpu_milli < WHOLE_GPU_MILLI:
+        if job.mig_profile is not None:
+            gpu = mask.bit_length() - 1
+            rest = leave(self.slices.of_node[node], gpu, job.job_id)
+            mask = 0 if any(one.gpu == gpu for one in rest) else mask
+            self._set_slices(node, rest)
+        elif job.gpu_milli < WHOLE_GPU_MILLI:
             gpu = mask.bit_length() - 1
             used = dict(self.shares[node])
             used[gpu] -= job.gpu_milli
@@ -329,19 +335,22 @@ class ClusterState:
         if self._log is not None:
             self._remember(node)
         self.packed[node] = pack(self.packed[node], mask)
-        if self.limits_hosts:
-            cpu, memory = host_share(job, mask.bit_count())
-            self._set_host(node, self.free_cpu_milli[node] - cpu, self.free_memory_mib[node] - memory)
+        self._take_host(job, node, mask)
 
     def _remember(self, node: int) -> None:
         """Log what the node is now, for a rollback."""
         assert self._log is not None  # noqa: S101 - asked by the callers
         host = self.free_cpu_milli[node], self.free_memory_mib[node]
-        self._log.append((node, self.free_mask[node], self.shares[node], self.packed[node], *host))
+        slices = self.slices.of_node[node]
+        self._log.append((node, self.free_mask[node], self.shares[node], self.packed[node], slices, *host))
 
-    def _restore(self, node: int, mask: int, shares: Shares, packed: Packed, cpu: int, memory: int) -> None:
+    def _restore(
+        self, node: int, mask: int, shares: Shares, packed: Packed, slices: Sliced, cpu: int, memory: int
+    ) -> None:
         """Make the node what it was."""
         self.packed[node] = packed
+        if slices is not self.slices.of_node[node]:
+            self._set_slices(node, slices)
         if shares != self.shares[node]:
             self._set_shares(node, shares)
         self._set_free(node, mask)
@@ -378,6 +387,10 @@ class ClusterState:
         self._room[node] = room
         self.shares[node] = shares
 
+    def _set_slices(self, node: int, sliced: Sliced) -> None:
+        """GPUs in MIG mode: `_set_free` counts each as used whole, here what lies idle is taken off."""
+        self.used_milli[self._shape_of[node]] += self.slices.set(node, sliced)
+
     def _set_host(self, node: int, cpu: int, memory: int) -> None:
         """The node's free CPU and memory."""
         if self.free_cpu_milli[node] < UNLIMITED >> 1:
@@ -409,17 +422,3 @@ class WhatIf:
         if state._log:
             state.rollback(self._mark)
         state._log = self._outer
-
-
-def host_share(job: JobRequest, gpus: int) -> tuple[int, int]:
-    """CPU thousandths and MiB that the job takes on a node where it has `gpus` of its GPUs (rounded up)."""
-    if not job.cpu_milli and not job.memory_mib:
-        return 0, 0
-    if gpus >= job.num_gpus:
-        return job.cpu_milli, job.memory_mib
-    return -(-job.cpu_milli * gpus // job.num_gpus), -(-job.memory_mib * gpus // job.num_gpus)
-
-
-def _names_nodes_once(nodes: NodeCounts) -> bool:
-    """Whether a placement on several nodes names each once and takes GPUs there; a placement on none does not."""
-    return 0 < len(dict(nodes)) == len(nodes) and min(count for _, count in nodes) > 0
