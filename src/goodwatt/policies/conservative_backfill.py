@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.policies import estimate
-from goodwatt.policies.order import HeldByQuota, Placement, changed_pools
+from goodwatt.policies.order import HeldByQuota, Placement, changed_pools, hold
 from goodwatt.policies.profile import Profile, milli
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.view import Pool, View
@@ -43,6 +43,6 @@ class ConservativeBackfill(estimate.PlansAhead):
             profile.reserve(start_s, lasts, milli(run.spec))
             place = placement.place(run.spec, state, view) if start_s == view.now_s else None
             if place is not None:
-                state.allocate(run.spec, place.nodes, place.gpus)
+                hold(run.spec, place, state, view)
                 held.add(run.spec)
                 yield place

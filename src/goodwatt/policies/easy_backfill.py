@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from goodwatt.policies import estimate
-from goodwatt.policies.order import HeldByQuota, Placement, changed_pools
+from goodwatt.policies.order import HeldByQuota, Placement, changed_pools, hold
 from goodwatt.policies.reservation import Reservation
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.view import Pool, View
@@ -46,7 +46,7 @@ class EasyBackfill(estimate.PlansAhead):
                 continue
             place = beside.place(job, state, view, placement) if beside else placement.place(job, state, view)
             if place is not None:
-                state.allocate(job, place.nodes, place.gpus)
+                hold(job, place, state, view)
                 held.add(job)
                 ends.append((end_s, job))
                 yield place

@@ -2,23 +2,20 @@
 
 Each level keeps a mean of durations whose weights fade with age. The prediction starts from the mean of all jobs and
 moves towards each more specific level by n / (n + prior), n being the weight seen there: many similar jobs decide,
-few only lean (empirical Bayes). Names are compared with their digits blanked, because people number their runs. It
-is the memory of the policies that predict; nothing of the future enters.
+few only lean (empirical Bayes). It is the memory of the policies that predict; nothing of the future enters.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, Self
 
 from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.likeness import Key, levels
 
 DAY_S = 86_400.0
 UNKNOWN_S = 3_600.0
 """Predicted when nothing has ended yet."""
-
-Key = tuple[str | int, ...]
 
 
 class History:
@@ -31,7 +28,7 @@ class History:
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Learn from a job that ended now."""
-        for key in _levels(job):
+        for key in levels(job):
             weight, mean, at_s = self._seen.get(key, (0.0, 0.0, now_s))
             weight = weight * math.exp((at_s - now_s) / self._fade_s) + 1.0
             self._seen[key] = weight, mean + (ran_s - mean) / weight, now_s
@@ -39,7 +36,7 @@ class History:
     def predict_s(self, job: JobRequest, now_s: float) -> float:
         """Expected duration of a job, seconds."""
         predicted = UNKNOWN_S
-        for key in _levels(job):
+        for key in levels(job):
             seen = self._seen.get(key)
             if seen is not None:
                 weight = seen[0] * math.exp((seen[2] - now_s) / self._fade_s)
@@ -59,15 +56,3 @@ class History:
     def load_plain(self, plain: list[Any]) -> None:
         """Take over what `to_plain` gave."""
         self._seen = {tuple(key): (weight, mean, at_s) for key, weight, mean, at_s in plain}
-
-
-def _levels(job: JobRequest) -> list[Key]:
-    """Keys from the most general to the most specific that the trace gives."""
-    levels: list[Key] = [(), ("gpus", job.num_gpus)]
-    if job.partition is not None:
-        levels.append(("partition", job.partition, job.num_gpus))
-    if job.user is not None:
-        levels += [("user", job.user), ("user", job.user, job.num_gpus)]
-    if job.name is not None:
-        levels.append(("name", job.user or "", re.sub(r"\d+", "#", job.name), job.num_gpus))
-    return levels

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.decisions import Decision, Place
@@ -19,7 +20,11 @@ from goodwatt.simulator.view import Pool, View
 
 
 class Placement(Protocol):
-    """Where a job goes. Ties are broken by the lowest node index, or by the view's random numbers."""
+    """Where a job goes. Ties are broken by the lowest node index, or by the view's random numbers.
+
+    A placement that may put a job beside another says so by `shares = True`; one that learns has `new_memory`, whose
+    memory is then `view.memory` in `place`, and `observe_s` to be shown telemetry.
+    """
 
     name: ClassVar[str]
 
@@ -104,18 +109,18 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement, hel
         if held(job):
             continue
         if tried is not None:
-            if not could_fit(job, state.free_gpus - _wholly_taken(tried)):
+            if not (could_fit(job, state.free_gpus - _wholly_taken(tried)) or shares(placement)):
                 break
-            state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
+            hold(tried, placed[-1], state, view)
             tried = None
-        place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
+        place = placement.place(job, state, view) if could_fit(job, state.free_gpus) or shares(placement) else None
         if place is None:
             break
         tried = job
         held.add(job)
         placed.append(place)
     if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
-        state.allocate(tried, placed[-1].nodes, placed[-1].gpus)
+        hold(tried, placed[-1], state, view)
     return placed
 
 
@@ -129,15 +134,29 @@ def could_fit(job: JobRequest, free_gpus: int) -> bool:
     return job.num_gpus <= free_gpus or job.gpu_milli < WHOLE_GPU_MILLI
 
 
+def shares(placement: Placement) -> bool:
+    """Whether it may place a job where no GPU is free, beside another."""
+    return getattr(placement, "shares", False)
+
+
+def hold(job: JobRequest, place: Place, state: ClusterState, view: View) -> None:
+    """Make a placement in a what-if; DoesNotFitError if it cannot be made."""
+    if place.beside is None:
+        state.allocate(job, place.nodes, place.gpus)
+    else:
+        allocate_beside(state, job, view.run(place.beside).spec)
+
+
 class HeldByQuota:
-    """Whether a quota holds a job back, counting what this round has placed already."""
+    """Whether a quota holds a job back, counting what this round has placed already, or a power policy does."""
 
     def __init__(self, view: View) -> None:
         self._quotas = view.quotas and view.quotas.copy()
+        self._held = view.held
 
     def __call__(self, job: JobRequest) -> bool:
-        """Whether the job would go over a quota."""
-        return self._quotas is not None and self._quotas.excess(job) is not None
+        """Whether the job has to wait whatever is free."""
+        return job.job_id in self._held or (self._quotas is not None and self._quotas.excess(job) is not None)
 
     def add(self, job: JobRequest, sign: int = 1) -> None:
         """A job was placed (1) or stopped (-1) in this round."""

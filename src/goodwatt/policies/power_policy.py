@@ -35,13 +35,27 @@ class PowerPolicy(Protocol):
     for never.
     """
 
-    name: ClassVar[str]
-    oracle: ClassVar[bool]
-    restless: ClassVar[bool]
-    observe_s: ClassVar[float | None]
+    @property
+    def name(self) -> str:
+        """What a specification calls it."""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads the truth."""
+
+    @property
+    def restless(self) -> bool:
+        """Whether it has to be asked at every event."""
+
+    @property
+    def observe_s(self) -> float | None:
+        """How long after a job started it wants to see telemetry."""
 
     def new_memory(self) -> Memory:
         """What it carries from decision to decision."""
+
+    def holds(self, view: View) -> frozenset[str]:
+        """Waiting jobs that the scheduling policy is to pass over at this moment."""
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
         """The placement with its clock and cap; None to hold the job back."""
@@ -61,6 +75,10 @@ class SteadyPower:
     def new_memory(self) -> Any:
         """None needed."""
         return NoMemory()
+
+    def holds(self, view: View) -> frozenset[str]:  # noqa: ARG002 - the contract
+        """None."""
+        return frozenset()
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
         """As the scheduling policy has it."""

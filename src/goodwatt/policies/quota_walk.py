@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState
-from goodwatt.policies.order import HeldByQuota, Placement
+from goodwatt.policies.order import HeldByQuota, Placement, hold
 from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import Pool, View
@@ -81,5 +81,5 @@ def _split(pool: Pool, view: View, ranking: Ranking, held: HeldByQuota) -> tuple
 def _try(run: JobRun, state: ClusterState, view: View, placement: Placement) -> Place | None:
     place = placement.place(run.spec, state, view)
     if place is not None:
-        state.allocate(run.spec, place.nodes, place.gpus)
+        hold(run.spec, place, state, view)
     return place

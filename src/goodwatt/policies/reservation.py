@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState, host_share
-from goodwatt.policies.order import Placement, could_fit
+from goodwatt.policies.order import Placement, could_fit, hold
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.view import View
 
@@ -36,7 +36,7 @@ class Reservation:
             place = placement.place(job, state, view) if could_fit(job, state.free_gpus) else None
             if place is not None:
                 self.start_s = end_s
-                state.allocate(job, place.nodes, place.gpus)
+                hold(job, place, state, view)
                 self._spare = {node: _free(state, node) for node, _ in place.nodes}
                 break
         state.rollback(mark)
@@ -50,6 +50,8 @@ class Reservation:
                 _keep_started(state, node)
         place = placement.place(job, state, view)
         state.rollback(mark)
+        if place is not None and place.beside is not None:
+            return None  # it would hold its neighbour's GPUs past the end on which the reservation counts
         for node, count in place.nodes if place else ():
             if node in self._spare:  # a share is counted as the GPU that it may keep from becoming free
                 gpus, cpu_milli, memory_mib = self._spare[node]

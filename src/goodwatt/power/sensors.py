@@ -17,6 +17,7 @@ NOISE = 0.02
 """Relative standard deviation of a reading. assumed: run-to-run spread of h200_measured's counters is 1 to 3%."""
 WITHOUT_COUNTERS = frozenset({"Kepler", "Maxwell", "Pascal"})
 """Architectures before Volta have no profiling counters, only power, clocks and utilisation (DCGM user guide)."""
+_EXACT = ("clock_mhz", "memory_mib")
 _SHARES = ("sm_util", "occupancy", "tensor", "dram_bw", "duty")
 
 
@@ -26,7 +27,7 @@ def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: floa
     wall = demand.duty * longer + 1.0 - demand.duty
     duty = demand.duty * longer / wall
     if model.kind.architecture in WITHOUT_COUNTERS:
-        return Counters(power_w=power_w, clock_mhz=clock_mhz, duty=duty)
+        return Counters(power_w=power_w, clock_mhz=clock_mhz, duty=duty, memory_mib=demand.memory_mib)
     per_wall = demand.duty / wall
     return Counters(
         sm_util=demand.sm * duty,
@@ -36,14 +37,15 @@ def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: floa
         power_w=power_w,
         clock_mhz=clock_mhz,
         duty=duty,
+        memory_mib=demand.memory_mib,
     )
 
 
 def noisy(counters: Counters, dice: Random) -> Counters:
-    """A reading: every figure off by the noise of the sensors, shares within 0 to 1; the clock is exact."""
+    """A reading: every figure off by the noise of the sensors, shares within 0 to 1; clock and memory are exact."""
     read = {
         f.name: value * (1.0 + NOISE * dice.gauss(0.0, 1.0))
         for f in fields(counters)
-        if f.name != "clock_mhz" and (value := getattr(counters, f.name)) is not None
+        if f.name not in _EXACT and (value := getattr(counters, f.name)) is not None
     }
     return replace(counters, **{name: min(1.0, max(0.0, v)) if name in _SHARES else v for name, v in read.items()})

@@ -33,7 +33,7 @@ class Counters:
     """Means over wall time, shares 0 to 1, while the workload is alone on the GPU; None where nobody measured.
 
     `duty`: share of wall time with any kernel on the GPU (NVML's utilisation). `clock_mhz`: mean SM clock; None means
-    the greatest.
+    the greatest. `memory_mib`: device memory in use.
     """
 
     sm_util: float | None = None
@@ -43,6 +43,7 @@ class Counters:
     power_w: float | None = None
     clock_mhz: float | None = None
     duty: float | None = None
+    memory_mib: float | None = None
 
 
 def demand_from_counters(model: GpuModel, counters: Counters) -> Demand:
@@ -70,6 +71,7 @@ def demand_from_counters(model: GpuModel, counters: Counters) -> Demand:
         sm=sm or 0.0,
         occupancy=occupancy or 0.0,
         tensor=tensor or 0.0,
+        memory_mib=round(counters.memory_mib or 0.0),
     )
 
 

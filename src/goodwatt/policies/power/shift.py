@@ -1,0 +1,70 @@
+"""Jobs that can wait run when energy is cheap or clean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from goodwatt.policies.cheap_hours import series_of, worthwhile_start_s
+from goodwatt.policies.power_memory import PowerMemory, power_memory
+from goodwatt.policies.power_policy import SteadyPower
+from goodwatt.power.energy_price import StepSeries
+from goodwatt.simulator.decisions import Decision, WaitUntil
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Shift(SteadyPower):
+    """Holds a job back until the time at which its energy costs the least (`by=price`) or emits the least (`carbon`).
+
+    A job may wait while `margin` times its predicted duration still fits before its deadline; without one, up to
+    `max_delay_s` after its submission. Less than `saving` of the cost is not worth waiting for. Source: Wiesner et al.,
+    "Let's Wait Awhile", Middleware 2021.
+    """
+
+    name: ClassVar[str] = "shift"
+    restless: ClassVar[bool] = True
+
+    by: Literal["price", "carbon"] = "price"
+    max_delay_s: float = 0.0
+    margin: float = 1.3
+    saving: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not (self.max_delay_s >= 0 and self.margin >= 1 and 0 <= self.saving < 1):
+            raise ValueError("expected max_delay_s of at least 0, margin of at least 1, saving from 0 to below 1")
+
+    def new_memory(self) -> PowerMemory:
+        """Durations, and when each waiting job is to start."""
+        return PowerMemory()
+
+    def holds(self, view: View) -> frozenset[str]:
+        """Waiting jobs whose time has not come."""
+        series = series_of(view, self.by)
+        if series is None:
+            return frozenset()
+        waiting = (run for pool in view.pools for _, _, run in pool.queue)
+        return frozenset(run.spec.job_id for run in waiting if self._start_s(run, series, view) > view.now_s)
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """Ask again when the time of the next one comes."""
+        later = [time_s for time_s in power_memory(view).times_s.values() if time_s > view.now_s]
+        return [WaitUntil(min(later), "cheaper energy for a job that can wait")] if later else []
+
+    def _start_s(self, run: JobRun, series: StepSeries, view: View) -> float:
+        """When a waiting job is to start; settled when it is first seen waiting, at once if it has run before."""
+        times_s = power_memory(view).times_s
+        if run.spec.job_id not in times_s:
+            times_s[run.spec.job_id] = -math.inf if run.start_s is not None else self._best_s(run, series, view)
+        return times_s[run.spec.job_id]
+
+    def _best_s(self, run: JobRun, series: StepSeries, view: View) -> float:
+        job, now_s = run.spec, view.now_s
+        lasts_s = power_memory(view).durations.predict_s(job, now_s)
+        latest_s = job.submit_s + self.max_delay_s
+        if job.deadline_s is not None:
+            latest_s = job.deadline_s - self.margin * lasts_s
+        return worthwhile_start_s(series, lasts_s, now_s, latest_s, self.saving)

@@ -1,0 +1,65 @@
+"""Power policies in a row, as one: what `static:slowdown=0.05+sleep` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
+from goodwatt.policies.power_policy import PowerPolicy
+from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedPower:
+    """Each part settles the placement as the one before it left it; what they decide is carried out in their order."""
+
+    name: str
+    parts: tuple[PowerPolicy, ...]
+
+    @property
+    def oracle(self) -> bool:
+        """If any part is one."""
+        return any(part.oracle for part in self.parts)
+
+    @property
+    def restless(self) -> bool:
+        """If any part is."""
+        return any(part.restless for part in self.parts)
+
+    @property
+    def observe_s(self) -> float | None:
+        """As the first that wants to see telemetry."""
+        return soonest(*(part.observe_s for part in self.parts))
+
+    def new_memory(self) -> Memories:
+        """One for each part."""
+        return Memories(tuple(part.new_memory() for part in self.parts))
+
+    def holds(self, view: View) -> frozenset[str]:
+        """What any part holds back."""
+        held: frozenset[str] = frozenset()
+        for part, memory in zip(self.parts, parts_of(view), strict=True):
+            with remembering(view, memory):
+                held |= part.holds(view)
+        return held
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+        """The placement after all parts; None as soon as one holds the job back."""
+        settled: Place | None = place
+        for part, memory in zip(self.parts, parts_of(view), strict=True):
+            if settled is None:
+                return None
+            with remembering(view, memory):
+                settled = part.start(settled, run, view)
+        return settled
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """What each part decides, one after the other."""
+        decisions: list[Decision] = []
+        for part, memory in zip(self.parts, parts_of(view), strict=True):
+            with remembering(view, memory):
+                decisions += part.decide(view)
+        return decisions
