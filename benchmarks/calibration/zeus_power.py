@@ -146,13 +146,13 @@ def held_caps(board: Board) -> set[int]:
     return {cap for cap, shares in drawn.items() if float(np.median(shares)) <= HELD}
 
 
-def fit_figures(board: Board, jobs: Sequence[Job], caps: Sequence[int]) -> Figures:
+def fit_figures(board: Board, jobs: Sequence[Job], caps: Sequence[int], held_only: bool = True) -> Figures:
     """The kind's figures with which demands of two caps best tell the other `caps`."""
     kind = gpu_kind(board.kind)
     assert kind.min_clock_mhz is not None
     assert kind.max_clock_mhz is not None
     low, top = float(kind.min_clock_mhz), float(kind.max_clock_mhz)
-    held = held_caps(board)
+    held = held_caps(board) if held_only else set(caps)
     others = [c for c in caps if c not in board.fit_caps and c in held]
     most_w = lightest_w(board)
 
@@ -263,10 +263,11 @@ def held_out(board: Board) -> HeldOut:
     return HeldOut(tuple(job for job, _, _ in rows), tuple(test_caps), time_error, power_error, energy)
 
 
-def shipped_figures(board: Board) -> Figures:
-    """Figures of the catalogue: all networks, the caps of the facts left out."""
+@cache
+def shipped_figures(board: Board, held_only: bool = True) -> Figures:
+    """Figures of the catalogue: all networks, without the caps of the facts and those that the board does not hold."""
     caps = sorted(set.intersection(*(set(j.epoch_s) for j in complete(board))) - set(board.fact_caps))
-    return fit_figures(board, complete(board), caps)
+    return fit_figures(board, complete(board), caps, held_only)
 
 
 def main() -> None:

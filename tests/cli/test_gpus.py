@@ -43,6 +43,33 @@ def test_show_as_json() -> None:
     assert kind["sources"]["active_w"].startswith("zeus_power")
 
 
+def test_show_draws_time_power_and_energy() -> None:
+    text = run("show", "H200")
+    assert "dense GEMM, SM clock 345 to 1980 MHz" in text
+    assert "dense GEMM, power cap 200 to 700 W" in text
+    assert "least at" in text
+
+
+def test_show_draws_a_workload_class() -> None:
+    text = run("show", "H200", "--workload", "llm_decode")
+    assert "llm_decode, SM clock" in text
+    assert "dense GEMM" not in text
+
+
+def test_the_json_has_the_curves() -> None:
+    curves = json.loads(run("show", "H200", "--json"))["curves"]
+    gemm = next(c for c in curves if c["workload"] == "dense GEMM")["by_clock_mhz"]
+    assert gemm["settings"][-1] == 1980.0
+    assert gemm["time"][-1] == 1.0
+    assert gemm["energy"][-1] == 1.0
+    assert min(gemm["energy"]) < 1.0
+
+
+def test_an_unknown_workload_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="did you mean 'llm_decode'"):
+        run("show", "H200", "--workload", "llm_decod")
+
+
 def test_an_ambiguous_name_is_an_input_error() -> None:
     with pytest.raises(InputError, match="write one of them"):
         run("show", "H100")

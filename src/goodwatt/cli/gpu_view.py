@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.gpu_curves import cap_curve, clock_curve, example_phases, text
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 from goodwatt.cluster.gpu_schema import checked_kinds
+from goodwatt.power.workload import Phase
+from goodwatt.power.workload_catalogue import phases_on, workload_class
 
+COLUMNS = 48
+"""Points of a curve."""
 _UNITS = {"mib": " MiB", "mhz": " MHz", "w": " W", "gbps": " GB/s", "domain": " GPUs"}
 
 
@@ -29,14 +35,23 @@ def print_list(as_json: bool) -> None:
         _print("~ assumed; `goodwatt gpus show NAME` says why, and where the other figures come from.")
 
 
-def print_kind(name: str, as_json: bool) -> None:
-    """One kind in full. Raises InputError."""
+def print_kind(name: str, as_json: bool, workload: str | None = None) -> None:
+    """One kind in full, with the curves of a workload class or of the examples. Raises InputError."""
     kind = gpu_kind(name)
+    demands = example_phases() if workload is None else {workload: phases_on(workload_class(workload), kind.name)}
     if as_json:
-        _print_json(asdict(kind))
-    else:
-        others = ", ".join([*kind.aliases, *kind.product_labels])
-        _print(f"[bold]{kind.name}[/bold] ({kind.architecture}), also known as {others}", _source_table(kind))
+        _print_json(asdict(kind) | {"curves": [_curves(n, kind, phases) for n, phases in demands.items()]})
+        return
+    others = ", ".join([*kind.aliases, *kind.product_labels])
+    _print(f"[bold]{kind.name}[/bold] ({kind.architecture}), also known as {others}", _source_table(kind))
+    if kind.power_model is not None:
+        _print("[bold]power model[/bold]", _table(kind.power_model.sources, kind.power_model))
+        _print(text(kind, demands, COLUMNS))
+
+
+def _curves(name: str, kind: GpuKind, phases: tuple[Phase, ...]) -> dict[str, Any]:
+    by_clock, by_cap = clock_curve(kind, phases, COLUMNS), cap_curve(kind, phases, COLUMNS)
+    return {"workload": name, "by_clock_mhz": asdict(by_clock), "by_cap_w": asdict(by_cap)}
 
 
 def _print_json(content: Any) -> None:
@@ -77,10 +92,14 @@ def _marked(kind: GpuKind, figure: str) -> str:
 
 
 def _source_table(kind: GpuKind) -> Table:
+    return _table(kind.sources, kind)
+
+
+def _table(sources: Mapping[str, str], figures: GpuKind | PowerModel) -> Table:
     table = Table("figure", "value", "source", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"
     table.columns[1].no_wrap = True
-    for figure, source in kind.sources.items():
+    for figure, source in sources.items():
         unit = _UNITS.get(figure.rsplit("_", 1)[-1], "")
-        table.add_row(figure, f"{getattr(kind, figure):g}{unit}", escape(source))
+        table.add_row(figure, f"{getattr(figures, figure):g}{unit}", escape(source))
     return table

@@ -21,8 +21,14 @@ def list_gpus(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help=NAME_HELP)], as_json: Json = False) -> None:
-    """Show one GPU kind: its figures, the other names it goes by, and the source of each figure."""
+def show(
+    name: Annotated[str, typer.Argument(help=NAME_HELP)],
+    workload: Annotated[
+        str | None, typer.Option("--workload", help="Draw the curves of this workload class, not of the examples.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one GPU kind: figures with sources, other names; time, power and energy against clock and cap."""
     from goodwatt.cli.gpu_view import print_kind
 
-    print_kind(name, as_json)
+    print_kind(name, as_json, workload)
