@@ -29,8 +29,8 @@ CONTEXT_OVER_IDLE = 1.5
 CHIP_SPREAD = 0.08
 TIME_ERROR, POWER_ERROR = 0.03, 0.05
 
-CHIP_SOURCE = "Sinha et al., Not All GPUs Are Created Equal (SC 2022): boards of one kind differ by 8% on average"
-H200_CHIP_SOURCE = "h200_measured: rates of 8 boards at the cap differ by 1.8%, so their SM watts by about 4%"
+CHIP_SOURCE = "assumed: identical boards differ by 8% on average (design note, not checked here), taken for SM watts"
+H200_CHIP_SOURCE = "assumed: rates of 8 boards at the cap spread by 1.8% (h200_measured), times 2.3, watts per clock"
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,27 @@ MEASURED = {
 A100_FULL_W = 400.0
 """assumed: SM watts of u = 1 at 1410 MHz; no kernel of the grid uses the tensor cores."""
 V100_MEMORY_W = 80.0
-"""dvfs_v100_rtx8000: DRAM watts of the kernels fitted over their clocks, per DRAM activity."""
-STEPS = "nvidia-smi -q -d SUPPORTED_CLOCKS: steps of {} MHz"
+"""dvfs_v100_rtx8000: DRAM watts per DRAM activity, 85 over real kernels, 49 over microbenchmarks; read off, rounded."""
+STEP_SOURCES = {
+    "V100-PCIE": "dvfs_v100_rtx8000: its clocks lie on steps of 7.5 MHz",
+    "A100-PCIE-80GB": "a100_rtxpro6000_clock_x_cap: its clocks lie on steps of 15 MHz",
+    "H200-SXM": "h200_measured: 345-1980 MHz in 110 steps",
+    "B300-SXM": "b300_power: its clocks lie on steps of 7.5 MHz",
+}
+STEP_ASSUMED = "assumed: as boards of its generation, not checked against one"
 
 
 def measured_rest(kind: str) -> dict[str, tuple[float, str]]:
     """The figures of a measured kind that its own data cannot tell."""
     step, gbps = MEASURED[kind]
-    own = {"clock_step_mhz": (step, ("h200_measured: 110 steps" if kind == "H200-SXM" else STEPS.format(step)))}
+    own = {"clock_step_mhz": (step, STEP_SOURCES.get(kind, STEP_ASSUMED))}
     chip = (0.04, H200_CHIP_SOURCE) if kind == "H200-SXM" else (CHIP_SPREAD, CHIP_SOURCE)
     found: dict[str, tuple[float, str]] = {**own, "chip_spread": chip}
     if kind == "V100-PCIE":
-        found["memory_w"] = (V100_MEMORY_W, "dvfs_v100_rtx8000: DRAM watts per DRAM activity of kernels over clocks")
+        found["memory_w"] = (
+            V100_MEMORY_W,
+            "assumed: read off kernels of dvfs_v100_rtx8000 (85 W per DRAM activity over real ones, 49 over microbenchmarks)",
+        )
     elif kind in {"A40", "RTX6000", "P100-PCIE"}:
         watts = round(V100_MEMORY_W * gbps / 900.0, 1)
         found["memory_w"] = (watts, "assumed: as V100-PCIE per GB/s of peak bandwidth")

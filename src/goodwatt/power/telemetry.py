@@ -18,11 +18,13 @@ from goodwatt.power.gpu_model import GpuModel
 
 TENSOR_WEIGHT, OCCUPANCY_WEIGHT, SM_WEIGHT = 1.0, 0.252, 0.031
 """u of each counter at 1: h200_measured, by benchmarks/calibration/h200_counters.py."""
-OCCUPANCY_OF_SM, TENSOR_OF_SM, DRAM_OF_SM = 0.32, 0.14, 0.45
-"""Median ratios to sm_util of the H200 applications measured alone, for counters that are missing."""
+OCCUPANCY_OF_SM, TENSOR_OF_SM, DRAM_OF_SM = 0.19, 0.125, 0.30
+"""Median ratios to sm_util of the six H200 applications measured alone (h200_measured), for counters that are missing;
+they scatter from 0 to 1, so a demand from sm_util alone is little more than a guess."""
 KAPPA_COMPUTE, KAPPA_PER_DRAM = 1.07, 0.98
 """kappa = 1.07 - 0.98 dram_bw: kernels of the RTX 8000 with measured DRAM activity (dvfs_v100_rtx8000), mean absolute
-error 0.12; the V100 of that data feels the clock more, an A100 that only copies not at all."""
+error of kappa 0.11 to 0.14 in sample; on the V100 of that data 0.21 to 0.27, always too low; an A100 that only copies
+does not feel the clock at all."""
 DRAM_SHARE_OF_POWER = 0.3
 """assumed: share of the dynamic watts that DRAM draws, where nothing but power is known."""
 LEAST_DUTY = 0.01
@@ -110,7 +112,7 @@ def _dram(counters: Counters, model: GpuModel, duty: float) -> float:
 
 
 def _duty(counters: Counters) -> float:
-    """Assumed where missing: 1.2 sqrt(sm_util), at most 1, which the H200 runs with a known utilisation follow."""
+    """Assumed where missing: 1.2 sqrt(sm_util), at most 1; drawn by eye, within 0.05 on six applications (h200_measured)."""
     if counters.duty is not None:
         return max(LEAST_DUTY, counters.duty)
     return 1.0 if counters.sm_util is None else max(LEAST_DUTY, min(1.0, 1.2 * math.sqrt(counters.sm_util)))
