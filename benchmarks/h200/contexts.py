@@ -1,6 +1,6 @@
 """Device memory and watts that a process takes by holding a CUDA context, alone and under MPS; and cupy's kernels.
 
-PYTHONPATH=src python benchmarks/h200/contexts.py OUT.json
+PYTHONPATH=src:benchmarks python -m h200.contexts OUT.json
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mps import Mps
-from phases import processes
+from h200.mps import Mps
+from h200.phases import processes
 
 from goodwatt.cli.gpu_kernels import BUILDERS
 from goodwatt.cli.gpu_load import kernel_process

@@ -3,7 +3,7 @@
 Three clients (`fault_client.cu`) run short kernels; after two seconds something happens to one of them. A fourth
 client comes at once and tries again until it computes. Reads nothing of the GPU's settings and changes none.
 
-    python benchmarks/h200/faults.py OUT.json [--only "NAME;NAME"] [--repeat 3] [--modes mps]
+    PYTHONPATH=src:benchmarks python -m h200.faults OUT.json [--only "NAME;NAME"] [--repeat 3] [--modes mps]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mps import Mps
+from h200.mps import Mps
 
 HERE = Path(__file__).parent
 AT_S, FOR_S = 2.0, 5.0

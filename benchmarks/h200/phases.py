@@ -1,6 +1,6 @@
 """Measure the phase classes alone and in company on this machine's GPU: rates, watts, clock, counters.
 
-    PYTHONPATH=src python benchmarks/h200/phases.py OUT.json --modes timeslice,mps,mps50 --limit 400
+    PYTHONPATH=src:benchmarks python -m h200.phases OUT.json --modes timeslice,mps,mps50 --limit 400
 
 Reads NVML, runs kernels, starts an MPS daemon of its own; changes no setting of the GPU. It stops in good order when
 the limit comes near and says what is missing. `compare.py` sets the model beside what was measured.
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mps import Mps
+from h200.mps import Mps
 
 from goodwatt.cli.gpu_load import LoadProcess
 from goodwatt.power.device.interface import DeviceError, SystemTimer
