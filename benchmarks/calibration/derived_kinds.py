@@ -93,7 +93,7 @@ def measured_rest(kind: str) -> dict[str, tuple[float, str]]:
     if kind == "V100-PCIE":
         found["memory_w"] = (
             V100_MEMORY_W,
-            "assumed: read off kernels of dvfs_v100_rtx8000 (85 W per DRAM activity over real ones, 49 over microbenchmarks)",
+            "assumed: read off kernels of dvfs_v100_rtx8000 (85 W per DRAM activity of real ones, 49 of made ones)",
         )
     elif kind in {"A40", "RTX6000", "P100-PCIE"}:
         watts = round(V100_MEMORY_W * gbps / 900.0, 1)

@@ -112,7 +112,7 @@ def _dram(counters: Counters, model: GpuModel, duty: float) -> float:
 
 
 def _duty(counters: Counters) -> float:
-    """Assumed where missing: 1.2 sqrt(sm_util), at most 1; drawn by eye, within 0.05 on six applications (h200_measured)."""
+    """Assumed where missing: 1.2 sqrt(sm_util), at most 1; by eye, within 0.05 on six applications of h200_measured."""
     if counters.duty is not None:
         return max(LEAST_DUTY, counters.duty)
     return 1.0 if counters.sm_util is None else max(LEAST_DUTY, min(1.0, 1.2 * math.sqrt(counters.sm_util)))
