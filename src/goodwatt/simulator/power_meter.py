@@ -19,7 +19,8 @@ _NOTHING = (0, 0, 0, 0, 0, 0, 0)
 class PowerMeter:
     """The power of each node by the parts of `ClusterPower`, and their sums.
 
-    `wall_uw[node]` is what a node draws from its feed.
+    `wall_uw[node]` is what a node draws from its feed, `rack_uw[i]` what the nodes of `rack_names[i]` draw together
+    (the last entry: of nodes without a rack). `moved` names racks that draw something else since it was last emptied.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -29,6 +30,11 @@ class PowerMeter:
         self.parts: list[tuple[int, ...]] = [_NOTHING] * len(cluster.nodes)
         self.wall_uw = [0] * len(cluster.nodes)
         self.totals = [0] * len(_NOTHING)
+        self.rack_names = tuple(dict.fromkeys([*cluster.racks, *(n.rack for n in cluster.nodes if n.rack), ""]))
+        self.racks = {name: i for i, name in enumerate(self.rack_names)}
+        self._rack_of = [self.racks[node.rack or ""] for node in cluster.nodes]
+        self.rack_uw = [0] * len(self.rack_names)
+        self.moved: dict[int, None] = {}
 
     def on(self, node: int, gpus: Sequence[GpuParts], held: int) -> None:
         """A node is awake; `held` of its GPUs are held by jobs."""
@@ -55,6 +61,7 @@ class PowerMeter:
         twin = object.__new__(PowerMeter)
         twin.__dict__.update(self.__dict__)
         twin.parts, twin.wall_uw, twin.totals = self.parts[:], self.wall_uw[:], self.totals[:]
+        twin.rack_uw, twin.moved = self.rack_uw[:], dict(self.moved)
         return twin
 
     def _set(self, node: int, parts: tuple[int, ...]) -> None:
@@ -62,4 +69,9 @@ class PowerMeter:
         for i, (new, old) in enumerate(zip(parts, self.parts[node], strict=True)):
             totals[i] += new - old
         self.parts[node] = parts
-        self.wall_uw[node] = sum(parts)
+        wall = sum(parts)
+        if more := wall - self.wall_uw[node]:
+            self.wall_uw[node] = wall
+            rack = self._rack_of[node]
+            self.rack_uw[rack] += more
+            self.moved[rack] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from goodwatt.power.energy_price import EnergyPrice, StepSeries
 from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 
 
@@ -15,7 +16,9 @@ class RunOptions:
     jobs are counted up to this time. `drain`: go on after the horizon until all jobs have ended, so that their
     completion times are known. `budget_w`: power against which time is counted as over budget. `draw`: keep where
     each job ran, for charts of nodes. `physics`: ideal or full; `truth`: under full physics, residual (the simulated
-    world differs from the model by its held-out error) or model (an oracle's world).
+    world differs from the model by its held-out error) or model (an oracle's world). `price`: what energy costs, in
+    money and CO2, and `outside_c`: the outside temperature, both in seconds of the trace. Its second 0 is `epoch_s`
+    seconds after 1970 for people (None: nobody says).
     """
 
     seed: int = 0
@@ -26,6 +29,9 @@ class RunOptions:
     draw: bool = False
     physics: str = "ideal"
     truth: str = "residual"
+    price: EnergyPrice | None = None
+    outside_c: StepSeries | None = None
+    epoch_s: float | None = None
     guardrails: Guardrails = NO_GUARDRAILS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedList
 
@@ -15,6 +15,10 @@ from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.quota import QuotaUse
+
+if TYPE_CHECKING:
+    from goodwatt.power.energy_price import EnergyPrice, StepSeries
+    from goodwatt.simulator.racks import RackPower, Racks
 
 
 class Pool:
@@ -54,12 +58,14 @@ class View:
     __slots__ = (
         "_live",
         "_oracle",
+        "_racks",
         "asleep",
         "budget_w",
         "engine",
         "memory",
         "now_s",
         "pools",
+        "price",
         "quotas",
         "random",
         "state",
@@ -86,10 +92,22 @@ class View:
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
         self.budget_w: float | None = None
+        self.price: EnergyPrice | None = None
+        self._racks: Racks | None = None
 
     def run(self, job_id: str) -> JobRun:
         """A waiting or running job. KeyError if it is neither."""
         return self._live[job_id]
+
+    @property
+    def racks(self) -> Mapping[str, RackPower]:
+        """What the meters of racks show whose limits are known, or that have lost a feed."""
+        return {} if self._racks is None else self._racks.shown()
+
+    @property
+    def carbon(self) -> StepSeries | None:
+        """Grams of CO2 per kWh over time; None: nobody says."""
+        return None if self.price is None else self.price.gco2_per_kwh
 
     def kind_of(self, nodes: NodeCounts | Placement) -> GpuKind | None:
         """The GPU kind of a placement, of its first node where kinds differ; None for CPU-only nodes."""

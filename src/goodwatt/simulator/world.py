@@ -13,6 +13,7 @@ from goodwatt.simulator.physics import IdealPhysics, Physics
 
 if TYPE_CHECKING:
     from goodwatt.simulator.failures import Failures
+    from goodwatt.simulator.power_meter import PowerMeter
     from goodwatt.simulator.run_options import RunOptions
     from goodwatt.simulator.stragglers import Stragglers
 
@@ -35,6 +36,12 @@ def make_physics(state: ClusterState, engine: EngineSettings, options: RunOption
 
     truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
     return FullPhysics(state, truth, engine.share_mode)
+
+
+def meter_of(physics: Physics) -> PowerMeter | None:
+    """The meter of the nodes; None where the physics has none."""
+    meter: PowerMeter | None = getattr(physics, "meter", None)
+    return meter
 
 
 def failures_of(
