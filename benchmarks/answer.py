@@ -1,0 +1,180 @@
+"""What it would have saved: Philly and Venus under schedulers and power policies, full physics, matched service.
+
+    python benchmarks/answer.py [--quick]
+
+Per trace and cluster the parameter of each power policy is chosen on one span (most goodput per watt whose service
+still matches the same scheduler at default clocks) and reported on a later one that nothing was chosen on. The traces
+hold neither users nor names: `traces enrich` adds them by a seeded rule, marked synthetic; workload classes are drawn,
+too. `--quick` takes one cluster a trace. Clusters and spans: see SPANS. Takes about half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from measured import SHARED, need, report
+
+from goodwatt.cluster.presets import load_cluster
+from goodwatt.policies.power_registry import with_power
+from goodwatt.policies.registry import make_policy
+from goodwatt.simulator.engine import load_engine
+from goodwatt.simulator.run import run
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.traces.enrich import enrich
+from goodwatt.traces.reading import read_trace
+from goodwatt.traces.trace import Trace
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A trace with the days on which parameters are chosen, and those that are reported."""
+
+    trace: str
+    origin: str
+    select: tuple[str, str]
+    report: tuple[str, str]
+    clusters: tuple[str, ...]
+
+
+SPANS = (
+    Span(
+        "philly_2017/philly_jobs.csv.gz",
+        "2017-09-04 10:30:41",
+        ("2017-11-01", "2017-11-10"),
+        ("2017-11-10", "2017-11-28"),
+        ("philly-80", "philly-100"),
+    ),
+    Span(
+        "helios_venus_2020/venus_gpu_jobs.csv.gz",
+        "2020-04-01 00:00:00",
+        ("2020-07-01", "2020-07-16"),
+        ("2020-07-16", "2020-09-01"),
+        ("venus-80", "venus-90", "venus-100"),
+    ),
+)
+SCHEDULERS = ("fifo", "easy-backfill", "qssf", "qssf+pack")
+CANDIDATES = {
+    "uniform cap": tuple(f"uniform-cap:share={share}" for share in (0.9, 0.8, 0.7, 0.6, 0.5)),
+    "static clock": tuple(f"static:slowdown={slowdown}" for slowdown in (0.02, 0.05, 0.1, 0.15)),
+    "static clock + sleep": tuple(f"static:slowdown={slowdown}+sleep" for slowdown in (0.02, 0.05, 0.1)),
+}
+LIMITS = {
+    "mean_jct_s": 1.05,
+    "p95_jct_s": 1.10,
+    "work_weighted_stretch": 1.10,
+    "p99_queueing_s": 1.10,
+}
+"""Matched service: at most this much of the reference (docs: how policies are judged)."""
+MORE_UNFINISHED = 0.005
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run."""
+
+    span: Span
+    days: tuple[str, str]
+    cluster: str
+    scheduler: str
+    power: str
+
+
+def main() -> None:
+    for span in SPANS:
+        need(SHARED / "data" / span.trace)
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(2) as pool:
+        for span in SPANS:
+            for cluster in span.clusters[-1:] if "--quick" in sys.argv else span.clusters:
+                rows += _rows(pool, span, cluster)
+    report("answer", "Energy and service against FIFO at default clocks; chosen before, reported after", rows)
+
+
+def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str) -> list[dict[str, Any]]:
+    chosen = {name: _choose(pool, span, cluster, specs) for name, specs in CANDIDATES.items()}
+    powers = {"default": "default", **chosen}
+    cases = [Case(span, span.report, cluster, scheduler, spec) for scheduler in SCHEDULERS for spec in powers.values()]
+    results = list(pool.map(_summary, cases))
+    first = results[0]
+    own = {case.scheduler: result for case, result in zip(cases, results, strict=True) if case.power == "default"}
+    return [_row(case, result, first, own[case.scheduler]) for case, result in zip(cases, results, strict=True)]
+
+
+def _choose(pool: ProcessPoolExecutor, span: Span, cluster: str, specs: Sequence[str]) -> str:
+    """The candidate with the most goodput per watt on the earlier span whose service matches; else the mildest."""
+    reference, *tried = pool.map(_summary, [Case(span, span.select, cluster, "qssf", s) for s in ("default", *specs)])
+    fitting = [
+        (result["goodput_per_watt_it"], spec)
+        for spec, result in zip(specs, tried, strict=True)
+        if _matched(result, reference)
+    ]
+    return max(fitting)[1] if fitting else specs[0]
+
+
+def _row(case: Case, result: dict[str, Any], first: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    kwh = result["it_energy_j"] / 3.6e6
+    return {
+        "cluster": case.cluster,
+        "scheduler": case.scheduler,
+        "power": case.power,
+        "MWh IT": kwh / 1000.0,
+        "work/kJ": result["goodput_per_watt_it"],
+        "vs FIFO %": _percent(result["goodput_per_watt_it"], first["goodput_per_watt_it"]),
+        "vs own default %": _percent(result["goodput_per_watt_it"], own["goodput_per_watt_it"]),
+        "JCT h": result["mean_jct_s"] / 3600.0,
+        "p95 JCT h": result["p95_jct_s"] / 3600.0,
+        "p99 wait h": result["p99_queueing_s"] / 3600.0,
+        "stretch": result["work_weighted_stretch"],
+        "unfinished": result["unfinished"],
+        "matched FIFO": _mark(result, first),
+        "matched own": _mark(result, own),
+    }
+
+
+def _mark(result: dict[str, Any], reference: dict[str, Any]) -> str:
+    return "yes" if _matched(result, reference) else "no: " + ", ".join(_broken(result, reference))
+
+
+def _matched(result: dict[str, Any], reference: dict[str, Any]) -> bool:
+    return not list(_broken(result, reference))
+
+
+def _broken(result: dict[str, Any], reference: dict[str, Any]) -> Iterable[str]:
+    for key, most in LIMITS.items():
+        if result[key] > most * reference[key] + 1e-9:
+            yield key.removesuffix("_s")
+    if result["unfinished"] > reference["unfinished"] + MORE_UNFINISHED * result["jobs"]:
+        yield "unfinished"
+
+
+def _percent(value: float, base: float) -> float:
+    return 100.0 * (value / base - 1.0)
+
+
+def _summary(case: Case) -> dict[str, Any]:
+    from_s, until_s = (_seconds(case.span, day) for day in case.days)
+    jobs = [job for job in _trace(case.span.trace).jobs if from_s <= job.submit_s < until_s]
+    options = RunOptions(start_s=from_s, horizon_s=until_s, drain=True, physics="full")
+    policy = with_power(make_policy(case.scheduler), case.power)
+    return run(jobs, load_cluster(case.cluster), policy, load_engine("default"), options).summary
+
+
+@cache
+def _trace(name: str) -> Trace:
+    return enrich(read_trace(SHARED / "data" / name)).trace
+
+
+def _seconds(span: Span, day: str) -> float:
+    return (datetime.fromisoformat(day) - datetime.fromisoformat(span.origin)).total_seconds()
+
+
+if __name__ == "__main__":
+    main()
