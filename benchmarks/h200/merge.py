@@ -1,4 +1,4 @@
-"""Put the files of several runs of `phases.py` or `faults.py` into one small file to publish.
+"""Put the files of several runs of `phases`, of `faults` or of `data_power` into one small file to publish.
 
 python benchmarks/h200/merge.py benchmarks/results/h200_phases.json RUN1.json RUN2.json
 """
@@ -10,24 +10,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ABOUT = (
-    "Measured on a lent NVIDIA H200 at default clocks and 700 W limit, PyTorch 2.11, CUDA 13.0; settings only read. "
-    "rates: iterations/s in the order of works, watts: NVML energy counter over about 2.1 s, counters: GPM shares of "
-    "the whole GPU. mode: alone (one process, beside an idle one), timeslice, mps, mps50 (every client at 50% of the "
-    "threads). decode depends on the host's speed, decode_graph does not. session: machine held in one piece."
+HEAD = (
+    "Measured on a lent NVIDIA H200 (driver 580.159.04, CUDA 13.0, PyTorch 2.11) at default clocks and its 700 W limit; "
+    "settings only read. session: one run of the script. "
 )
+ABOUT = {
+    "phases": "rates: iterations/s in the order of works; watts: NVML energy counter over about 2.1 s; counters: GPM shares "
+    "of the whole GPU. mode: alone (one process, beside an idle one), timeslice, mps, mps50 (every client at 50% of the "
+    "threads). decode depends on the host's speed, decode_graph does not. Data is random bytes or normal weights.",
+    "faults": "Three clients compute, something happens to the first. Seconds count from then; rates are kernels/s of the "
+    "neighbours before and after, late_client is how long a new one took until it had computed, in how many attempts.",
+    "data_power": "The same kernels on different data; rates are iterations/s between which the GPU drained.",
+}
 
 
 def main() -> None:
     out, *paths = (Path(word) for word in sys.argv[1:])
-    rows, gpu = list[dict[str, Any]](), dict[str, Any]()
+    rows = list[dict[str, Any]]()
     for number, path in enumerate(paths, 1):
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content["rows"] if isinstance(content, dict) else [_short(row) for row in content]
-        gpu |= content.get("gpu", {}) if isinstance(content, dict) else {}
         rows += [{"session": number, **row} for row in found]
-    facts = {"gpu": {key: gpu[key] for key in ("name", "driver") if key in gpu}, "date": "2026-11-21"}
-    head = json.dumps({"about": ABOUT, **facts})[:-1]
+    head = json.dumps({"about": HEAD + ABOUT[out.stem.removeprefix("h200_")], "date": "2026-11-21"})[:-1]
     lines = ",\n ".join(json.dumps(row) for row in rows)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(f'{head}, "rows": [\n {lines}\n]}}\n', encoding="utf-8")

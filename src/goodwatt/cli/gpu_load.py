@@ -85,6 +85,15 @@ class LoadProcess:
             counts = list(self._counts)
         return (_at(counts, end_s) - _at(counts, start_s)) / (end_s - start_s)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         """End the process."""
         with suppress(OSError):
