@@ -20,7 +20,7 @@ from goodwatt.policies.power_memory import power_memory
 from goodwatt.power.demand import Demand
 from goodwatt.power.estimator import Estimate
 from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.sharing import Resident, fits_memory, shared_point
+from goodwatt.power.sharing import CONTEXT_MIB, Resident, shared_point
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
 
@@ -81,23 +81,28 @@ def _is_alone(run: JobRun, state: ClusterState) -> bool:
 
 
 def _pair(job: JobRequest, host: JobRun, view: View, rules: Rules) -> Pair | None:
-    kind, demands = view.kind_of(host.placement), power_memory(view).demands
+    kind = view.kind_of(host.placement)
     if kind is None or kind.power_model is None:
         return None
+    demands = power_memory(view).demands
     theirs, ours = demands.estimate(host.spec, kind.name), demands.estimate(job, kind.name)
     if theirs is None or ours is None or not (rules.guess or (theirs.known and ours.known)):
         return None
-    there, here = _demand(theirs, host.spec), _demand(ours, job)
-    if not _fit(kind, there, here, rules.mode):
+    if not _fit(kind, _need_mib(theirs, host.spec), _need_mib(ours, job)):
         return None
-    speeds = _best_speeds(gpu_model(kind), _rounded(there), _rounded(here), rules.mode, rules.least_speed, rules.gain)
+    there, here = _rounded(theirs.demand), _rounded(ours.demand)
+    speeds = _best_speeds(gpu_model(kind), there, here, rules.mode, rules.least_speed, rules.gain)
     return None if speeds is None else Pair(host, *speeds)
 
 
-def _fit(kind: GpuKind, there: Demand, here: Demand, mode: Mode) -> bool:
-    """Whether the memory of both is known and there is enough of it."""
-    known = there.memory_mib > 0 and here.memory_mib > 0
-    return known and all(fits_memory(kind, (Resident(there), Resident(here)), mode))
+def _need_mib(estimate: Estimate, job: JobRequest) -> int:
+    """What was seen, or what the job asks for if that is more; 0 if nothing is known."""
+    return max(estimate.demand.memory_mib, job.gpu_memory_mib)
+
+
+def _fit(kind: GpuKind, there_mib: int, here_mib: int) -> bool:
+    """Whether the memory of both is known and there is enough of it, their contexts included."""
+    return there_mib > 0 < here_mib and there_mib + here_mib + 2 * CONTEXT_MIB <= kind.memory_mib
 
 
 @lru_cache(maxsize=65_536)
@@ -114,11 +119,7 @@ def _best_speeds(
     return max(found, key=lambda entry: entry[0] + entry[1], default=None)
 
 
-def _demand(estimate: Estimate, job: JobRequest) -> Demand:
-    """What is believed, with the memory that the job asks for if that is more than was seen."""
-    return replace(estimate.demand, memory_mib=max(estimate.demand.memory_mib, job.gpu_memory_mib))
-
-
+@lru_cache(maxsize=65_536)
 def _rounded(demand: Demand) -> Demand:
     rounded = {name: round(getattr(demand, name) / _STEP) * _STEP for name in _FIELDS}
     return replace(demand, **{**rounded, "duty": max(rounded["duty"], _STEP)}, memory_mib=0)

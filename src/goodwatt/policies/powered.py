@@ -8,7 +8,7 @@ from typing import Any
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
-from goodwatt.simulator.decisions import Decision, Group, Place
+from goodwatt.simulator.decisions import Decision, Group, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -67,7 +67,9 @@ class Powered:
             settled = [self._settled(decision, view) for decision in decisions]
             more = self.power.decide(view)
         view.held = frozenset()
-        return [*(decision for decision in settled if decision is not None), *more]
+        stopped = {step.job_id for decision in decisions for step in _steps(decision) if isinstance(step, Preempt)}
+        kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in stopped))
+        return [*(decision for decision in settled if decision is not None), *kept]
 
     def _settled(self, decision: Decision, view: View) -> Decision | None:
         if isinstance(decision, Place):
@@ -76,3 +78,7 @@ class Powered:
             steps = tuple(self._settled(step, view) for step in decision.decisions)
             return None if None in steps else replace(decision, decisions=steps)  # type: ignore[arg-type]
         return decision
+
+
+def _steps(decision: Decision) -> Sequence[Decision]:
+    return decision.decisions if isinstance(decision, Group) else (decision,)

@@ -127,6 +127,8 @@ class Estimator:
     def __init__(self) -> None:
         self._jobs: dict[str, _Seen] = {}
         self._alike: dict[Key, _Alike] = {}
+        self._known: dict[tuple[str, str], Estimate | None] = {}
+        """Estimates since the last reading, by job and kind."""
 
     def observe(self, job: JobRequest, kind: str, seen: Counters) -> None:
         """Learn from a reading of a job that was alone on its GPUs; what cannot be understood is left out."""
@@ -137,6 +139,7 @@ class Estimator:
             demand = demand_from_counters(model, seen)
         except InputError:
             return
+        self._known.clear()
         before = self._jobs.get(job.job_id)
         if before is not None and before.kind != kind:
             before = None
@@ -151,19 +154,15 @@ class Estimator:
 
     def estimate(self, job: JobRequest, kind: str) -> Estimate | None:
         """What is believed of a job on a kind; None if nothing like it has been seen there."""
-        here = self._jobs.get(job.job_id)
-        if here is not None and here.kind == kind:
-            kappa, error = self._kappa(job, here)
-            return Estimate(_demand(here.mean, kappa), error, "job")
-        for key in reversed(levels(job)):
-            alike = self._alike.get((kind, *key))
-            if alike is not None:
-                return _of_likeness(alike, _LEVELS.get(str(key[0]) if key else "", "others"))
-        return None
+        key = job.job_id, kind
+        if key not in self._known:
+            self._known[key] = self._estimate(job, kind)
+        return self._known[key]
 
     def forget(self, job_id: str) -> None:
         """A job has ended: only its likenesses remember it."""
-        self._jobs.pop(job_id, None)
+        if (seen := self._jobs.pop(job_id, None)) is not None:
+            self._known.pop((job_id, seen.kind), None)
 
     def copy(self) -> Self:
         """An independent copy."""
@@ -182,6 +181,7 @@ class Estimator:
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
+        self._known.clear()
         self._jobs = {
             job_id: _Seen(kind, n, tuple(mean), error, _Line(*line)) for job_id, kind, n, mean, error, line in plain[0]
         }
@@ -189,6 +189,17 @@ class Estimator:
             tuple(key): _Alike(n, tuple(mean), squares, (evidence[0], evidence[1]))
             for key, n, mean, squares, evidence in plain[1]
         }
+
+    def _estimate(self, job: JobRequest, kind: str) -> Estimate | None:
+        here = self._jobs.get(job.job_id)
+        if here is not None and here.kind == kind:
+            kappa, error = self._kappa(job, here)
+            return Estimate(_demand(here.mean, kappa), error, "job")
+        for key in reversed(levels(job)):
+            alike = self._alike.get((kind, *key))
+            if alike is not None:
+                return _of_likeness(alike, _LEVELS.get(str(key[0]) if key else "", "others"))
+        return None
 
     def _with_reading(
         self, job: JobRequest, model: GpuModel, seen: Counters, demand: Demand, before: _Seen | None

@@ -18,6 +18,7 @@ from goodwatt.simulator.quota import QuotaUse
 
 if TYPE_CHECKING:
     from goodwatt.power.energy_price import EnergyPrice, StepSeries
+    from goodwatt.simulator.power_book import PowerBook
     from goodwatt.simulator.racks import RackPower, Racks
 
 
@@ -53,6 +54,9 @@ class View:
     `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas`
     what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
     `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
+    `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book` says who may draw
+    how much, where the policy has budgets enforced; policies only read it.
+    `held` are waiting jobs that a power policy holds back while the scheduling policy is asked.
     """
 
     __slots__ = (
@@ -60,8 +64,10 @@ class View:
         "_oracle",
         "_racks",
         "asleep",
+        "book",
         "budget_w",
         "engine",
+        "held",
         "memory",
         "now_s",
         "pools",
@@ -91,8 +97,10 @@ class View:
         self._oracle = oracle
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
+        self.held: frozenset[str] = frozenset()
         self.budget_w: float | None = None
         self.price: EnergyPrice | None = None
+        self.book: PowerBook | None = None
         self._racks: Racks | None = None
 
     def run(self, job_id: str) -> JobRun:
