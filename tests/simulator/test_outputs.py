@@ -13,10 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodwatt.simulator.decisions import Group, Place, Preempt, Refusal
-from goodwatt.simulator.outputs import JOB_COLUMNS, write_json, write_refusals, write_run, write_table
+from goodwatt.simulator.lost_time import PARTS
+from goodwatt.simulator.outputs import (
+    JOB_COLUMNS,
+    TIMELINE_COLUMNS,
+    clear,
+    write_json,
+    write_refusals,
+    write_run,
+    write_table,
+)
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
-from tests.scenario import Nodes, Scripted, cluster, fates, finished, job, simulate
+from tests.scenario import Nodes, Scripted, cluster, engine, fates, finished, job, simulate
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -102,19 +111,59 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
     assert orjson.loads((folder / "summary.json").read_bytes()) == outcome.summary
     assert orjson.loads((folder / "manifest.json").read_bytes()) == {"command": "goodwatt replay"}
     timeline = rows(folder / "timeline.csv")
-    assert timeline[0] == ["t_s", "queued", "running", "busy_gpus", "power_w", "budget_w"]
+    assert tuple(timeline[0]) == TIMELINE_COLUMNS
     assert [float(row[0]) for row in timeline[1:]] == sorted(float(row[0]) for row in timeline[1:])
-    assert {row[-1] for row in timeline[1:]} == {"500.0"} or {row[-1] for row in timeline[1:]} == {"500"}
+    power = [dict(zip(timeline[0], map(float, row), strict=True)) for row in timeline[1:]]
+    assert {row["budget_w"] for row in power} == {500.0}
+    assert all(row["power_w"] == row["gpu_w"] + row["host_w"] + row["loss_w"] for row in power)
+    assert {row["asleep_nodes"] for row in power} == {0.0}
 
 
 def test_without_a_budget_its_column_is_empty(tmp_path: Path) -> None:
     write_run(tmp_path, finished(simulate([job()], cluster(Nodes(1)))), {})
-    assert {row[-1] for row in rows(tmp_path / "timeline.csv")[1:]} == {""}
+    assert {row[TIMELINE_COLUMNS.index("budget_w")] for row in rows(tmp_path / "timeline.csv")[1:]} == {""}
 
 
 def test_a_run_without_jobs_leaves_headings(tmp_path: Path) -> None:
     write_run(tmp_path, result(simulate([], cluster(Nodes(1)))), {})
     assert rows(tmp_path / "jobs.csv") == [list(JOB_COLUMNS)]
+
+
+def test_where_the_time_of_each_job_went(tmp_path: Path) -> None:
+    jobs = [job("a", gpus=8, duration_s=200), job("b", gpus=8, submit_s=70, duration_s=10)]
+    settings = engine(checkpoint_interval_s=50.0, restart_overhead_s=10.0)
+    write_run(tmp_path, finished(simulate(jobs, cluster(Nodes(1)), "srtf", settings)), {})
+    head, *lines = rows(tmp_path / "jobs.csv")
+    first, second = (dict(zip(head, line, strict=True)) for line in lines)
+    assert float(first["queue_s"]) == 10.0
+    assert float(first["restart_s"]) == 10.0
+    assert float(first["redone_s"]) == 20.0
+    assert float(first["productive_s"]) == pytest.approx(200.0)
+    assert float(first["lost_energy_j"]) == 20 * 8 * 250
+    assert math.fsum(float(first[f"{part}_s"]) for part in PARTS) == pytest.approx(240.0)
+    assert (second["queue_s"], second["productive_s"], second["lost_energy_j"]) == ("0", "10", "0")
+
+
+def test_how_jobs_were_run_stands_beside_them(tmp_path: Path) -> None:
+    place = Place("a", ((0, 4),), clock_mhz=900.0)
+    options = RunOptions(physics="full")
+    on = cluster(Nodes(1, kind="V100"))
+    sim = simulate(
+        [job("a", gpus=4), job("b", gpus=4)], on, Scripted({0.0: [place, Place("b", ((0, 4),))]}), options=options
+    )
+    write_run(tmp_path, finished(sim), {})
+    head, *lines = rows(tmp_path / "jobs.csv")
+    first, second = (dict(zip(head, line, strict=True)) for line in lines)
+    assert (float(first["clock_mhz"]), second["clock_mhz"]) == (900.0, "")
+    assert (first["reference_gpu"], first["sharing"], first["failures"]) == (on.nodes[0].gpu_kind, "exclusive", "0")
+    assert first["workload"]
+
+
+def test_clearing_takes_away_what_goodwatt_wrote_and_nothing_else(tmp_path: Path) -> None:
+    write_run(tmp_path, finished(simulate([job()], cluster(Nodes(1)))), {})
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_gangs_name_all_their_nodes_and_unknown_energy_is_empty(tmp_path: Path) -> None:

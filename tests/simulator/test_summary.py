@@ -13,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodwatt.cluster.cluster import HostPower
+from goodwatt.cluster.host_power import Cooling
+from goodwatt.policies.power_registry import with_power
+from goodwatt.policies.registry import make_policy
+from goodwatt.power.energy_price import EnergyPrice, StepSeries, constant
+from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
-from goodwatt.simulator.summary import _percentile, _spread
+from goodwatt.simulator.summary import ENERGY_PARTS, _percentile, _spread
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster, engine, job, simulate
 
@@ -27,7 +32,9 @@ ONE_NODE = cluster(Nodes(1), power=HostPower(pue=1.5, host_idle_w=100.0, host_ma
 def summary(
     *jobs: Any, settings: Any = EVERY_EVENT, policy: str = "fifo", on: Any = ONE_NODE, **options: Any
 ) -> dict[str, Any]:
-    sim = simulate(jobs, on, policy, settings, RunOptions(**options))
+    scheduling, _, power = policy.partition(" / ")
+    chosen = with_power(make_policy(scheduling), power or "default")
+    sim = simulate(jobs, on, chosen, settings, RunOptions(**options))
     sim.run()
     return dict(result(sim).summary)
 
@@ -136,6 +143,73 @@ def test_energy_power_and_goodput() -> None:
     assert got["peak_power_w"] == busy_w + 200
     assert got["over_budget_s"] == 0
     assert summary(job("a", gpus=4, duration_s=100), budget_w=1399.0)["over_budget_s"] == 100
+
+
+def test_every_joule_has_a_place() -> None:
+    for physics in ("ideal", "full"):
+        on = cluster(Nodes(2, kind="V100"), power=HostPower(pue=1.5, host_idle_w=100.0, host_max_w=300.0))
+        got = summary(job("a", gpus=8), job("b", submit_s=9.0), on=on, physics=physics, horizon_s=300.0)
+        parts = [got[f"{part}_energy_j"] for part in ENERGY_PARTS]
+        assert math.fsum(parts) == pytest.approx(got["it_energy_j"], rel=1e-12)
+        assert math.fsum(parts[:4]) == pytest.approx(got["gpu_energy_j"], rel=1e-12)
+        assert got["it_energy_j"] + got["cooling_energy_j"] == pytest.approx(got["facility_energy_j"], rel=1e-12)
+        assert got["facility_energy_kwh"] == pytest.approx(got["facility_energy_j"] / 3.6e6)
+
+
+def test_the_bill_follows_the_price_over_time() -> None:
+    price = EnergyPrice(StepSeries((0.0, 100.0), (0.5, 0.1)), constant(300.0), "EUR")
+    got = summary(job("a", gpus=4, duration_s=100), horizon_s=200.0, price=price)
+    busy_j, idle_j = 1.5 * 100 * (4 * 250 + 4 * 50 + 200), 1.5 * 100 * (8 * 50 + 100)
+    assert got["energy_cost"] == pytest.approx((0.5 * busy_j + 0.1 * idle_j) / 3.6e6)
+    assert got["currency"] == "EUR"
+    assert got["co2_kg"] == pytest.approx(0.3 * got["facility_energy_kwh"])
+    assert summary(job())["energy_cost"] is summary(job())["co2_kg"] is None
+
+
+def test_cooling_that_follows_load_has_a_fixed_part() -> None:
+    power = HostPower(host_idle_w=100.0, host_max_w=300.0, cooling=Cooling(design_it_w=10_000.0, fixed=0.02))
+    got = summary(job("a", gpus=8), on=cluster(Nodes(1), power=power))
+    assert got["cooling_energy_j"] == pytest.approx(100 * 200 + 0.05 * got["it_energy_j"])
+
+
+def test_the_clock_is_the_mean_over_gpus_that_jobs_hold() -> None:
+    on = cluster(Nodes(1, kind="V100"))
+    assert summary(job("a"), on=on)["mean_clock_mhz"] is None
+    low = summary(job("a", gpus=4), on=on, physics="full", policy="fifo / uniform-clock:share=0.6")["mean_clock_mhz"]
+    high = summary(job("a", gpus=4), on=on, physics="full")["mean_clock_mhz"]
+    top_mhz = on.kinds[on.nodes[0].gpu_kind].max_clock_mhz
+    assert top_mhz is not None
+    assert low == pytest.approx(0.6 * top_mhz, rel=0.02)
+    assert low < high <= top_mhz
+
+
+# service -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_stretch_weighs_jobs_by_their_work() -> None:
+    settings = engine(checkpoint_interval_s=50.0, restart_overhead_s=10.0)
+    jobs = job("a", gpus=8, duration_s=200), job("b", gpus=8, submit_s=70, duration_s=10)
+    got = summary(*jobs, settings=settings, policy="srtf")
+    assert got["work_weighted_stretch"] == pytest.approx((200 + 20 + 10 + 10) / 210)
+    assert (got["queue_gpu_s"], got["restart_gpu_s"], got["redone_gpu_s"]) == (80, 80, 160)
+    assert got["effective_training_time_ratio"] == pytest.approx(8 * 210 / (8 * 250))
+    assert summary(job("a"), job("b"))["work_weighted_stretch"] == 1.0
+    assert summary()["work_weighted_stretch"] is summary()["effective_training_time_ratio"] is None
+
+
+def test_slower_clocks_stretch_jobs() -> None:
+    on = cluster(Nodes(1, kind="V100"))
+    got = summary(job("a", gpus=4), on=on, physics="full", policy="fifo / uniform-clock:share=0.4", truth="model")
+    assert got["work_weighted_stretch"] > 1.05
+    assert (got["physics"], got["truth"], got["power"]) == ("full", "model", "uniform-clock:share=0.4")
+    assert got["oracle"] is True
+    assert summary(job("a"), on=on, physics="full")["oracle"] is False
+
+
+def test_failures_are_counted() -> None:
+    settings = engine(failures=FailureSettings(node=ComponentRates(per_hour=60.0, repair_median_s=5.0)))
+    got = summary(job("a", gpus=8, duration_s=600.0), settings=settings, seed=1)
+    assert got["component_failures"] >= got["job_failures"] > 0
 
 
 def test_gpus_without_published_power_leave_goodput_open() -> None:

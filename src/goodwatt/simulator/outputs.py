@@ -13,24 +13,39 @@ from pathlib import Path
 from typing import Any
 
 from goodwatt.simulator.decisions import Refusal
+from goodwatt.simulator.lost_time import PARTS
 from goodwatt.simulator.result import RunResult
 
-JOB_COLUMNS = (
+_FACTS = (
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
-    "lost_work_gpu_s", "energy_j", "state",
+    "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
+    "lost_energy_j",
 )  # fmt: skip
+JOB_COLUMNS = (*_FACTS, *(f"{part}_s" for part in PARTS))
+"""The last columns say where each job's time went."""
+TIMELINE_COLUMNS = ("t_s", "queued", "running", "busy_gpus", "power_w", "budget_w", "gpu_w", "host_w", "loss_w",
+                    "asleep_nodes")  # fmt: skip
+RUN_FILES = ("jobs.csv", "timeline.csv", "summary.json", "refusals.csv")
+COMPARISON_FILES = ("comparison.csv", "comparison.json")
+SHARED_FILES = ("manifest.json", "report.html")
 
 
 def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> None:
     """Write all files of one run; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / "jobs.csv", JOB_COLUMNS, [getattr(result.jobs, name) for name in JOB_COLUMNS])
-    timeline = result.timeline
-    names = ("t_s", "queued", "running", "busy_gpus", "power_w")
-    columns: list[Sequence[Any]] = [getattr(timeline, name) for name in names]
-    write_table(folder / "timeline.csv", (*names, "budget_w"), [*columns, [timeline.budget_w] * len(timeline.t_s)])
+    jobs = [*(getattr(result.jobs, name) for name in _FACTS), *(result.jobs.lost_s[part] for part in PARTS)]
+    write_table(folder / "jobs.csv", JOB_COLUMNS, jobs)
+    timeline = {name: getattr(result.timeline, name) for name in TIMELINE_COLUMNS}
+    timeline["budget_w"] = [result.timeline.budget_w] * len(result.timeline.t_s)
+    write_table(folder / "timeline.csv", TIMELINE_COLUMNS, list(timeline.values()))
     write_json(folder / "summary.json", result.summary)
     write_json(folder / "manifest.json", manifest)
+
+
+def clear(folder: Path) -> None:
+    """Take away what an earlier command of either kind left in a folder, so that its files all tell of one run."""
+    for name in (*RUN_FILES, *COMPARISON_FILES, *SHARED_FILES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_refusals(path: Path, refusals: Iterable[Refusal]) -> None:

@@ -12,19 +12,25 @@ from dataclasses import dataclass, replace
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState, Placement
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.lost_time import LOST
 from goodwatt.simulator.physics import ClusterPower, Physics
 from goodwatt.simulator.result import Occupancy
 
 NEVER = float("nan")
+LOST_WIDTH = 1 + len(LOST)
+"""Numbers that say where a job's time went: the wall time and each part of it that was lost."""
 
 
 @dataclass(slots=True)
 class Totals:
     """Integrals since the beginning; joules by where they went as in `physics.ClusterPower`.
 
-    `queued_s` is time in which a job waited, `split_s` the integral over that time of the share of free GPUs that lie
-    on nodes in partial use (fragmentation). `work_gpu_s` is filled in when the totals are read.
+    `facility_j` is IT with cooling and losses of the site, `cost` and `co2_g` what that comes to in money and grams, 0
+    where the run has no series of them. `clock_mhz_s` is the clock of GPUs that jobs hold times how long they hold
+    them, `clocked_s` that time; both stay 0 where the physics knows of no clocks. `queued_s` is time in which a job
+    waited, `split_s` the integral over that time of the share of free GPUs that lie on nodes in partial use
+    (fragmentation). `work_gpu_s` is filled in when the totals are read.
     """
 
     idle_j: float = 0.0
@@ -34,7 +40,12 @@ class Totals:
     host_j: float = 0.0
     loss_j: float = 0.0
     asleep_j: float = 0.0
+    facility_j: float = 0.0
+    cost: float = 0.0
+    co2_g: float = 0.0
     busy_gpu_s: float = 0.0
+    clock_mhz_s: float = 0.0
+    clocked_s: float = 0.0
     over_budget_s: float = 0.0
     queued_s: float = 0.0
     split_s: float = 0.0
@@ -56,7 +67,10 @@ class Totals:
 
 
 class Recorder:
-    """Columns by job index (NaN: never happened or unknown), the timeline, and the running totals."""
+    """Columns by job index (NaN: never happened or unknown), the timeline, and the running totals.
+
+    `lost_s` holds LOST_WIDTH numbers a job, as `LostTime.to_plain` has them.
+    """
 
     def __init__(self, jobs: int, start_s: float, budget_w: float | None, draw: bool) -> None:
         self.start_s = array("d", [NEVER]) * jobs
@@ -65,6 +79,11 @@ class Recorder:
         self.lost_gpu_s = array("d", [0.0]) * jobs
         self.energy_j = array("d", [0.0]) * jobs
         self.preemptions = array("l", [0]) * jobs
+        self.job_failures = array("l", [0]) * jobs
+        self.lost_s = array("d", [0.0]) * (jobs * LOST_WIDTH)
+        self.lost_j = array("d", [0.0]) * jobs
+        self.clock_mhz = array("d", [NEVER]) * jobs
+        self.sharing = [EXCLUSIVE] * jobs
         self.failures = 0
         self.nodes: list[Placement] = [()] * jobs
         self.times = array("d")
@@ -72,6 +91,10 @@ class Recorder:
         self.running = array("l")
         self.busy = array("d")
         self.power = array("d")
+        self.gpu = array("d")
+        self.host = array("d")
+        self.loss = array("d")
+        self.asleep = array("l")
         self.occupancy: list[Occupancy] | None = [] if draw else None
         self.totals = Totals(time_s=start_s)
         self.marks: dict[str, Totals] = {}
@@ -79,14 +102,19 @@ class Recorder:
         self._budget_w = math.inf if budget_w is None else budget_w
         self.last_s = start_s
         self._parts: tuple[float, ...] = ClusterPower()
-        self._watts = self._busy = 0.0
+        self._watts = self._busy = self._gpu_w = self._clock_mhz = 0.0
+        self._clocked = 0
 
-    def advance(self, now_s: float, state: ClusterState, physics: Physics, queued: int, running: int) -> None:
+    def advance(
+        self, now_s: float, state: ClusterState, physics: Physics, queued: int, running: int, asleep: int = 0
+    ) -> None:
         """Account for the time from `last_s` up to now, in which nothing changed."""
         last, totals = self.last_s, self.totals
         elapsed = now_s - last
         if self.dirty:
-            self._parts = physics.power()
+            self._parts = parts = physics.power()
+            self._gpu_w = parts.gpu_w
+            self._clock_mhz, self._clocked = physics.clocks()
             self._busy = sum(state.used_milli) / WHOLE_GPU_MILLI
             self._watts = sum(self._parts)
             totals.peak_w = max(totals.peak_w, self._watts)
@@ -96,15 +124,22 @@ class Recorder:
         self.running.append(running)
         self.busy.append(self._busy)
         self.power.append(self._watts)
-        idle, held, sm, dram, host, loss, asleep = self._parts
+        self.gpu.append(self._gpu_w)
+        self.asleep.append(asleep)
+        idle, held, sm, dram, host, loss, standby = self._parts
+        self.host.append(host)
+        self.loss.append(loss)
         totals.idle_j += idle * elapsed
         totals.held_j += held * elapsed
         totals.sm_j += sm * elapsed
         totals.dram_j += dram * elapsed
         totals.host_j += host * elapsed
         totals.loss_j += loss * elapsed
-        totals.asleep_j += asleep * elapsed
+        totals.asleep_j += standby * elapsed
         totals.busy_gpu_s += self._busy * elapsed
+        if self._clocked:
+            totals.clock_mhz_s += self._clock_mhz * elapsed
+            totals.clocked_s += self._clocked * elapsed
         if self._watts > self._budget_w:
             totals.over_budget_s += elapsed
         if queued:
@@ -138,6 +173,11 @@ class Recorder:
         self.lost_gpu_s[i] = run.lost_gpu_s
         self.energy_j[i] = NEVER if run.energy_j is None else run.energy_j
         self.preemptions[i] = run.preemptions
+        self.job_failures[i] = run.failures
+        self.lost_s[i * LOST_WIDTH : (i + 1) * LOST_WIDTH] = array("d", run.lost.to_plain())
+        self.lost_j[i] = run.lost_j
+        self.clock_mhz[i] = NEVER if run.clock_mhz is None else run.clock_mhz
+        self.sharing[i] = run.sharing
         self.nodes[i] = run.placement
 
     def ended(self, run: JobRun, now_s: float) -> None:

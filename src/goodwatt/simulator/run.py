@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.lost_time import LOST, LostTime
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.recorder import LOST_WIDTH, Recorder
 from goodwatt.simulator.result import JobColumns, RunResult, Timeline
 from goodwatt.simulator.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
@@ -57,7 +59,7 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
     nodes = sim.cluster.nodes
     return RunResult(
         policy=sim.policy.name,
-        oracle=sim.policy.oracle,
+        oracle=summary["oracle"],
         cluster=sim.cluster.name,
         window=window,
         seed=sim.options.seed,
@@ -67,6 +69,7 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
         node_names=[node.name for node in nodes],
         gpus_per_node=[node.gpus for node in nodes],
         occupancy=sim.recorder.stays(sim.now_s, list(sim.live.values())),
+        power=summary["power"],
     )
 
 
@@ -89,7 +92,22 @@ def _columns(sim: Simulation) -> JobColumns:
         lost_work_gpu_s=recorder.lost_gpu_s.tolist(),
         energy_j=_optional(recorder.energy_j),
         state=_states(sim),
+        workload=[job.workload for job in jobs],
+        reference_gpu=[job.reference_gpu for job in jobs],
+        sharing=recorder.sharing[:],
+        clock_mhz=_optional(recorder.clock_mhz),
+        failures=recorder.job_failures[:],
+        lost_energy_j=recorder.lost_j[:],
+        lost_s=_lost(recorder),
     )
+
+
+def _lost(recorder: Recorder) -> dict[str, array[float]]:
+    """Where each job's time went, a column for each part."""
+    plain = recorder.lost_s
+    columns = {part: plain[slot::LOST_WIDTH] for slot, part in enumerate(LOST, 1)}
+    jobs = (LostTime.from_plain(plain[at : at + LOST_WIDTH]) for at in range(0, len(plain), LOST_WIDTH))
+    return {**columns, "productive": array("d", [job.productive_s for job in jobs])}
 
 
 def _optional(column: array[float]) -> list[float | None]:
@@ -108,13 +126,17 @@ def _states(sim: Simulation) -> list[str]:
 
 def _timeline(sim: Simulation) -> Timeline:
     """Each row holds until the next; the last says how the run ended."""
-    recorder = sim.recorder
+    recorder, power = sim.recorder, sim.physics.power()
     running = len(sim.state.placements)
     return Timeline(
         t_s=[*recorder.times, recorder.last_s],
         queued=[*recorder.queued, len(sim.live) - running],
         running=[*recorder.running, running],
         busy_gpus=[*recorder.busy, sum(sim.state.used_milli) / WHOLE_GPU_MILLI],
-        power_w=[*recorder.power, sum(sim.physics.power())],
+        power_w=[*recorder.power, sum(power)],
         budget_w=sim.options.budget_w,
+        gpu_w=recorder.gpu + array("d", [power.gpu_w]),
+        host_w=recorder.host + array("d", [power.host_w]),
+        loss_w=recorder.loss + array("d", [power.loss_w]),
+        asleep_nodes=recorder.asleep + array("l", [len(sim.asleep)]),
     )

@@ -31,6 +31,7 @@ from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.executor import Executor
+from goodwatt.simulator.facility import FacilityMeter
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.quota import QuotaUse
@@ -76,6 +77,7 @@ class Simulation:
         self.live: dict[str, JobRun] = {}
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
+        self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.outages = outage_times(self.engine.outages, cluster)
@@ -310,10 +312,12 @@ class Simulation:
 
     def account(self) -> None:
         """Count what has been drawn and done up to now."""
-        now_s = self.clock.now
-        if now_s > self.recorder.last_s:
+        now_s, last_s = self.clock.now, self.recorder.last_s
+        if now_s > last_s:
             running = len(self.state.placements)
-            self.recorder.advance(now_s, self.state, self.physics, len(self.live) - running, running)
+            queued = len(self.live) - running
+            self.recorder.advance(now_s, self.state, self.physics, queued, running, len(self.asleep))
+            self.facility.add(self.recorder.totals, self.recorder.power[-1], last_s, now_s)
 
     def _settle(self) -> None:
         for run in self.live.values():

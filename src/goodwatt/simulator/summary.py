@@ -12,33 +12,42 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from goodwatt.simulator.recorder import Totals
+from goodwatt.power.energy_price import J_PER_KWH
+from goodwatt.simulator.lost_time import LostTime, cluster_ettr, cluster_parts
+from goodwatt.simulator.recorder import LOST_WIDTH, Totals
 from goodwatt.simulator.simulation import Simulation
 
 KILO = 1000.0
+ENERGY_PARTS = ("idle", "held", "sm", "dram", "host", "loss", "asleep")
+"""Where the energy of IT goes, as in `physics.ClusterPower`; their sum is `it_energy_j`."""
 
 
 def summarise(sim: Simulation) -> dict[str, Any]:
     """The fields of summary.json, without what only the command knows (times of the machine)."""
+    options = sim.options
     first = sim.recorder.marks.get("warm-up", Totals(time_s=sim.start_s))
     last = sim.recorder.marks["horizon"] if "horizon" in sim.recorder.marks else sim.recorder.marks["end"]
     return {
         "policy": sim.policy.name,
-        "oracle": sim.policy.oracle,
-        "power": None,
+        "oracle": sim.policy.oracle or (options.physics == "full" and options.truth == "model"),
+        "power": getattr(sim.policy, "power_spec", "default"),
+        "physics": options.physics,
+        "truth": options.truth if options.physics == "full" else None,
         "cluster": sim.cluster.name,
         "gpus": sim.cluster.num_gpus,
         "seed": sim.options.seed,
         "engine": sim.engine.name,
         **_jobs(sim, first.time_s, last.time_s),
+        **_work(sim, first, last),
         **_energy(sim, first, last),
+        **_bill(sim, first, last),
     }
 
 
 def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
     recorder, jobs = sim.recorder, sim.jobs
     submitted = jobs[: sim.next_arrival]
-    counted = [i for i, job in enumerate(submitted) if job.submit_s >= from_s and i not in sim.refused]
+    counted = _counted(sim, from_s)
     ended = [i for i in counted if not math.isnan(recorder.end_s[i])]
     started = [i for i in counted if not math.isnan(recorder.start_s[i])]
     in_time = sum(1 for i in ended if recorder.end_s[i] <= until_s)
@@ -55,7 +64,32 @@ def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
         "p99_slowdown": _percentile(sorted(_slowdowns(sim, ended)), 99),
         "makespan_s": max((recorder.end_s[i] for i in ended), default=sim.start_s) - sim.start_s,
         "preemptions": sum(recorder.preemptions[i] for i in counted),
+        "job_failures": sum(recorder.job_failures[i] for i in counted),
+        "component_failures": recorder.failures,
         "refused_decisions": len(sim.executor.refusals),
+        **_service(sim, counted),
+    }
+
+
+def _counted(sim: Simulation, from_s: float) -> list[int]:
+    """Indexes of the jobs that count in statistics."""
+    submitted = sim.jobs[: sim.next_arrival]
+    return [i for i, job in enumerate(submitted) if job.submit_s >= from_s and i not in sim.refused]
+
+
+def _service(sim: Simulation, counted: Sequence[int]) -> dict[str, Any]:
+    """Where the jobs' time went, by their GPUs, up to the end of the run.
+
+    The stretch is wall time in service over time alone at full clock, weighted by work: GPU time in service over work.
+    """
+    plain, jobs = sim.recorder.lost_s, sim.jobs
+    times = [(jobs[i].gpus, LostTime.from_plain(plain[i * LOST_WIDTH : (i + 1) * LOST_WIDTH])) for i in counted]
+    parts = cluster_parts(times)
+    work = math.fsum(sim.recorder.work_gpu_s[i] for i in counted)
+    return {
+        "work_weighted_stretch": _ratio(math.fsum(parts.values()) - parts["queue"], work),
+        "effective_training_time_ratio": cluster_ettr(times),
+        **{f"{part}_gpu_s": seconds for part, seconds in parts.items()},
     }
 
 
@@ -65,28 +99,48 @@ def _slowdowns(sim: Simulation, ended: Sequence[int]) -> list[float]:
     return [max((end_s[i] - jobs[i].submit_s) / max(jobs[i].duration_s, 10.0), 1.0) for i in ended]
 
 
-def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
-    gpu_j, it_j = last.gpu_j - first.gpu_j, last.it_j - first.it_j
-    pue = sim.cluster.power.pue
-    work, span = last.work_gpu_s - first.work_gpu_s, last.time_s - first.time_s
-    queued = last.queued_s - first.queued_s
-    known = sim.physics.gpus_without_energy == 0
+def _work(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
+    span, queued = last.time_s - first.time_s, last.queued_s - first.queued_s
     return {
         "horizon_s": last.time_s,
         "span_s": span,
-        "work_gpu_s": work,
+        "work_gpu_s": last.work_gpu_s - first.work_gpu_s,
         "lost_work_gpu_s": last.lost_gpu_s - first.lost_gpu_s,
         "utilisation": _ratio(last.busy_gpu_s - first.busy_gpu_s, span * sim.cluster.num_gpus),
+        "fragmentation": _ratio(last.split_s - first.split_s, queued),
+        "mean_clock_mhz": _ratio(last.clock_mhz_s - first.clock_mhz_s, last.clocked_s - first.clocked_s),
+    }
+
+
+def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
+    gpu_j, it_j = last.gpu_j - first.gpu_j, last.it_j - first.it_j
+    work, span = last.work_gpu_s - first.work_gpu_s, last.time_s - first.time_s
+    known = sim.physics.gpus_without_energy == 0
+    facility_j = last.facility_j - first.facility_j
+    return {
         "gpu_energy_j": gpu_j,
         "it_energy_j": it_j,
-        "facility_energy_j": it_j * pue,
+        "facility_energy_j": facility_j,
+        "facility_energy_kwh": facility_j / J_PER_KWH,
+        **{f"{part}_energy_j": getattr(last, f"{part}_j") - getattr(first, f"{part}_j") for part in ENERGY_PARTS},
+        "cooling_energy_j": facility_j - it_j,
         "gpus_without_energy": sim.physics.gpus_without_energy,
         "goodput_per_watt_gpu": _ratio(work, gpu_j / KILO) if known else None,
         "goodput_per_watt_it": _ratio(work, it_j / KILO) if known else None,
         "mean_power_w": _ratio(it_j, span),
         "peak_power_w": last.peak_w,
         "over_budget_s": last.over_budget_s - first.over_budget_s,
-        "fragmentation": _ratio(last.split_s - first.split_s, queued),
+    }
+
+
+def _bill(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
+    """What the energy of the site cost in money and CO2, None where nobody says what a kWh costs."""
+    price = sim.options.price
+    priced, weighed = bool(price and price.per_kwh), bool(price and price.gco2_per_kwh)
+    return {
+        "energy_cost": last.cost - first.cost if priced else None,
+        "currency": price.currency if price and priced else None,
+        "co2_kg": (last.co2_g - first.co2_g) / KILO if weighed else None,
     }
 
 
