@@ -12,8 +12,9 @@ class Place:
     """Start a waiting job on these nodes; `gpus` names the GPUs by mask where the engine lets policies choose.
 
     `beside` names a running job: the new one gets exactly its GPUs and shares them in the mode `sharing`
-    (timeslice or mps), under mps with at most `thread_percent` of the SMs. `clock_mhz` and `cap_w` are set on the
-    job's GPUs for as long as it runs; None leaves the default.
+    (timeslice or mps), under mps with at most `thread_percent` of the SMs. With `sharing` mig a job of one GPU gets a
+    MIG instance of the `profile`, or of its own. An elastic job may get any number of GPUs that it allows. `clock_mhz`
+    and `cap_w` are set on the job's GPUs for as long as it runs; None leaves the default.
     """
 
     job_id: str
@@ -22,6 +23,7 @@ class Place:
     beside: str | None = None
     sharing: str | None = None
     thread_percent: float = 100.0
+    profile: str | None = None
     clock_mhz: float | None = None
     cap_w: float | None = None
 
@@ -41,6 +43,29 @@ class Migrate:
     job_id: str
     nodes: NodeCounts
     gpus: tuple[int, ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Let a running elastic job go on with these GPUs, fewer or more, after the pause that this costs."""
+
+    job_id: str
+    nodes: NodeCounts
+    gpus: tuple[int, ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Make the MIG instances of a GPU those of `profiles`, none: take it out of MIG mode.
+
+    Instances that should stay stay, with the jobs in them; the others must be idle. An empty GPU is put into MIG mode.
+    """
+
+    node: int
+    gpu: int
+    profiles: tuple[str, ...]
     reason: str = ""
 
 
@@ -95,7 +120,7 @@ class Group:
 
 
 PowerDecision = SetClock | SetCap | Sleep | Wake
-Decision = Place | Preempt | Migrate | WaitUntil | Group | PowerDecision
+Decision = Place | Preempt | Migrate | Resize | Partition | WaitUntil | Group | PowerDecision
 
 
 @dataclass(frozen=True, slots=True)

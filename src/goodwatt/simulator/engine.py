@@ -41,7 +41,8 @@ class EngineSettings:
     multiple of it is lost by a preemption, 0 means that stopping saves everything. `checkpoint_rule`: how the interval
     of jobs without one follows from what may fail (none, young, daly). `failures`: what may; None: nothing.
     `gpu_choice`: kubelet (the node chooses the GPUs) or policy. `share_mode`: how jobs that ask for a share of a GPU
-    share it, timeslice or mps.
+    share it, timeslice or mps. `mig`: whether MIG instances are made for jobs that want one (dynamic) or jobs take
+    those that there are (static).
     `warm_up_s`: jobs submitted before it count in no statistic, and neither does the energy drawn.
     `unstable_sorts`: how another simulator's loading orders jobs of one second, see `submission_order`.
     """
@@ -56,6 +57,7 @@ class EngineSettings:
     failures: FailureSettings | None = None
     gpu_choice: str = "kubelet"
     share_mode: str = "timeslice"
+    mig: str = "dynamic"
     warm_up_s: float = 0.0
     outages: tuple[Outage, ...] = ()
     unstable_sorts: tuple[int, ...] = ()

@@ -67,6 +67,7 @@ class Settings(Strict):
     checkpoints: Checkpoints | None = None
     gpu_choice: Literal["kubelet", "policy"] | None = None
     share_mode: Literal["timeslice", "mps"] | None = None
+    mig: Literal["dynamic", "static"] | None = None
     warm_up_s: NotNegative | None = None
     maintenance: list[Maintenance] = []
     unstable_sorts: list[Annotated[int, Field(ge=0)]] | None = None

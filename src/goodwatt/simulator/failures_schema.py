@@ -61,5 +61,6 @@ class Failures(Strict):
     gpu_takes: Literal["gpu", "node", "reset"] | None = None
     reset_s: NotNegative | None = None
     age_h: NotNegative | None = None
+    fault_per_gpu_hour: NotNegative | None = None
     replace_after: Annotated[int, Field(ge=0)] | None = None
     stragglers: SlowGpus | None = None

@@ -12,22 +12,23 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from goodwatt.cluster.bitset import members
-from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState
-from goodwatt.power.demand import Setting
+from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.gang_step import network_share, step_s
 from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.gpu_point import GpuPoint
 from goodwatt.power.network_layout import layout_of
 from goodwatt.power.network_loads import NetworkLoads
 from goodwatt.power.sensors import counters_at
-from goodwatt.power.sharing import Resident, pair_error, shared_point
 from goodwatt.power.telemetry import Counters
 from goodwatt.power.truth import Truth
+from goodwatt.simulator.elastic import doubling
+from goodwatt.simulator.host_share import Asker, HostShare
 from goodwatt.simulator.job_facts import JobFacts, OnKind
-from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.physics import Change, ClusterPower, JobPoint
 from goodwatt.simulator.power_meter import MICRO, GpuParts, PowerMeter
+from goodwatt.simulator.shared_gpu import Tenant, fits, parts_by_tenant, settled, sharing_mode
 
 CHIP_DIGITS = 2
 """Chip factors are rounded to hundredths, so that a gang's GPUs share what was computed for one of them."""
@@ -49,7 +50,8 @@ class FullPhysics:
         self._gpu_parts: list[tuple[GpuParts, ...]] = [(i,) * n.gpus for i, n in zip(idle, cluster.nodes, strict=True)]
         self._points: list[tuple[GpuPoint | None, ...]] = [(None,) * node.gpus for node in cluster.nodes]
         self._mode: dict[int, str] = {}
-        self._loads = NetworkLoads(cluster)
+        self._loads, self._hosts = NetworkLoads(cluster), HostShare(cluster)
+        self._pace: dict[str, float] = {}
         self.meter = PowerMeter(cluster)
         self._clocks = [(0, 0)] * len(cluster.nodes)
         self._clocked = (0, 0)
@@ -74,6 +76,7 @@ class FullPhysics:
         self._dirty_jobs.update(dict.fromkeys(self._loads.remove(run.spec.job_id)))
         self._dirty_jobs.pop(run.spec.job_id, None)
         del self._runs[run.spec.job_id]
+        self._pace.pop(run.spec.job_id, None)
 
     def reset(self, run: JobRun) -> None:
         """Its GPUs have another setting."""
@@ -88,6 +91,20 @@ class FullPhysics:
             self._mode[node] = mode
         self._dirty_gpus.setdefault(node, 0)
 
+    def fits_memory(self, run: JobRun) -> bool:
+        """Whether every one of its GPUs has room for it beside those who came before."""
+        for node, mask in run.placement:
+            model, tenants = self._models[node], self._tenants[node]
+            for gpu in members(mask) if model is not None else ():
+                runs = [self._runs[job_id] for job_id in tenants[gpu]]
+                mode = sharing_mode(runs, self._share_mode)
+                if model is None or mode is None or (len(runs) == 1 and mode != "mig"):
+                    continue
+                on = [(other, self._on(other, model)) for other in runs]
+                if not fits(model, on, mode, runs.index(run)):
+                    return False
+        return True
+
     def checkpoint_mib(self, run: JobRun) -> float:
         """As its class has it."""
         return self.facts_of(run).workload.checkpoint_mib if run.spec.num_gpus else 0.0
@@ -98,6 +115,8 @@ class FullPhysics:
         nodes, self._dirty_gpus = self._dirty_gpus, {}
         for node, mask in nodes.items():
             self._settle_gpus(node, mask, jobs)
+            if self._hosts.crowded(node):
+                jobs.update(dict.fromkeys(self._hosts.settle(node, self._askers(node))))
         points = [(self._runs[job_id], self._settle_job(self._runs[job_id], nodes)) for job_id in jobs]
         for node in nodes:
             self._clock_node(node)
@@ -108,7 +127,8 @@ class FullPhysics:
         """What the sensors of its first GPU show, without noise; None where it is not alone or nothing is known."""
         node, mask = run.placement[0] if run.placement else (0, 0)
         gpu, model = (mask & -mask).bit_length() - 1, self._models[node]
-        if model is None or gpu < 0 or any(len(self._tenants[n][g]) > 1 for n, m in run.placement for g in members(m)):
+        shared = any(len(self._tenants[n][g]) > 1 for n, m in run.placement for g in members(m))
+        if model is None or gpu < 0 or shared or run.spec.mig_profile is not None:
             return None
         point, watts = self._points[node][gpu], sum(self._gpu_parts[node][gpu]) / MICRO
         return None if point is None else counters_at(model, self._on(run, model).demand, point.clock_mhz, watts)
@@ -116,6 +136,35 @@ class FullPhysics:
     def power(self) -> ClusterPower:
         """Watts now."""
         return self.meter.power()
+
+    def tenants(self, node: int) -> tuple[tuple[str, ...], ...]:
+        """The jobs on each GPU of a node."""
+        return self._tenants[node]
+
+    def run_of(self, job_id: str) -> JobRun:
+        """A running job."""
+        return self._runs[job_id]
+
+    def idle_w(self, node: int) -> float:
+        """What a GPU of a node draws that nobody holds."""
+        model = self._models[node]
+        return 0.0 if model is None else model.idle_w
+
+    def most_w(self, node: int, gpu: int, on: Sequence[tuple[JobRun, float | None]]) -> float:
+        """The most that a GPU draws with these jobs on it, each under its cap (None: the board's own).
+
+        It is the highest of the caps, because the job with a lower one may leave; where that cannot be met, it is what
+        the GPU draws all the same.
+        """
+        model = self._models[node]
+        if model is None or not on:
+            return self.idle_w(node)
+        cap_w = max(model.default_cap_w if cap is None else cap for _, cap in on)
+        runs = [run for run, _ in on]
+        point = self._settled(model, node, gpu, runs, Setting(None, cap_w))
+        waiting = [self._on(run, model).waiting for run in runs]
+        least_w = max(_waiting_w(model, demand, 0) for demand in waiting) + model.context_w
+        return max(cap_w, point.watts, least_w)
 
     def clocks(self) -> tuple[float, int]:
         """Of the GPUs that jobs hold now, in whole kHz so that sums are exact."""
@@ -129,6 +178,7 @@ class FullPhysics:
         twin._runs = {job_id: live[job_id] for job_id in self._runs}
         twin._tenants, twin._gpu_parts, twin._points = self._tenants[:], self._gpu_parts[:], self._points[:]
         twin._mode, twin.meter, twin._loads = dict(self._mode), self.meter.copy(), self._loads.copy()
+        twin._hosts, twin._pace = self._hosts.copy(), dict(self._pace)
         twin._clocks = self._clocks[:]
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
         return twin
@@ -136,9 +186,10 @@ class FullPhysics:
     def _join_network(self, run: JobRun) -> None:
         """A gang over several nodes takes its part of the links that it shares with others."""
         facts, cluster = self.facts_of(run), self._state.cluster
-        if facts.exchanges:
+        step = facts.step_of(run.spec.num_gpus)
+        if step.exchange_bytes:
             layout = layout_of(cluster, run.placement)
-            busy = network_share(facts.workload.step, layout, cluster.network)
+            busy = network_share(step, layout, cluster.network)
             self._dirty_jobs.update(dict.fromkeys(self._loads.add(run.spec.job_id, run.placement, layout, busy)))
 
     # one GPU -----------------------------------------------------------------------------------------------------
@@ -151,6 +202,9 @@ class FullPhysics:
             for gpu in members(mask):
                 here[gpu] = (*here[gpu], job_id) if add else tuple(t for t in here[gpu] if t != job_id)
             self._tenants[node] = tuple(here)
+            model = self._models[node]
+            if model is not None and mask:
+                self._hosts.add(node, self._on(run, model).demand, mask.bit_count(), 1 if add else -1)
             self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
 
     def _settle_gpus(self, node: int, mask: int, jobs: dict[str, None]) -> None:
@@ -168,32 +222,29 @@ class FullPhysics:
     def _point(self, model: GpuModel, node: int, gpu: int, tenants: tuple[str, ...]) -> GpuPoint | None:
         if not tenants:
             return None
-        chip = self._chip(model, node, gpu)
         runs = [self._runs[job_id] for job_id in tenants]
-        if len(runs) == 1 and runs[0].sharing != "mps":
-            run = runs[0]
-            return self._on(run, model).alone(model, run.clock_mhz, run.cap_w, chip)
         setting = Setting(_least(run.clock_mhz for run in runs), _least(run.cap_w for run in runs))
-        mode = self._sharing(runs)
-        residents = tuple(Resident(self._on(run, model).demand, _threads(run, mode)) for run in runs)
-        point = shared_point(model, residents, mode, setting, chip)
-        factors = self._truth.resident_factors(tenants, pair_error(mode))
-        speeds = tuple(min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True))
-        return GpuPoint(
-            point.clock_mhz,
-            point.watts,
-            speeds,
-            point.bound_by,
-            point.idle_w,
-            point.context_w,
-            point.sm_w,
-            point.dram_w,
-        )
+        return self._settled(model, node, gpu, runs, setting)
 
-    def _sharing(self, runs: Sequence[JobRun]) -> Any:
-        """The mode of a GPU: what its latest tenant that shares asked for."""
-        asked = [run.sharing for run in runs if run.sharing != EXCLUSIVE]
-        return asked[-1] if asked else self._share_mode
+    def _settled(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], setting: Setting) -> GpuPoint:
+        """Where a GPU settles with these jobs on it under a setting."""
+        on = [(run, self._on(run, model)) for run in runs]
+        mode = sharing_mode(runs, self._share_mode)
+        return settled(model, on, mode, setting, self._chip(model, node, gpu), self._truth)
+
+    def _askers(self, node: int) -> list[Asker]:
+        """The jobs with GPUs on a node, and what they ask of its host."""
+        model, points, tenants = self._models[node], self._points[node], self._tenants[node]
+        found: dict[str, list[float]] = {}
+        for point, here in zip(points, tenants, strict=True):
+            for job_id, speed in zip(here, point.speeds if point is not None else (), strict=False):
+                found.setdefault(job_id, []).append(speed)
+        if model is None:
+            return []
+        return [
+            Asker(job_id, self._on(self._runs[job_id], model).demand, len(speeds), min(speeds))
+            for job_id, speeds in found.items()
+        ]
 
     def _chip(self, model: GpuModel, node: int, gpu: int) -> float:
         name = self._state.cluster.nodes[node].name
@@ -208,7 +259,7 @@ class FullPhysics:
         """The truth about a job, found out once."""
         facts = self._facts.get(run.spec.job_id)
         if facts is None:
-            facts = self._facts[run.spec.job_id] = JobFacts(run.spec, self._state.cluster, self._truth)
+            facts = self._facts[run.spec.job_id] = JobFacts(run.base, self._state.cluster, self._truth)
         return facts
 
     def _settle_job(self, run: JobRun, nodes: dict[int, int]) -> JobPoint:
@@ -216,62 +267,82 @@ class FullPhysics:
         if not run.spec.num_gpus:
             return JobPoint(1.0, 0.0)
         speeds = self._speeds(run)
-        slowest = min(speeds.values(), default=1.0)
+        slowest, at = min((speed, place) for place, (_, speed) in speeds.items())
         rate, computing = self._gang(run, slowest)
+        self._pace[run.spec.job_id] = computing * slowest
         watts: float | None = 0.0
-        for (node, gpu), speed in speeds.items():
-            share = self._draw(run, node, gpu, computing * slowest / speed)
+        for node, gpu in speeds:
+            share = self._draw(run, node, gpu)
             nodes.setdefault(node, 0)
             watts = None if share is None or watts is None else watts + share
-        return JobPoint(rate, watts)
+        return JobPoint(rate, watts, self._slow(run, at, speeds[at], rate))
 
-    def _speeds(self, run: JobRun) -> dict[tuple[int, int], float]:
-        """Work per second of each of its GPUs, before communication."""
+    def _speeds(self, run: JobRun) -> dict[tuple[int, int], tuple[float, float]]:
+        """Work per second of each of its GPUs, before communication: as the GPU allows, and as its host does too."""
         job_id, speeds = run.spec.job_id, {}
         for node, mask in run.placement:
             model, points, tenants = self._models[node], self._points[node], self._tenants[node]
             speed = 1.0 if model is None else self._on(run, model).speed
+            host = self._hosts.factor(node, job_id)
             for gpu in members(mask):
                 point = points[gpu]
-                speeds[node, gpu] = speed if point is None else speed * point.speeds[tenants[gpu].index(job_id)]
+                own = speed if point is None else speed * point.speeds[tenants[gpu].index(job_id)]
+                speeds[node, gpu] = own, own * host
         return speeds
 
     def _gang(self, run: JobRun, speed: float) -> tuple[float, float]:
         """(rate, share of the time in which the slowest GPU computes) of a job whose slowest GPU goes at `speed`."""
-        facts = self.facts_of(run)
-        if not facts.exchanges:
+        facts, gpus = self.facts_of(run), run.spec.num_gpus
+        if not (facts.exchanges or run.resized):
             return speed, 1.0
+        step = facts.step_of(gpus)
+        if not step.exchange_bytes:
+            return speed * doubling(run.asked)(gpus), 1.0
         cluster = self._state.cluster
         load = self._loads.load(run.spec.job_id) if len(run.placement) > 1 else 1.0
-        time = step_s(facts.workload.step, 1.0 / speed, layout_of(cluster, run.placement), cluster.network, load)
-        return facts.best_s / time.total_s, 1.0 - time.exposed_s / time.total_s
+        time = step_s(step, 1.0 / speed, layout_of(cluster, run.placement), cluster.network, load)
+        return facts.best_step_s / time.total_s, 1.0 - time.exposed_s / time.total_s
 
-    def _draw(self, run: JobRun, node: int, gpu: int, busy: float) -> float | None:
-        """Note the watts of a GPU on which the job computes for a share `busy` of the time; the job's part of them."""
+    def _slow(
+        self, run: JobRun, at: tuple[int, int], speeds: tuple[float, float], rate: float
+    ) -> tuple[float, float, float] | tuple[()]:
+        """How many times longer its slowest GPU's clock, its neighbours and its network make it take.
+
+        Shared, the clock's part is what the job alone would lose by it; the rest is the neighbours'.
+        """
+        node, gpu = at
+        model, point = self._models[node], self._points[node][gpu]
+        if model is None or point is None:
+            return ()
+        on, (own, together) = self._on(run, model), speeds
+        clock = on.speed / own
+        if sharing_mode([self._runs[job_id] for job_id in self._tenants[node][gpu]], self._share_mode) is not None:
+            clock = model.slowdown(on.demand, point.clock_mhz) / on.default_slowdown(model)
+        neighbours = on.speed / (clock * together)
+        network = together * run.spec.num_gpus / (rate * run.asked)
+        return () if clock == neighbours == network == 1.0 else (clock, neighbours, network)
+
+    def _draw(self, run: JobRun, node: int, gpu: int) -> float | None:
+        """Note the watts of a GPU that a job holds, alone or with others; the job's part of them."""
         point, model = self._points[node][gpu], self._models[node]
         if point is None or model is None:
             return None
-        waiting = self._on(run, model).waiting
-        idle = 1.0 - busy
-        sm_w = point.sm_w * busy + idle * waiting.u * model.core_w[model.index_of(point.clock_mhz)]
-        dram_w = point.dram_w * busy + idle * waiting.m * model.memory_w
+        here = self._tenants[node][gpu]
+        tenants = [self._tenant(job_id, node, speed, model) for job_id, speed in zip(here, point.speeds, strict=True)]
+        found = parts_by_tenant(model, point, tenants, _least(tenant.run.cap_w for tenant in tenants))
         parts = list(self._gpu_parts[node])
-        held_w = point.idle_w + point.context_w
-        parts[gpu] = (0, round(held_w * MICRO), round(sm_w * MICRO), round(dram_w * MICRO))
+        parts[gpu] = found[0] if len(found) == 1 else tuple(map(sum, zip(*found, strict=True)))  # type: ignore[assignment]
         self._gpu_parts[node] = tuple(parts)
-        tenants = self._tenants[node][gpu]
-        if len(tenants) == 1:
-            return held_w + sm_w + dram_w
-        return held_w / len(tenants) + (sm_w + dram_w) * self._activity(run, model, point, tenants)
+        return sum(found[here.index(run.spec.job_id)]) / MICRO
 
-    def _activity(self, run: JobRun, model: GpuModel, point: GpuPoint, tenants: tuple[str, ...]) -> float:
-        """The job's part of what the tenants of a GPU make it draw above its context."""
-        drawn = []
-        for job_id, speed in zip(tenants, point.speeds, strict=True):
-            demand = self._on(self._runs[job_id], model).demand
-            drawn.append(speed * demand.duty * (demand.u * model.core_w[-1] + demand.m * model.memory_w))
-        total = sum(drawn)
-        return drawn[tenants.index(run.spec.job_id)] / total if total > 0.0 else 1.0 / len(tenants)
+    def _tenant(self, job_id: str, node: int, speed: float, model: GpuModel) -> Tenant:
+        """A job on a GPU on which it could go at `speed`, with the time that it computes and waits there."""
+        run = self._runs[job_id]
+        on = self._on(run, model)
+        own = on.speed * speed
+        together = own * self._hosts.factor(node, job_id)
+        pace = self._pace.get(job_id, together)
+        return Tenant(run, on, pace / own, max(0.0, 1.0 - pace / together))
 
     # nodes -------------------------------------------------------------------------------------------------------
 
@@ -301,8 +372,6 @@ def _least(values: Any) -> float | None:
     return min(given) if given else None
 
 
-def _threads(run: JobRun, mode: str) -> float:
-    """The share of SMs that a tenant may use under MPS."""
-    if mode != "mps":
-        return 1.0
-    return run.thread_percent / 100.0 * run.spec.gpu_milli / WHOLE_GPU_MILLI
+def _waiting_w(model: GpuModel, waiting: Demand, clock: int) -> float:
+    """What waiting for others draws beyond a context, at a clock by its position."""
+    return waiting.u * model.core_w[clock] + waiting.m * model.memory_w

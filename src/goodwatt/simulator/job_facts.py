@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import JobRequest
@@ -13,7 +13,7 @@ from goodwatt.power.gpu_model import GpuModel
 from goodwatt.power.gpu_point import GpuPoint, alone_point
 from goodwatt.power.network_layout import best_layout
 from goodwatt.power.truth import Truth
-from goodwatt.power.workload import Phase, WorkloadClass, mean_demand
+from goodwatt.power.workload import Phase, Step, WorkloadClass, mean_demand
 from goodwatt.power.workload_catalogue import communicating, phases_on, speed_on, workload_class
 
 
@@ -27,6 +27,10 @@ class OnKind:
     speed: float
     points: dict[tuple[float | None, float | None, float], GpuPoint] = field(default_factory=dict, compare=False)
 
+    def default_slowdown(self, model: GpuModel) -> float:
+        """Wall time alone at the default setting relative to the greatest clock."""
+        return model.slowdown(self.demand, self.alone(model, None, None, 1.0).clock_mhz)
+
     def alone(self, model: GpuModel, clock_mhz: float | None, cap_w: float | None, chip: float) -> GpuPoint:
         """Where a GPU settles that the job has to itself."""
         key = (clock_mhz, cap_w, chip)
@@ -39,12 +43,12 @@ class OnKind:
 class JobFacts:
     """The truth about one job; it never changes, so forks share it."""
 
-    __slots__ = ("_kinds", "_residual", "_truth", "best_s", "job_id", "workload")
+    __slots__ = ("_asked", "_kinds", "_residual", "_truth", "best_s", "job_id", "workload")
 
     def __init__(self, job: JobRequest, cluster: Cluster, truth: Truth) -> None:
         if job.workload is None:
             raise RunError(f"job {job.job_id}: full physics needs its workload class")
-        self.job_id = job.job_id
+        self.job_id, self._asked = job.job_id, job.num_gpus
         self.workload: WorkloadClass = workload_class(job.workload)
         self._truth = truth
         self._residual = truth.job_residual(job.job_id)
@@ -55,6 +59,16 @@ class JobFacts:
     def exchanges(self) -> bool:
         """Whether a gang of it has anything to say to each other."""
         return self.best_s > 0.0
+
+    @property
+    def best_step_s(self) -> float:
+        """Seconds of a step of the size that the job asked for, well placed."""
+        return self.best_s or self.workload.step.compute_s
+
+    def step_of(self, gpus: int) -> Step:
+        """A step of the same batch on so many GPUs: what the asked ones compute, divided among them."""
+        step = self.workload.step
+        return step if gpus == self._asked else replace(step, compute_s=step.compute_s * self._asked / gpus)
 
     def on(self, model: GpuModel, reference: str | None) -> OnKind:
         """The job on a kind; `reference`: the kind on which its duration was measured."""

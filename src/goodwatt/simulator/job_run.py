@@ -6,9 +6,10 @@ Overhead (restarting after a preemption) is paid first, at rate 1, and is no wor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from goodwatt.cluster.job import Job, JobRequest
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.simulator.checkpointing import lost_work_s
 from goodwatt.simulator.lost_time import NONE, LostTime, Slowdowns
@@ -19,12 +20,14 @@ EXCLUSIVE = "exclusive"
 class JobRun:
     """One live job. Policies read it; only the simulation writes it.
 
-    `spec`: what a scheduler knows of the job. `submit_s`, `gpus`: the job's. `serving`: GPUs it holds now. `start_s`:
-    first start, None before. `started_s`: last start. `sequence` counts what last happened to it, entering the queue
-    or starting, among all jobs. `attained_gpu_s` and `preemptions` so far, as of `since_s`.
+    `spec`: what a scheduler knows of the job, and what it holds if that is something else (a MIG instance, another
+    size). `submit_s`, `gpus`: the job's. `serving`: GPUs it holds now. `start_s`: first start, None before.
+    `started_s`: last start. `sequence` counts what last happened to it, entering the queue or starting, among all jobs.
+    `attained_gpu_s` and `preemptions` so far, as of `since_s`.
     `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
-    (exclusive, timeslice, mps), `thread_percent` of the SMs at most under mps. `command`: the timer of a setting
-    that has been asked for and has not settled yet, 0 if there is none.
+    (exclusive, timeslice, mps, mig), `thread_percent` of the SMs at most under mps. `alone`: its memory did not fit
+    beside others, so it shares no more. `command`: the timer of a setting that has been asked for and has not settled
+    yet, `fault`: that of its next fatal fault; 0 if there is none.
     `rate` is `pace`, what the physics says, less the checkpoints (one of `write_s` after every `interval_s` of work)
     and its stragglers, which make it `straggle` times slower. `slow` says what makes it slow, `lost` where its time
     went, `lost_j` the energy of work that was lost. `failures`: how often one stopped it.
@@ -37,12 +40,14 @@ class JobRun:
         "_overhead_s",
         "_remaining_s",
         "_saved_s",
+        "alone",
         "attained_gpu_s",
         "cap_w",
         "clock_mhz",
         "command",
         "energy_j",
         "failures",
+        "fault",
         "gpus",
         "index",
         "interval_s",
@@ -91,7 +96,8 @@ class JobRun:
         self.power_w: float | None = 0.0
         self.clock_mhz: float | None = None
         self.cap_w: float | None = None
-        self.command = 0
+        self.command = self.fault = 0
+        self.alone = False
         self.sharing = EXCLUSIVE
         self.thread_percent = 100.0
         self.start_s: float | None = None
@@ -101,6 +107,24 @@ class JobRun:
         self.energy_j: float | None = 0.0
         self.lost_j = 0.0
         self.preemptions = self.failures = 0
+
+    @property
+    def base(self) -> JobRequest:
+        """What it asks for while it waits: its request, of whole GPUs once it has found no memory beside others."""
+        job = self._job
+        if self.alone and job.gpu_milli < WHOLE_GPU_MILLI and job.mig_profile is None:
+            return replace(job, gpu_milli=WHOLE_GPU_MILLI)
+        return job
+
+    @property
+    def asked(self) -> int:
+        """GPUs for which its duration holds."""
+        return self._job.num_gpus
+
+    @property
+    def resized(self) -> bool:
+        """Whether it runs on another number of GPUs than it asked for, at which its duration holds."""
+        return self.spec.num_gpus != self._job.num_gpus
 
     @property
     def running(self) -> bool:
@@ -130,7 +154,7 @@ class JobRun:
         self._overhead_s -= overhead
         self._remaining_s -= progress
         self.work_gpu_s += progress * self.gpus
-        self.attained_gpu_s += elapsed * self.gpus
+        self.attained_gpu_s += elapsed * self.serving
         if self.energy_j is not None:
             self.energy_j = None if self.power_w is None else self.energy_j + self.power_w * elapsed
         self.since_s = now_s
@@ -140,13 +164,22 @@ class JobRun:
 
         Its rate is 0 until the physics says at which it goes.
         """
-        self.rate = 0.0
         self.lost.queued(now_s - self.since_s)
-        self.started_s = self.since_s = now_s
+        self.since_s = now_s
         self._lag_s = lag_s
-        self.serving = self.gpus
+        self.hold(now_s)
         if self.start_s is None:
             self.start_s = now_s
+
+    def hold(self, now_s: float) -> None:
+        """It has got GPUs, other than before if it ran already; settled."""
+        self.rate = 0.0
+        self.started_s = now_s
+        self.serving = self.spec.gpus
+
+    def wait(self, seconds: float) -> None:
+        """It holds its GPUs for so long before it works on."""
+        self._overhead_s += seconds
 
     def finish_time(self, now_s: float) -> float:
         """When it ends at the present rate, if settled at `now_s`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goodwatt.simulator import partitions
 from goodwatt.simulator.job_run import JobRun
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def set_up(sim: Simulation, node: int, up: bool) -> None:
 def lose(sim: Simulation, node: int, mask: int) -> int:
     """Unused GPUs of a node can no longer be used; those of `mask` that were not lost already."""
     mask &= ~sim.state.lost_mask[node]
+    partitions.forget(sim, node, mask)
     sim.state.set_lost(node, mask, True)
     sim.change_all()
     return mask
@@ -56,6 +58,7 @@ def lose(sim: Simulation, node: int, mask: int) -> int:
 def regain(sim: Simulation, node: int, mask: int) -> None:
     """GPUs of a node can be used again."""
     sim.state.set_lost(node, mask, False)
+    partitions.restore(sim, node, mask)
     sim.change_all()
 
 

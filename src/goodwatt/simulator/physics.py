@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from goodwatt.cluster.state import ClusterState
 from goodwatt.power.idle_active import IdleActivePower
+from goodwatt.simulator.elastic import doubling
 from goodwatt.simulator.job_run import JobRun
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class Physics(Protocol):
     def set_node(self, node: int, mode: str) -> None:
         """A node is "on", "off" or "asleep" from now on; no job runs on one that is not on."""
 
+    def fits_memory(self, run: JobRun) -> bool:
+        """Whether a job finds its device memory beside those who came to its GPUs before it."""
+
     def checkpoint_mib(self, run: JobRun) -> float:
         """Size of a checkpoint of the whole job; 0 if it costs nothing."""
 
@@ -95,7 +99,7 @@ class Physics(Protocol):
 
 
 class IdealPhysics:
-    """Every job runs at its traced speed; a GPU draws its idle or its active power."""
+    """Every job runs at its traced speed, or as its size makes it; a GPU draws its idle or its active power."""
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
@@ -105,7 +109,8 @@ class IdealPhysics:
 
     def placed(self, run: JobRun) -> None:
         """Its power counts from now on."""
-        self._placed.append((run, JobPoint(1.0, self._watts.job_watts(run.placement, run.spec.gpu_milli))))
+        rate = doubling(run.asked)(run.spec.num_gpus) if run.resized else 1.0
+        self._placed.append((run, JobPoint(rate, self._watts.job_watts(run.placement, run.spec.gpu_milli))))
 
     def left(self, run: JobRun) -> None:
         """Nobody else notices."""
@@ -115,6 +120,10 @@ class IdealPhysics:
 
     def set_node(self, node: int, mode: str) -> None:
         """A node that takes no jobs draws nothing; the state counts it."""
+
+    def fits_memory(self, run: JobRun) -> bool:  # noqa: ARG002 - the contract
+        """It always does."""
+        return True
 
     def checkpoint_mib(self, run: JobRun) -> float:  # noqa: ARG002 - the contract
         """Writing costs nothing here."""
