@@ -1,0 +1,245 @@
+"""Both bounds of a trace on a cluster over a horizon: an energy floor, and a linear relaxation.
+
+The floor (`floor`) knows neither queues nor fragments; the relaxation (`program`) also knows when work arrives and that
+GPUs are limited. Both are curves of joules against work, kept as lines below them, so that any run finds its own place
+on them (`share`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.eligibility import EligibilityIndex
+from goodwatt.cluster.gang import Feasibility
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
+from goodwatt.cluster.state import ClusterState
+from goodwatt.errors import InputError
+from goodwatt.policies.bounds.floor import floor_lines
+from goodwatt.policies.bounds.groups import Needy, group_jobs
+from goodwatt.policies.bounds.operating import FullNeeds, Needs, ideal_needs
+from goodwatt.policies.bounds.pools import Pool, full_pools, ideal_pools
+from goodwatt.policies.bounds.program import Program, Site
+from goodwatt.policies.bounds.share import SCOPES, best_goodput, least_j
+from goodwatt.power.gpu_model import GpuModel, gpu_model
+from goodwatt.power.truth import NO_RESIDUAL, Truth
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.world import jobs_of
+
+Floats = NDArray[np.float64]
+Lines = list[tuple[float, float]]
+
+PROGRAM_AT = (0.999, 0.95, 0.85, 0.7, 0.5)
+"""Shares of the most work at which lines touch the curve of the relaxation."""
+TOLERANCE = 1e-6
+"""Relative: what solvers and roundings may be off is taken off every bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundOptions:
+    """What is bounded.
+
+    `start_s` to `horizon_s`: the span in which work and energy count, by default from the first submission to a second
+    after the last, as `compare` has it. `physics`, `truth`, `seed`: of the runs; with truth `residual` the bound knows
+    what the seed has drawn for every job and chip. `sleep`: whether nodes may sleep. `residents`: the most jobs that
+    may hold a GPU whole at once; jobs that ask for shares of GPUs share them anyway. `budget_w`: IT power that no run
+    exceeds on average over a slot. `slots`, `groups`, `chip_bins`: how finely time, jobs and chips are told apart:
+    more make the bound tighter and slower, never wrong.
+    """
+
+    start_s: float | None = None
+    horizon_s: float | None = None
+    physics: str = "full"
+    truth: str = "residual"
+    seed: int = 0
+    sleep: bool = True
+    residents: int = 1
+    budget_w: float | None = None
+    slots: int = 96
+    groups: int = 24
+    chip_bins: int = 3
+
+
+def energy_bounds(jobs: Sequence[Job], cluster: Cluster, options: BoundOptions) -> dict[str, Any]:
+    """Both bounds as plain content: the JSON of `goodwatt bounds`. Raises InputError, RunError."""
+    began_s = time.process_time()
+    start_s, end_s = _span(jobs, options)
+    truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
+    pools = ideal_pools(cluster) if options.physics == "ideal" else full_pools(cluster, truth, options.chip_bins)
+    sites = [Site(i, chips.gpus, _prices(pool)) for i, pool in enumerate(pools) for chips in pool.chips if chips.gpus]
+    wanted = [job for job in jobs if start_s <= job.submit_s < end_s]
+    needy = _needy(wanted, cluster, pools, truth, options)
+    offered = math.fsum(job.done_by(end_s) for job in needy)
+    edges_s = np.linspace(start_s, end_s, options.slots + 1)
+    grouping = group_jobs(needy, edges_s[1:], options.groups)
+    program = Program(pools, sites, grouping.groups, np.diff(edges_s).tolist(), options.sleep, options.budget_w)
+    most = min(program.most_work() * (1.0 + TOLERANCE), offered)
+    floors = {s: floor_lines(needy, pools, sites, s, options.sleep, start_s, end_s) for s in SCOPES}
+    relaxed = {s: _program_lines(program, s, most) for s in SCOPES}
+    return {
+        **_facts(cluster, options, start_s, end_s),
+        "jobs": len(needy),
+        "offered_work_gpu_s": offered,
+        "most_work_gpu_s": most,
+        "floor": {s: _curve(floors[s], offered) for s in SCOPES},
+        "relaxation": {s: _curve([*relaxed[s], *floors[s]], most) for s in SCOPES},
+        "slots": options.slots,
+        "groups": len(grouping.groups),
+        "given_away_by_groups": grouping.given_away,
+        "bound_cpu_s": round(time.process_time() - began_s, 3),
+    }
+
+
+def _span(jobs: Sequence[Job], options: BoundOptions) -> tuple[float, float]:
+    if not jobs:
+        raise InputError("expected jobs, got none")
+    submitted = [job.submit_s for job in jobs]
+    start_s = min(submitted) if options.start_s is None else options.start_s
+    end_s = max(submitted) + 1.0 if options.horizon_s is None else options.horizon_s
+    if not start_s < end_s:
+        raise InputError(f"expected a horizon after the start at {start_s:g} s, got {end_s:g} s")
+    return start_s, end_s
+
+
+def _facts(cluster: Cluster, options: BoundOptions, start_s: float, end_s: float) -> dict[str, Any]:
+    return {
+        "cluster": cluster.name,
+        "gpus": cluster.num_gpus,
+        "physics": options.physics,
+        "truth": options.truth if options.physics == "full" else None,
+        "seed": options.seed,
+        "sleep": options.sleep,
+        "residents": options.residents,
+        "budget_w": options.budget_w,
+        "start_s": start_s,
+        "horizon_s": end_s,
+        "span_s": end_s - start_s,
+        "gpus_without_energy": _gpus_without_energy(cluster, options.physics),
+    }
+
+
+def _gpus_without_energy(cluster: Cluster, physics: str) -> int:
+    known = {
+        name: kind.has_energy if physics == "ideal" else kind.power_model is not None
+        for name, kind in cluster.kinds.items()
+    }
+    return sum(node.gpus for node in cluster.nodes if not known[node.gpu_kind])
+
+
+def _prices(pool: Pool) -> tuple[float, ...]:
+    """Prices of a second of a GPU, in watts, at which the needs of jobs are told: those that decide, and above."""
+    hold = max(pool.hold_w, 1.0)
+    awake = max(pool.awake_price_w, 1.5 * hold)
+    return 0.0, hold, awake, 3.0 * awake, 10.0 * awake
+
+
+# jobs ----------------------------------------------------------------------------------------------------------------
+
+
+def _needy(
+    jobs: Sequence[Job], cluster: Cluster, pools: Sequence[Pool], truth: Truth, options: BoundOptions
+) -> list[Needy]:
+    """What each job needs at least, without those that use no GPU or can never run here."""
+    run_options = RunOptions(physics=options.physics, seed=options.seed)
+    never_fits = Feasibility(ClusterState(cluster))
+    placed = [job for job in jobs_of(jobs, cluster, run_options) if job.gpus * job.duration_s and not never_fits(job)]
+    describe = _Ideal(cluster) if options.physics == "ideal" else _Full(cluster, placed, truth, options.residents)
+    eligible = EligibilityIndex(cluster)
+    found = []
+    for job in placed:
+        nodes = eligible(job).nodes
+        usable = [i for i, pool in enumerate(pools) if pool.gpus and pool.members & nodes]
+        found.append(_with_sites(job, usable, pools, describe))
+    return found
+
+
+def _with_sites(job: Job, usable: Sequence[int], pools: Sequence[Pool], describe: _Ideal | _Full) -> Needy:
+    sites: list[int] = []
+    needs: list[Needs] = []
+    at = 0
+    for i, pool in enumerate(pools):
+        chips = [one for one in pool.chips if one.gpus]
+        if i in usable:
+            sites += range(at, at + len(chips))
+            needs += [describe(job, pool, one.factor) for one in chips]
+        at += len(chips)
+    return Needy(
+        submit_s=job.submit_s,
+        work=job.duration_s * job.gpus,
+        rate=max(need.rate for need in needs) * job.gpus,
+        sites=tuple(sites),
+        joules=tuple(need.joules for need in needs),
+        held_s=tuple(need.held_s for need in needs),
+    )
+
+
+class _Ideal:
+    """Needs under ideal physics: the same for every job."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._kinds = cluster.kinds
+
+    def __call__(self, job: Job, pool: Pool, chip: float) -> Needs:  # noqa: ARG002 - the contract
+        """Of a job in a pool."""
+        kind = self._kinds[pool.kind]
+        active_w = 0.0 if kind.active_w is None or kind.idle_w is None else kind.active_w - kind.idle_w
+        return ideal_needs(active_w, np.array(_prices(pool)))
+
+
+class _Full:
+    """Needs under full physics; without residuals jobs of a class and size are alike and looked up."""
+
+    def __init__(self, cluster: Cluster, jobs: Sequence[Job], truth: Truth, residents: int) -> None:
+        least_milli = min((job.gpu_milli for job in jobs), default=WHOLE_GPU_MILLI)
+        self._needs = FullNeeds(cluster, truth, residents, least_milli)
+        self._alike = truth is NO_RESIDUAL
+        self._models: dict[str, GpuModel | None] = {
+            n: None if k.power_model is None else gpu_model(k) for n, k in cluster.kinds.items()
+        }
+        self._known: dict[tuple[object, ...], Needs] = {}
+
+    def __call__(self, job: Job, pool: Pool, chip: float) -> Needs:
+        """Of a job in a pool, on chips of this factor."""
+        who = (
+            (job.workload, job.reference_gpu, job.num_gpus, job.gpu_milli, job.partition, job.mig_profile is None)
+            if self._alike
+            else (job.job_id,)
+        )
+        key = (*who, pool.kind, pool.hold_w, pool.awake_price_w, chip)
+        known = self._known.get(key)
+        if known is None:
+            model = self._models[pool.kind]
+            known = self._needs.needs(job, self._needs.facts(job), model, chip, np.array(_prices(pool)))
+            if self._alike:
+                self._known[key] = known
+        return known
+
+
+# curves --------------------------------------------------------------------------------------------------------------
+
+
+def _program_lines(program: Program, scope: str, most: float) -> Lines:
+    """Lines below the least energy of the relaxation, one for each amount of work at which it was solved."""
+    if most <= 0.0:
+        return []
+    found = {}
+    for share in PROGRAM_AT:
+        best = program.least_energy(scope, share * most / (1.0 + TOLERANCE))
+        found[best.slope] = best.value - best.slope * share * most - TOLERANCE * abs(best.value)
+    return list(found.items())
+
+
+def _curve(lines: Lines, most: float) -> dict[str, Any]:
+    """What the JSON says of a curve: its lines, joules of the most work, most work per kJ at any amount of work."""
+    return {
+        "lines": [list(line) for line in lines],
+        "energy_j": least_j(lines, most),
+        "goodput_per_watt": best_goodput(lines, most) if most > 0.0 else None,
+    }

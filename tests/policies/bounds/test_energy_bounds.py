@@ -1,0 +1,98 @@
+"""No run beats its bounds: not by work, not by energy for its work, whatever decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from goodwatt.cluster.cluster import HostPower
+from goodwatt.cluster.host_power import SLEEPS, node_power
+from goodwatt.cluster.packed import MOST_TENANTS
+from goodwatt.errors import InputError
+from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
+from goodwatt.policies.bounds.share import share_of_bound
+from goodwatt.simulator.run import result
+from goodwatt.simulator.run_options import RunOptions
+from tests.made_runs import MOST_DECISIONS, POLICIES, Made, busy_trace, clusters, jobs, options
+from tests.scenario import Nodes, cluster, engine, job
+
+HOSTS = st.sampled_from(
+    [
+        HostPower(1.2, 300.0, 700.0),
+        HostPower(1.0, 0.0, 0.0, sleep=SLEEPS["suspend"]),
+        HostPower(1.1, node=node_power("dgx-h100"), sleep=SLEEPS["off"]),
+        HostPower(1.1, node=node_power("v100-8")),
+    ]
+)
+engines = st.builds(
+    engine,
+    decision_interval_s=st.sampled_from([0.0, 5.0]),
+    completion_lag_s=st.sampled_from([0.0, 1.0]),
+    restart_overhead_s=st.sampled_from([0.0, 3.5]),
+    checkpoint_interval_s=st.sampled_from([0.0, 4.0]),
+    gpu_choice=st.sampled_from(["kubelet", "policy"]),
+    checkpoint_rule=st.sampled_from(["none", "daly"]),
+    share_mode=st.sampled_from(["timeslice", "mps"]),
+)
+made = st.builds(Made, clusters, jobs, engines, st.sampled_from(POLICIES), options)
+coarse = st.builds(
+    BoundOptions,
+    slots=st.sampled_from([1, 3, 12]),
+    groups=st.sampled_from([1, 3, 12]),
+    chip_bins=st.sampled_from([1, 3]),
+)
+ROUNDING = 1.0 + 1e-9
+
+
+def summary_of(run: Made) -> dict[str, Any]:
+    sim, decisions = run.simulation(), 0
+    while (view := sim.advance()) is not None and (decisions := decisions + 1) <= MOST_DECISIONS:
+        sim.apply(sim.policy.decide(view))
+    return result(sim).summary
+
+
+def bounds_of(run: Made, summary: dict[str, Any], how: BoundOptions = BoundOptions(slots=12)) -> dict[str, Any]:
+    about = replace(
+        how,
+        horizon_s=summary["horizon_s"],
+        physics=run.options.physics,
+        truth=run.options.truth,
+        seed=run.options.seed,
+        residents=MOST_TENANTS if "chaos" in run.policy else 1,
+        sleep="chaos" in run.policy,
+    )
+    return energy_bounds(run.jobs, run.on, about)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(made, HOSTS, coarse)
+def test_no_run_beats_the_bounds(run: Made, host: HostPower, how: BoundOptions) -> None:
+    run = replace(run, on=replace(run.on, power=host))
+    assume(run.jobs)
+    summary = summary_of(run)
+    assume(summary["span_s"] > 0.0)
+    shares = share_of_bound(summary, bounds_of(run, summary, how))
+    assert shares is not None
+    assert all(share is None or share <= ROUNDING for share in shares.values()), shares
+
+
+H200S = cluster(Nodes(2, kind="H200"), power=HostPower(1.1, node=node_power("dgx-h200"), sleep=SLEEPS["off"]))
+
+
+@pytest.mark.parametrize("truth", ["model", "residual"])
+@pytest.mark.parametrize("policy", ["fifo", "sjf", "srtf", "power-chaos"])
+@pytest.mark.parametrize("horizon_s", [100.0, 400.0, None])
+def test_a_busy_cluster_stays_below_and_comes_near(truth: str, policy: str, horizon_s: float | None) -> None:
+    options = RunOptions(physics="full", truth=truth, horizon_s=horizon_s)
+    run = Made(H200S, busy_trace(1), engine(), policy, options)
+    summary = summary_of(run)
+    shares = share_of_bound(summary, bounds_of(run, summary))
+    assert shares is not None
+    assert all(share is not None and share <= ROUNDING for share in shares.values()), shares
+    if policy == "fifo":
+        assert shares["relaxation_it"] is not None
+        assert shares["relaxation_it"] > 0.6
