@@ -4,7 +4,7 @@
 //
 // ACTION at AT_S after its first kernel: none, oom (asks for more than is free, goes on), grab (takes all there is),
 // big (asks for 4 GiB), illegal (writes to an address that nobody owns), assert, trap, long (a kernel of 3 s),
-// exit (leaves without waiting for its kernels), drain (on SIGTERM finishes its kernels and leaves), rest (launches
+// exit (leaves by _exit), drain (on SIGTERM finishes its kernels and leaves), rest (launches
 // nothing more). It ends after FOR_S, or LINGER_S after the first error of the loop.
 // Each line on stdout is a JSON object with `t`, seconds of CLOCK_MONOTONIC; "tick" lines count finished kernels.
 #include <cassert>

@@ -56,7 +56,7 @@ SCENARIOS = (
     Scenario("SIGTERM between short kernels", signal=signal.SIGTERM),
     Scenario("SIGTERM during a kernel of 3 s", "long", signal=signal.SIGTERM),
     Scenario("SIGINT during a kernel of 3 s", "long", signal=signal.SIGINT),
-    Scenario("leaves without waiting for its kernels", "exit"),
+    Scenario("leaves by _exit between its kernels", "exit"),
     Scenario("illegal address, the others leave at once", "illegal"),
     Scenario("illegal address, the others stay 4 s", "illegal", linger_s=4.0),
     Scenario("illegal address, each at 30% of the threads", "illegal", threads=30, mps_only=True),

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 HEAD = (
-    "Measured on a lent NVIDIA H200 (driver 580.159.04, CUDA 13.0, PyTorch 2.11) at default clocks and its 700 W limit; "
+    "Measured on an NVIDIA H200 (driver 580.159.04, CUDA 13.0, PyTorch 2.11) at default clocks, 700 W; "
     "settings only read. session: one run of the script. "
 )
 ABOUT = {
-    "phases": "rates: iterations/s in the order of works; watts: NVML energy counter over about 2.1 s; counters: GPM shares "
-    "of the whole GPU. mode: alone (one process, beside an idle one), timeslice, mps, mps50 (every client at 50% of the "
-    "threads). decode depends on the host's speed, decode_graph does not. Data is random bytes or normal weights.",
-    "faults": "Three clients compute, something happens to the first. Seconds count from then; rates are kernels/s of the "
-    "neighbours before and after, late_client is how long a new one took until it had computed, in how many attempts.",
+    "phases": "rates: iterations/s in the order of works; watts: NVML energy counter over 2.1 s; counters: shares "
+    "by GPM of the whole GPU. mode: alone (one process, beside an idle one), timeslice, mps, mps50 (each client at 50% "
+    "of the threads). decode depends on the host's speed, decode_graph does not. Data: random bytes or normal weights.",
+    "faults": "Three clients compute, something happens to the first. Seconds count from then; rates: kernels/s of "
+    "the neighbours before and after, late_client: how long a new one took until it had computed, in how many tries.",
     "data_power": "The same kernels on different data; rates are iterations/s between which the GPU drained.",
 }
 

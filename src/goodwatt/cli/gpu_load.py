@@ -43,7 +43,8 @@ class LoadProcess:
         self._words = list[str]()
         self._counts = list[tuple[float, float]]()
         self._changed = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> LoadProcess:
         return self
@@ -103,6 +104,8 @@ class LoadProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(30)
+        self._listener.join(5)
+        self._from.close()
 
     def _tell(self, line: str) -> None:
         try:

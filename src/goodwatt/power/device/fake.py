@@ -8,6 +8,7 @@ dies: give it a `state_path` and the next FakeGpu on that path finds them.
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ RATES = {"gemm": 700.0, "copy": 1000.0, "gemv": 1800.0, "small": 3500.0, "attent
 """Iterations per second alone at the greatest clock."""
 
 NO_CAP_W = 1e9
+BORN_J = 1e5
+"""What the energy counter holds when the fake begins."""
 SENSOR_NOISE = 0.004
 """Relative standard deviation of a power reading: of the order seen from window to window on H200."""
 
@@ -112,7 +115,7 @@ class FakeGpu:
         self.demand: Demand | None = None
         self._free_speed = 1.0  # speeds of a point are relative to the default setting, where the cap may bite
         self.has_context = False
-        self._stretches = [_Stretch(timer.now_s(), idle_point(self.model), 0.0, 0.0)]
+        self._stretches = [_Stretch(timer.now_s(), idle_point(self.model), BORN_J, 0.0)]
         self._sampled_s: float | None = None
 
     def load(self, demand: Demand | None, context: bool = True) -> None:
@@ -146,7 +149,7 @@ class FakeGpu:
         """One look at its sensors, which moved last at the latest whole period."""
         self._call("read")
         now_s = self.timer.now_s()
-        moved_s = now_s - now_s % SENSOR_PERIOD_S
+        moved_s = math.floor(now_s / SENSOR_PERIOD_S + 1e-9) * SENSOR_PERIOD_S
         mean_w = (self._energy_j(moved_s) - self._energy_j(moved_s - SENSOR_WINDOW_S)) / SENSOR_WINDOW_S
         point = self._stretch_at(now_s).point
         return Reading(

@@ -19,7 +19,7 @@ from goodwatt.power.device.measuring import Window, measured
 
 SETTLE_S = 1.2
 """The averaged sensor forgets within 1 s, the cap regulates within 0.2 s, clocks settle within 0.1 s."""
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 class Load(Protocol):
