@@ -1,8 +1,8 @@
-"""The model beside our H200 runs of another day: kernels and applications alone, in pairs and in groups.
+"""The model beside new runs on an H200: kernels and applications alone, in pairs and in groups.
 
     PYTHONPATH=benchmarks python -m h200.compare
 
-Nothing here was fitted on these runs: the model knows each workload by its telemetry alone (counters, watts, clock) and
+Nothing was fitted on these runs: the model knows each workload by its telemetry alone (counters, watts, clock) and
 everything else from the catalogue. `decode` and `small` wait for the host, whose speed changed between runs here by up
 to a factor of two; they have rows of their own. Beside stands how well the runs repeat themselves and those of
 h200_measured. Prints one table and writes benchmarks/results/h200_model.json.
@@ -250,4 +250,4 @@ if __name__ == "__main__":
         )
         beside = "  ".join(f"{m:.2f}/{s:.2f}" for m, s in zip(c.measured, c.said, strict=True))
         print(f"{c.mode:10}{'+'.join(c.works):32}{beside:24}{c.measured_w:6.0f} W / {c.said_w:.0f} W")
-    report("h200_model", "The model beside H200 runs of another day", rows(), sets=sets)
+    report("h200_model", "The model beside new runs on an H200", rows(), sets=sets)
