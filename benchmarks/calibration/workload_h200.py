@@ -16,6 +16,7 @@ from calibration.workload_fit import kappa_of, model_of, rows_of, solve_u, u_at_
 from measured import SHARED
 
 from goodwatt.power.demand import Demand
+from goodwatt.power.kernel_length import length_from_traffic_us
 from goodwatt.power.workload import Phase
 
 DATA = SHARED / "data"
@@ -78,6 +79,7 @@ def clock_sensitivity(whole: dict[str, Any], half: dict[str, Any], duty: float) 
 def _app(app: App, whole: dict[str, Any], half: dict[str, Any], memory_mib: int) -> Entry:
     duty = min(1.0, whole["util"] / 100.0)
     counters = {name: whole["gpm"][key] / 100.0 / duty for name, key in COUNTERS.items()}
+    pcie_gbps = round((whole["gpm"]["pcie_tx"] + whole["gpm"]["pcie_rx"]) / 1000.0, 3)
     demand = Demand(
         u=1.0,
         m=min(1.0, counters["dram"]),
@@ -87,8 +89,9 @@ def _app(app: App, whole: dict[str, Any], half: dict[str, Any], memory_mib: int)
         occupancy=round(counters["occupancy"], 4),
         tensor=round(counters["tensor"], 4),
         host_cores=app.host_cores,
-        pcie_gbps=round((whole["gpm"]["pcie_tx"] + whole["gpm"]["pcie_rx"]) / 1000.0, 3),
+        pcie_gbps=pcie_gbps,
         memory_mib=memory_mib,
+        kernel_us=round(length_from_traffic_us(duty, pcie_gbps), 1),
     )
     phases = _phases(app, demand, 1.0 / whole["rate"][0], whole)
     return Entry(
@@ -115,7 +118,8 @@ H200_SOURCES = {
     "kappa": "h200_measured: apps_mps50.json, alone on half the SMs",
     "m": "h200_measured: counter dram_bw over the share of time with a kernel",
     "duty": "h200_measured: share of time with a kernel",
-    "counters": "h200_measured: GPU performance monitor, over the share of time with a kernel",
+    "counters": "h200_measured: GPU performance monitor, over the share of time with a kernel; kernel_us: traffic on "
+    "PCIe, 4.2 kB a launch",
     "memory": "h200_measured",
     "step": "h200_measured: iterations per second; training: 2 bytes per parameter, overlap of sia_scaling",
     "gpus": "assumed",
@@ -132,7 +136,7 @@ def _phases(app: App, demand: Demand, iteration_s: float, whole: dict[str, Any])
     first = replace(demand, duty=min(1.0, demand.duty / busy), m=demand.m, u=demand.u)
     phases = [Phase(app.phases[0][0], busy, round(iteration_s * busy, 5), first)]
     for name, share, _ in app.phases[1:]:
-        stalled = replace(demand, u=0.0, m=0.0, kappa=0.0, sm=0.0, occupancy=0.0, tensor=0.0)
+        stalled = replace(demand, u=0.0, m=0.0, kappa=0.0, sm=0.0, occupancy=0.0, tensor=0.0, kernel_us=0.0)
         phases.append(Phase(name, share, round(iteration_s * share, 5), stalled))
     return solve_u("H200-SXM", phases, whole["watts"])
 
@@ -166,7 +170,7 @@ def _miso(job: tuple[Any, ...], facts: dict[str, Any], step_s: float) -> Entry:
     duty = fact("util_sm") / 100.0
     m = min(0.9, fact("util_mem") / 100.0 / duty)
     demand = Demand(
-        u=1.0, m=m, kappa=kappa_of(m), duty=duty, sm=0.5, occupancy=0.2, host_cores=host_cores, pcie_gbps=0.2,
+        u=1.0, m=m, kappa=kappa_of(m), duty=duty, sm=0.5, occupancy=0.2, host_cores=host_cores,
         memory_mib=int(fact("memory")),
     )  # fmt: skip
     watts = fact("power")

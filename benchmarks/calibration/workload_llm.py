@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from calibration.workload_entry import ASSUMED_KAPPA, Entry, step
 from calibration.workload_fit import kappa_of, rows_of, solve_u
@@ -149,8 +150,8 @@ RATE = {
 
 def _leaderboard_entries(measured: Mapping[str, Entry]) -> list[Entry]:
     rows = rows_of("ml_energy_leaderboard/inference_power_configs.csv.gz")
-    prefill = measured["llm_prefill"].phases["H200-SXM"][0].demand
-    return [_served(job, rows, prefill) for job in SERVED]
+    prefill, decode = (measured[name].phases["H200-SXM"][0].demand for name in ("llm_prefill", "llm_decode"))
+    return [_served(job, rows, prefill, decode) for job in SERVED]
 
 
 def _found(rows: list[dict[str, str]], job: Served, gpu: str, gpus: int, batch: int) -> tuple[float, float]:
@@ -166,12 +167,12 @@ def _found(rows: list[dict[str, str]], job: Served, gpu: str, gpus: int, batch: 
     return float(row[rate]) / gpus, float(row["avg_power_watts"]) / gpus
 
 
-def _served(job: Served, rows: list[dict[str, str]], prefill: Demand) -> Entry:
+def _served(job: Served, rows: list[dict[str, str]], prefill: Demand, decode: Demand) -> Entry:
     h100_rate, h100_w = _found(rows, job, "H100", *job.h100)
     b200_rate, b200_w = _found(rows, job, "B200", *job.b200)
     speed = b200_rate / h100_rate
-    phases = _served_phases(job, prefill)
-    b200 = tuple(replace(p, length_s=round(p.length_s / speed, 4)) for p in phases)
+    phases = _served_phases(job, prefill, decode)
+    b200 = tuple(_faster(p, speed) for p in phases)
     generative = "diffusion" if job.task in RATE else "decode"
     return Entry(
         name=job.name,
@@ -204,6 +205,12 @@ def _served(job: Served, rows: list[dict[str, str]], prefill: Demand) -> Entry:
     )  # fmt: skip
 
 
+def _faster(phase: Phase, speed: float) -> Phase:
+    """The same kernels in less time."""
+    kernel_us = round(phase.demand.kernel_us / speed, 1)
+    return replace(phase, length_s=round(phase.length_s / speed, 4), demand=replace(phase.demand, kernel_us=kernel_us))
+
+
 def _solved(kind: str, phases: Sequence[Phase], watts: float) -> tuple[Phase, ...]:
     """u from the watts, then tensor activity from u: on H200 u is close to tensor + occupancy / 4."""
     return tuple(
@@ -212,14 +219,17 @@ def _solved(kind: str, phases: Sequence[Phase], watts: float) -> tuple[Phase, ..
     )
 
 
-def _served_phases(job: Served, prefill: Demand) -> list[Phase]:
+def _served_phases(job: Served, prefill: Demand, decode: Demand) -> list[Phase]:
     """SM activity relative to decode: prefill computes about three times as hard (h200_measured: 1.2 to 0.4)."""
-    base = Demand(u=1.0, m=job.decode_m, kappa=kappa_of(job.decode_m), duty=0.97, host_cores=2.0, pcie_gbps=0.2,
+    base = Demand(u=1.0, m=job.decode_m, kappa=kappa_of(job.decode_m), duty=0.97, host_cores=2.0,
                   memory_mib=job.memory_mib)  # fmt: skip
     if job.prefill_share == 0.0:
         return [Phase("diffusion", 1.0, 0.05, replace(base, sm=0.93, occupancy=0.2, tensor=0.7))]
-    reading = replace(base, u=3.0, m=0.22, kappa=1.0, sm=prefill.sm, occupancy=prefill.occupancy, tensor=prefill.tensor)
-    writing = replace(base, sm=0.7, occupancy=0.09, tensor=0.1)
+    reading = replace(
+        base, u=3.0, m=0.22, kappa=1.0, sm=prefill.sm, occupancy=prefill.occupancy, tensor=prefill.tensor,
+        kernel_us=prefill.kernel_us,
+    )  # fmt: skip
+    writing = replace(base, sm=0.7, occupancy=0.09, tensor=0.1, kernel_us=decode.kernel_us)
     return [
         Phase("prefill", job.prefill_share, 0.1, reading),
         Phase("decode", round(1.0 - job.prefill_share, 4), 0.03, writing),
@@ -249,7 +259,9 @@ def _splitwise_entry(measured: Mapping[str, Entry]) -> Entry:
     reading, writing = (
         phases_on(class_from(measured[name].content()), kind)[0].demand for name in ("llm_prefill", "llm_decode")
     )
-    decode = Phase("decode", 1.0, round(tokens_s, 3), replace(writing, m=0.6, kappa=kappa_of(0.6), memory_mib=65_000))
+    decode = Phase(
+        "decode", 1.0, round(tokens_s, 3), _plain(replace(writing, m=0.6, kappa=kappa_of(0.6), memory_mib=65_000))
+    )
     (decode,) = solve_u(kind, [decode], decode_w)
     share = round(prompt_s / (prompt_s + tokens_s), 4)
     prefill = Phase("prefill", share, round(prompt_s, 3), _plain(replace(reading, memory_mib=65_000)))
@@ -284,7 +296,9 @@ def _splitwise_entry(measured: Mapping[str, Entry]) -> Entry:
 
 def _plain(demand: Demand) -> Demand:
     """Figures with no more digits than they are worth."""
-    rounded = {
-        name: round(getattr(demand, name), 4) for name in ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor")
+    digits = dict.fromkeys(("u", "m", "kappa", "duty", "sm", "occupancy", "tensor"), 4) | {
+        "pcie_gbps": 3,
+        "kernel_us": 1,
     }
+    rounded: dict[str, Any] = {name: round(getattr(demand, name), places) for name, places in digits.items()}
     return replace(demand, **rounded)

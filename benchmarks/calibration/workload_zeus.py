@@ -43,7 +43,7 @@ def demand(duty: float, memory_mib: int, host_cores: float, occupancy: float, te
     sm = min(0.95, 1.5 * occupancy)
     return Demand(
         u=0.0, m=0.0, kappa=0.0, duty=duty, sm=sm, occupancy=occupancy, tensor=tensor, host_cores=host_cores,
-        pcie_gbps=0.1, memory_mib=memory_mib,
+        memory_mib=memory_mib,
     )  # fmt: skip
 
 

@@ -14,13 +14,13 @@ from goodwatt.errors import InputError
 from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.gpu_point import alone_point
+from goodwatt.power.kernel_length import kernel_length_us
 from goodwatt.power.sharing import (
     MODES,
     Mode,
     Resident,
     fault_victims,
     fits_memory,
-    kernel_length_us,
     pair_error,
     shared_point,
 )
@@ -122,9 +122,15 @@ def test_who_dies_of_whose_fault(mode: str, fatal: bool, victims: tuple[int, ...
 def test_kernel_length_is_read_off_command_traffic_only() -> None:
     assert kernel_length_us(PREFILL) == pytest.approx(150.0)
     assert kernel_length_us(replace(PREFILL, pcie_gbps=8.0)) == kernel_length_us(replace(PREFILL, pcie_gbps=0.0))
+    assert kernel_length_us(replace(PREFILL, kernel_us=700.0)) == 700.0
+
+
+def test_long_kernels_starve_short_ones() -> None:
     long, short = (shared_point(MODEL, (Resident(TRAIN, kernel_us=us), Resident(TRAIN)), "mps") for us in (500.0, 5.0))
     assert long.speeds[0] > 0.7
     assert short.speeds[0] < 0.3
+    known = tuple(Resident(replace(TRAIN, kernel_us=us)) for us in (500.0, 0.0))
+    assert shared_point(MODEL, known, "mps") == long
 
 
 def test_bad_input_is_told() -> None:

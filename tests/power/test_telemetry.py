@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.errors import InputError
+from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import gpu_model
+from goodwatt.power.sensors import counters_at
 from goodwatt.power.telemetry import Counters, demand_from_counters
 
 H200 = gpu_model(gpu_kind("H200-SXM"))
@@ -72,12 +75,25 @@ def test_counters_over_gaps_are_those_of_the_time_on_the_gpu_times_duty() -> Non
     assert (demand.tensor, demand.m, demand.duty) == pytest.approx((0.4, 0.2, 0.5))
 
 
+@pytest.mark.parametrize("clock_mhz", [1980.0, 1000.0])
+def test_command_traffic_tells_how_long_kernels_are_at_the_greatest_clock(clock_mhz: float) -> None:
+    demand = Demand(u=0.2, m=0.2, kappa=0.874, duty=0.5, tensor=0.1, pcie_gbps=0.042, kernel_us=50.0)
+    shown = counters_at(H200, demand, clock_mhz, 250.0)
+    told = demand_from_counters(H200, shown)
+    assert (told.kernel_us, told.pcie_gbps) == pytest.approx(
+        (50.0, 0.042), rel=0.06
+    )  # kappa from DRAM's share is a guess
+    assert demand_from_counters(H200, replace(shown, pcie_gbps=5.0)).kernel_us == 0.0
+    assert demand_from_counters(H200, replace(shown, pcie_gbps=None)).kernel_us == 0.0
+
+
 WRONG = [
     (Counters(), "at least one"),
     (Counters(duty=0.5, clock_mhz=1000.0), "at least one"),
     (Counters(sm_util=1.2), "sm_util: expected a share"),
     (Counters(dram_bw=-0.1), "dram_bw: expected a share"),
     (Counters(dram_bw=math.nan), "dram_bw: expected a share"),
+    (Counters(tensor=0.1, pcie_gbps=-1.0), "pcie_gbps: expected a number, 0 or more"),
     (Counters(power_w=0.0), "power_w: expected a number above 0"),
     (Counters(power_w=100.0, clock_mhz=math.inf), "clock_mhz: expected a number above 0"),
 ]

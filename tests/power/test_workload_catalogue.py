@@ -165,3 +165,21 @@ def test_a_broken_file_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kinds_in_use_are_those_of_the_catalogue() -> None:
     for entry in CLASSES.values():
         assert {entry.reference_gpu, *entry.speeds, *entry.phases} <= set(all_kinds())
+
+
+def test_kernels_are_as_long_as_in_the_phases_that_know_it() -> None:
+    known = Demand(u=0.5, m=0.2, kappa=0.8, duty=0.5, pcie_gbps=0.1, kernel_us=60.0)
+    phases = (
+        Phase("training", 0.9, 1.0, known),
+        Phase("checkpoint", 0.1, 1.0, replace(known, duty=1.0, kernel_us=0.0)),
+    )
+    assert mean_demand(phases).kernel_us == pytest.approx(60.0)
+    assert mean_demand(phases).pcie_gbps == pytest.approx(0.1)
+
+
+def test_slower_kinds_have_longer_kernels_and_fewer_of_them() -> None:
+    entry = workload_class("llm_prefill")
+    (there,), (here,) = phases_on(entry, "A100-SXM4-80GB"), phases_on(entry, "H200-SXM")
+    slower = 1.0 / speed_on(entry, "A100-SXM4-80GB")
+    assert there.demand.kernel_us == pytest.approx(here.demand.kernel_us * slower)
+    assert there.demand.pcie_gbps == pytest.approx(here.demand.pcie_gbps / slower)

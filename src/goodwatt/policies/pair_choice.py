@@ -6,6 +6,7 @@ share one computation. What is not known is not packed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from goodwatt.policies.power_memory import power_memory
 from goodwatt.power.demand import Demand
 from goodwatt.power.estimator import Estimate
 from goodwatt.power.gpu_model import GpuModel, gpu_model
+from goodwatt.power.kernel_length import kernel_length_us
 from goodwatt.power.sharing import CONTEXT_MIB, Resident, shared_point
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
@@ -28,6 +30,8 @@ Mode = Literal["timeslice", "mps"]
 THREADS = (100.0, 70.0, 50.0, 30.0)
 """Percentages of the SMs that are tried for the newcomer under MPS."""
 _STEP = 0.05
+_PER_OCTAVE = 4
+"""Steps in which estimates are rounded: shares, lengths of kernels."""
 _FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor")
 
 
@@ -122,4 +126,6 @@ def _best_speeds(
 @lru_cache(maxsize=65_536)
 def _rounded(demand: Demand) -> Demand:
     rounded = {name: round(getattr(demand, name) / _STEP) * _STEP for name in _FIELDS}
-    return replace(demand, **{**rounded, "duty": max(rounded["duty"], _STEP)}, memory_mib=0)
+    octaves = round(_PER_OCTAVE * math.log2(kernel_length_us(demand)))
+    rounded |= {"duty": max(rounded["duty"], _STEP), "kernel_us": 2.0 ** (octaves / _PER_OCTAVE)}
+    return replace(demand, **rounded, memory_mib=0)

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 class Demand:
     """Demand on one GPU of one kind.
 
-    `u`: SM activity as the power model counts it, dynamic SM watts as a share of the kind's `core_w` at the
-    greatest clock. `m`: DRAM bandwidth as a share of the kind's greatest. Both hold while the workload is on the
-    GPU, gaps excluded. `kappa`: sensitivity of the time on the GPU to the SM clock, 0 (memory bound) to 1. `duty`:
-    share of wall time on the GPU; in the gaps it waits for the host.
+    `u`: SM activity as the power model counts it: dynamic SM watts in units of the kind's `core_w`. That is told at the
+    floor of the voltage, so u = 1 draws `core_w * voltage_rise**2` at the greatest clock. `m`: DRAM bandwidth as a
+    share of the kind's greatest. Both hold while the workload is on the GPU, gaps excluded. `kappa`: sensitivity of the
+    time on the GPU to the SM clock, 0 (memory bound) to 1. `duty`: share of wall time on the GPU; in the gaps it waits
+    for the host.
     `sm`, `occupancy`, `tensor`: share of SMs with work, of warp slots in use, of tensor pipes busy, also while on
     the GPU; they decide who yields to whom when workloads share it. `host_cores`: CPU cores kept busy for each
-    GPU. `pcie_gbps`: host to device and back, GB/s. `memory_mib`: device memory held.
+    GPU. `pcie_gbps`: host to device and back, GB/s of wall time, 0 where unknown. `memory_mib`: device memory held.
+    `kernel_us`: mean length of a kernel, which decides who starves whom under MPS; 0 where unknown, see
+    `kernel_length`.
     """
 
     u: float
@@ -32,6 +35,7 @@ class Demand:
     host_cores: float = 0.0
     pcie_gbps: float = 0.0
     memory_mib: int = 0
+    kernel_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

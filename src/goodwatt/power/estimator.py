@@ -42,7 +42,7 @@ LEAST_SPREAD = 1e-4
 """Readings whose f_max / f spread less, as a sum of squares, stand at one clock."""
 
 Level = Literal["job", "name", "user", "others"]
-_FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor", "memory_mib")
+_FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor", "memory_mib", "kernel_us")
 _LEVELS: dict[str, Level] = {"name": "name", "user": "user"}
 
 
@@ -309,7 +309,7 @@ def _figures(demand: Demand) -> tuple[float, ...]:
 
 
 def _demand(figures: Sequence[float], kappa: float) -> Demand:
-    u, m, _, duty, sm, occupancy, tensor, memory_mib = figures
+    u, m, _, duty, sm, occupancy, tensor, memory_mib, kernel_us = figures
     return Demand(
         u=u,
         m=m,
@@ -319,6 +319,7 @@ def _demand(figures: Sequence[float], kappa: float) -> Demand:
         occupancy=occupancy,
         tensor=tensor,
         memory_mib=round(memory_mib),
+        kernel_us=kernel_us,
     )
 
 

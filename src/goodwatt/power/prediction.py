@@ -25,9 +25,8 @@ from goodwatt.power.workload_catalogue import measured_on, phases_on, speed_on, 
 
 EXCLUSIVE = "exclusive"
 COUNTERS = tuple(field.name for field in fields(Counters))
-BESIDE_COUNTERS = ("pcie_gbps", "memory_mib", "kernel_us")
-"""Figures of telemetry that no counter of the SMs tells: traffic on PCIe, which shows how long kernels are; device
-memory; the mean length of a kernel where somebody knows it."""
+KERNEL_US = "kernel_us"
+"""The mean length of a kernel, where somebody knows it: no counter shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,6 @@ class Subject:
     name: str
     phases: tuple[Phase, ...]
     workload: WorkloadClass | None = None
-    kernel_us: float = 0.0
 
     @property
     def demand(self) -> Demand:
@@ -118,15 +116,15 @@ def _from_telemetry(text: str, kind: GpuKind) -> Subject:
     figures: dict[str, float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, value = (piece.strip() for piece in part.partition("="))
-        if name not in COUNTERS + BESIDE_COUNTERS:
-            raise UnknownNameError("counter", name, COUNTERS + BESIDE_COUNTERS)
+        if name not in (*COUNTERS, KERNEL_US):
+            raise UnknownNameError("counter", name, (*COUNTERS, KERNEL_US))
         if name in figures:
             raise InputError(f"job {text!r}: {name} is given twice")
         figures[name] = _number(name, value)
-    beside = {name: figures.pop(name) for name in BESIDE_COUNTERS if name in figures}
+    kernel_us = figures.pop(KERNEL_US, 0.0)
     demand = demand_from_counters(gpu_model(kind), Counters(**figures))
-    demand = replace(demand, pcie_gbps=beside.get("pcie_gbps", 0.0), memory_mib=round(beside.get("memory_mib", 0.0)))
-    return Subject(text, (Phase("measured", 1.0, 1.0, demand),), kernel_us=beside.get("kernel_us", 0.0))
+    demand = replace(demand, kernel_us=kernel_us or demand.kernel_us)
+    return Subject(text, (Phase("measured", 1.0, 1.0, demand),))
 
 
 def _number(name: str, text: str) -> float:
@@ -161,8 +159,7 @@ def _residents(
         found = [_profile(kind, name) for name in slices]
         _check_geometry(kind, [profile for profile in found if profile is not None])
     return tuple(
-        Resident(one.demand, share, profile, one.kernel_us)
-        for one, share, profile in zip(subjects, shares, found, strict=True)
+        Resident(one.demand, share, profile) for one, share, profile in zip(subjects, shares, found, strict=True)
     )
 
 

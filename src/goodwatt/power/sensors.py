@@ -38,6 +38,7 @@ def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: floa
         clock_mhz=clock_mhz,
         duty=duty,
         memory_mib=demand.memory_mib,
+        pcie_gbps=demand.pcie_gbps / wall or None,
     )
 
 

@@ -26,19 +26,15 @@ from goodwatt.power.demand import DEFAULT_SETTING, Demand, Setting
 from goodwatt.power.gpu_model import GpuModel
 from goodwatt.power.gpu_point import Bound, GpuPoint, highest_clock, idle_point, load_of
 from goodwatt.power.interference_constants import (
-    BYTES_PER_LAUNCH,
-    COMMAND_TRAFFIC_GBPS,
     LAWS,
     LEAST_SM,
-    LONGEST_KERNEL_US,
     PAIR_ERRORS,
-    SHORTEST_KERNEL_US,
-    TYPICAL_KERNEL_US,
     TYPICAL_SM,
     Laws,
 )
 from goodwatt.power.interference_law import ModeLaw, Presence, stretches
 from goodwatt.power.interference_scaling import SliceLaw, slice_stretch, thread_limit_stretch, watts_share
+from goodwatt.power.kernel_length import kernel_length_us
 from goodwatt.power.workload import Phase
 
 Mode = Literal["timeslice", "mps", "mig"]
@@ -52,7 +48,7 @@ CONTEXT_MIB = 500
 class Resident:
     """Who shares: its demand alone on the whole GPU, its share of active threads under MPS, its MIG profile.
 
-    `kernel_us`: mean length of its kernels; 0 estimates it from the demand, see `kernel_length_us`.
+    `kernel_us`: mean length of its kernels; 0 takes what the demand tells, see `kernel_length`.
     """
 
     demand: Demand
@@ -118,18 +114,6 @@ def shared_point(
 def pair_error(mode: str) -> float:
     """Standard deviation of a speed's error in pairs whose workloads were left out of the fit, by mode."""
     return PAIR_ERRORS[_mode(mode)]
-
-
-def kernel_length_us(demand: Demand) -> float:
-    """Mean length of a kernel in microseconds, read off the traffic on PCIe.
-
-    A job that moves no bulk data over PCIe sends commands only, `BYTES_PER_LAUNCH` for each kernel. Where there is
-    bulk data, or nothing known, a typical length is taken.
-    """
-    if not 0.0 < demand.pcie_gbps <= COMMAND_TRAFFIC_GBPS:
-        return TYPICAL_KERNEL_US
-    length_us = demand.duty * BYTES_PER_LAUNCH / (demand.pcie_gbps * 1e3)
-    return min(max(length_us, SHORTEST_KERNEL_US), LONGEST_KERNEL_US)
 
 
 def fits_memory(kind: GpuKind, residents: Sequence[Resident], mode: str) -> tuple[bool, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from goodwatt.errors import InputError
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import GpuModel
+from goodwatt.power.kernel_length import length_from_traffic_us
 
 TENSOR_WEIGHT, OCCUPANCY_WEIGHT, SM_WEIGHT = 1.0, 0.252, 0.031
 """u of each counter at 1: h200_measured, by benchmarks/calibration/h200_counters.py."""
@@ -35,7 +36,7 @@ class Counters:
     """Means over wall time, shares 0 to 1, while the workload is alone on the GPU; None where nobody measured.
 
     `duty`: share of wall time with any kernel on the GPU (NVML's utilisation). `clock_mhz`: mean SM clock; None means
-    the greatest. `memory_mib`: device memory in use.
+    the greatest. `memory_mib`: device memory in use. `pcie_gbps`: both ways; below 0.3 it tells how long kernels are.
     """
 
     sm_util: float | None = None
@@ -46,6 +47,7 @@ class Counters:
     clock_mhz: float | None = None
     duty: float | None = None
     memory_mib: float | None = None
+    pcie_gbps: float | None = None
 
 
 def demand_from_counters(model: GpuModel, counters: Counters) -> Demand:
@@ -65,15 +67,19 @@ def demand_from_counters(model: GpuModel, counters: Counters) -> Demand:
     rate = dram or 0.0
     if counters.power_w is not None:
         u, rate = _by_power(model, max(0.0, counters.power_w - model.context_w) / duty, clock, rate)
+    duty_at_top = duty / (duty + (1.0 - duty) * stretch)
+    pcie_gbps = (counters.pcie_gbps or 0.0) * stretch * duty_at_top / duty
     return Demand(
         u=u,
         m=rate * stretch,
         kappa=kappa,
-        duty=duty / (duty + (1.0 - duty) * stretch),
+        duty=duty_at_top,
         sm=sm or 0.0,
         occupancy=occupancy or 0.0,
         tensor=tensor or 0.0,
+        pcie_gbps=pcie_gbps,
         memory_mib=round(counters.memory_mib or 0.0),
+        kernel_us=length_from_traffic_us(duty_at_top, pcie_gbps),
     )
 
 
@@ -131,6 +137,8 @@ def _check(counters: Counters) -> None:
         value = getattr(counters, name)
         if value is not None and not (math.isfinite(value) and value > 0.0):
             raise InputError(f"{name}: expected a number above 0, got {value:g}")
+    if counters.pcie_gbps is not None and not 0.0 <= counters.pcie_gbps < math.inf:
+        raise InputError(f"pcie_gbps: expected a number, 0 or more, got {counters.pcie_gbps:g}")
     told = (counters.sm_util, counters.tensor, counters.dram_bw, counters.power_w)
     if all(value is None for value in told):
         raise InputError("expected at least one of sm_util, tensor, dram_bw and power_w")

@@ -68,7 +68,8 @@ def mean_demand(phases: tuple[Phase, ...]) -> Demand:
     """One demand that draws what the phases draw on average at the greatest clock.
 
     Activity averages over time on the GPU, `kappa` too (its time splits into a part that scales and one that does
-    not), memory is the most that any phase holds.
+    not), use of the host over wall time, lengths of kernels over the phases that know them; memory is the most that
+    any phase holds.
     """
     if len(phases) == 1:
         return phases[0].demand
@@ -76,10 +77,18 @@ def mean_demand(phases: tuple[Phase, ...]) -> Demand:
     total, wall = math.fsum(on_gpu), math.fsum(phase.share for phase in phases)
     if total <= 0.0:
         return phases[0].demand
-    averaged = {
-        name: math.fsum(w * getattr(phase.demand, name) for w, phase in zip(on_gpu, phases, strict=True)) / total
-        for name in (f.name for f in fields(Demand))
-        if name not in {"duty", "memory_mib"}
-    }
+    averaged = {name: _mean(phases, name, on_gpu) for name in _ON_GPU}
+    averaged |= {name: _mean(phases, name, [phase.share for phase in phases]) for name in _OF_HOST}
+    told = [w if phase.demand.kernel_us > 0.0 else 0.0 for w, phase in zip(on_gpu, phases, strict=True)]
     memory = max(phase.demand.memory_mib for phase in phases)
-    return Demand(**averaged, duty=total / wall, memory_mib=memory)
+    kernel_us = _mean(phases, "kernel_us", told)
+    return Demand(**averaged, duty=total / wall, memory_mib=memory, kernel_us=kernel_us)
+
+
+_OF_HOST = ("host_cores", "pcie_gbps")
+_ON_GPU = tuple(f.name for f in fields(Demand) if f.name not in {*_OF_HOST, "duty", "memory_mib", "kernel_us"})
+
+
+def _mean(phases: tuple[Phase, ...], name: str, weights: list[float]) -> float:
+    told = math.fsum(w * getattr(p.demand, name) for w, p in zip(weights, phases, strict=True))
+    return told / math.fsum(weights) if told else 0.0

@@ -7,6 +7,7 @@ A class was measured on its reference kind and perhaps on others. To another kin
     kappa' = kappa C/C' G/G' / g,  duty' = duty g / w
     m' = m B/B' / g                                   the same bytes in another time, at another bandwidth
     u' = u                                            SMs are as busy as there
+    L' = L g, pcie' = pcie / w                        the same kernels and commands in another time
 
 C: peak arithmetic in the precision of the class, B: DRAM bandwidth, G: gain, all from `kind_rates`. Gains are fitted by
 benchmarks/calibration/workloads.py, which prints the error on (class, kind) pairs that were left out. Where the speed
@@ -156,12 +157,14 @@ def _carried(phase: Phase, ratios: Ratios, stretch: float) -> Demand:
     """The demand on another kind whose time is `stretch` times what the rule says."""
     demand = phase.demand
     scaled, fixed = _on_gpu(demand, ratios)
-    longer = scaled + fixed
+    longer, wall = scaled + fixed, _wall(demand, ratios)
     busy_s = longer * stretch
     return replace(
         demand,
         m=min(MOST, demand.m / (ratios[1] * busy_s)),
         kappa=scaled / longer,
-        duty=demand.duty * longer / _wall(demand, ratios),
+        duty=demand.duty * longer / wall,
         tensor=min(MOST, demand.tensor / (ratios[0] * busy_s)),
+        pcie_gbps=demand.pcie_gbps / (wall * stretch),
+        kernel_us=demand.kernel_us * busy_s,
     )

@@ -39,6 +39,7 @@ class DemandFile(Strict):
     host_cores: NotNegative = 0.0
     pcie_gbps: NotNegative = 0.0
     memory_mib: Annotated[int, Field(gt=0)]
+    kernel_us: NotNegative = 0.0
 
 
 class PhaseFile(Strict):
