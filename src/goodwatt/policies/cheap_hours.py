@@ -8,11 +8,9 @@ from goodwatt.simulator.view import View
 
 def series_of(view: View, by: str) -> StepSeries | None:
     """The price (`price`) or the carbon intensity (`carbon`) of the cluster's energy, if somebody says."""
-    price, carbon = getattr(view, "price", None), getattr(view, "carbon", None)
-    if by == "price":
-        return price.per_kwh if price else None
-    source = carbon or price
-    return source.gco2_per_kwh if source else None
+    if view.price is None:
+        return None
+    return view.price.per_kwh if by == "price" else view.price.gco2_per_kwh
 
 
 def worthwhile_start_s(series: StepSeries, lasts_s: float, now_s: float, latest_s: float, saving: float) -> float:

@@ -16,7 +16,7 @@ theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, Self
@@ -38,6 +38,8 @@ LIKE_ERROR = 0.06
 """Assumed: standard deviation of kappa between runs of the same user and name."""
 LEAST_SHARE = 0.02
 """Counters below it are too close to nothing for their ratio to say anything."""
+MOST_BUSY = 0.5
+"""On kinds without counters, gaps tell of jobs that are on the GPU for at most this share of the time."""
 LEAST_SPREAD = 1e-4
 """Readings whose f_max / f spread less, as a sum of squares, stand at one clock."""
 
@@ -102,12 +104,16 @@ NO_EVIDENCE: Evidence = (0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one job has shown on a kind: number of readings, mean figures in the order of `_FIELDS`, its line."""
+    """What one job has shown on a kind.
+
+    Number of readings, mean figures in the order of `_FIELDS`, the counters that told of its speed first, its line.
+    """
 
     kind: str
     readings: int
     mean: tuple[float, ...]
     hint_error: float
+    signals: tuple[str, ...]
     line: _Line
 
 
@@ -173,7 +179,7 @@ class Estimator:
     def to_plain(self) -> Any:
         """Everything seen, as lists."""
         jobs = [
-            [job_id, s.kind, s.readings, list(s.mean), s.hint_error, list(_line_figures(s.line))]
+            [job_id, s.kind, s.readings, list(s.mean), s.hint_error, list(s.signals), list(_line_figures(s.line))]
             for job_id, s in self._jobs.items()
         ]
         alike = [[list(key), a.readings, list(a.mean), a.squares, list(a.evidence)] for key, a in self._alike.items()]
@@ -183,7 +189,8 @@ class Estimator:
         """Take over what `to_plain` gave."""
         self._known.clear()
         self._jobs = {
-            job_id: _Seen(kind, n, tuple(mean), error, _Line(*line)) for job_id, kind, n, mean, error, line in plain[0]
+            job_id: _Seen(kind, n, tuple(mean), error, tuple(signals), _Line(*line))
+            for job_id, kind, n, mean, error, signals, line in plain[0]
         }
         self._alike = {
             tuple(key): _Alike(n, tuple(mean), squares, (evidence[0], evidence[1]))
@@ -206,16 +213,17 @@ class Estimator:
     ) -> _Seen:
         """A job with one more reading, put to the greatest clock by what is believed of its kappa."""
         kind, stretch = model.kind.name, model.top_mhz / (seen.clock_mhz or model.top_mhz)
-        rate, hint_error = work_rate(seen), BLIND_ERROR if seen.dram_bw is None else HINT_ERROR
+        hint_error = BLIND_ERROR if seen.dram_bw is None else HINT_ERROR
+        signals = work_signals(seen) if before is None else before.signals
         line = _Line() if before is None else before.line
-        if rate is not None:
+        if (rate := work_rate(seen, signals)) is not None:
             line = line.and_at(stretch - 1.0, rate)
         old = _figures(demand) if before is None else before.mean
-        kappa, _ = self._kappa(job, _Seen(kind, 1, old, hint_error, line))
+        kappa, _ = self._kappa(job, _Seen(kind, 1, old, hint_error, signals, line))
         figures = _figures(_at_top(demand, seen.duty, stretch, kappa))
         n = 1 if before is None else before.readings + 1
         mean = tuple(a + (b - a) / n for a, b in zip(old, figures, strict=True))
-        return _Seen(kind, n, mean, hint_error, line)
+        return _Seen(kind, n, mean, hint_error, signals, line)
 
     def _kappa(self, job: JobRequest, here: _Seen) -> tuple[float, float]:
         """(kappa, its standard deviation) of a job from all that is known, each weighed by its precision."""
@@ -240,21 +248,29 @@ class Estimator:
         return weight, weight * kappa
 
 
-def work_rate(seen: Counters) -> float | None:
-    """A figure in proportion to work per second, from the counters that are in proportion to it; None if none is.
+def work_signals(seen: Counters) -> tuple[str, ...]:
+    """The counters of a reading that are in proportion to work per second and large enough for their ratio to tell.
 
-    Bytes from DRAM, and tensor instructions (busy share times clock), per second. On kinds without counters the gaps,
-    which take a fixed time for each piece of work, are in proportion to it, if there are enough of them.
+    Bytes from DRAM and tensor instructions are; on kinds without counters the gaps are, which take a fixed time for
+    each piece of work, if there are enough of them.
     """
-    told = [] if seen.dram_bw is None else [seen.dram_bw]
-    if seen.tensor is not None and seen.clock_mhz is not None and seen.tensor >= LEAST_SHARE:
-        told.append(seen.tensor * seen.clock_mhz)
-    told = [share for share in told if share >= LEAST_SHARE]
-    if told:
-        return math.prod(told) ** (1.0 / len(told))
-    if seen.dram_bw is None and seen.duty is not None and seen.duty <= 0.5:
-        return 1.0 - seen.duty
-    return None
+    told = [name for name in ("dram_bw", "tensor") if (getattr(seen, name) or 0.0) >= LEAST_SHARE]
+    if not told and seen.dram_bw is None and seen.duty is not None and seen.duty <= MOST_BUSY:
+        return ("gaps",)
+    return tuple(told)
+
+
+def work_rate(seen: Counters, signals: Sequence[str]) -> float | None:
+    """A figure in proportion to work per second by these counters; None if one of them has gone, or there is none."""
+    rates = [_RATES[name](seen) for name in signals]
+    return math.prod(rates) ** (1.0 / len(rates)) if rates and min(rates) > 0.0 else None
+
+
+_RATES: dict[str, Callable[[Counters], float]] = {
+    "dram_bw": lambda seen: seen.dram_bw or 0.0,
+    "tensor": lambda seen: (seen.tensor or 0.0) * (seen.clock_mhz or 0.0),  # busy share times instructions per second
+    "gaps": lambda seen: 1.0 - (seen.duty or 0.0),
+}
 
 
 def _own_evidence(here: _Seen) -> Evidence:
