@@ -34,6 +34,11 @@ class CombinedPower:
         """As the first that wants to see telemetry."""
         return soonest(*(part.observe_s for part in self.parts))
 
+    @property
+    def enforces_budget(self) -> bool:
+        """If any part has budgets enforced."""
+        return any(getattr(part, "enforces_budget", False) for part in self.parts)
+
     def new_memory(self) -> Memories:
         """One for each part."""
         return Memories(tuple(part.new_memory() for part in self.parts))

@@ -32,7 +32,8 @@ class PowerPolicy(Protocol):
 
     `oracle`: it reads the truth. `restless`: it has to be asked at every event, not only when a job may start or has
     been observed. `observe_s`: telemetry of a job is shown so long after it started or got another setting; None
-    for never.
+    for never. `enforces_budget`: nothing starts and no cap rises for which the budgets of the site, its rows and racks
+    have no room (`simulator.power_book`).
     """
 
     @property
@@ -50,6 +51,10 @@ class PowerPolicy(Protocol):
     @property
     def observe_s(self) -> float | None:
         """How long after a job started it wants to see telemetry."""
+
+    @property
+    def enforces_budget(self) -> bool:
+        """Whether nothing may start or rise above the budgets."""
 
     def new_memory(self) -> Memory:
         """What it carries from decision to decision."""
@@ -71,6 +76,7 @@ class SteadyPower:
     oracle: ClassVar[bool] = False
     restless: ClassVar[bool] = False
     observe_s: ClassVar[float | None] = None
+    enforces_budget: ClassVar[bool] = False
 
     def new_memory(self) -> Any:
         """None needed."""

@@ -43,6 +43,11 @@ class Powered:
         return self.scheduling.head_only and not self.power.restless
 
     @property
+    def enforces_budget(self) -> bool:
+        """As the power policy has it."""
+        return getattr(self.power, "enforces_budget", False)
+
+    @property
     def observe_s(self) -> float | None:
         """When either wants to see telemetry."""
         return soonest(getattr(self.scheduling, "observe_s", None), self.power.observe_s)

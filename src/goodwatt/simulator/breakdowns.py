@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from goodwatt.simulator import nodes
+from goodwatt.simulator import nodes, racks
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
@@ -33,6 +33,10 @@ def component_fails(sim: Simulation) -> None:
     sim.recorder.failures += 1
     for taken in sim.failures.taken(failure):
         _take(sim, taken)
+    if failure.kind == "feed":
+        from goodwatt.simulator.failures import feed_of
+
+        racks.lose_feed(sim, *feed_of(failure), failure.back_s)
     if not _over(sim):
         begin(sim)
 

@@ -20,10 +20,36 @@ if TYPE_CHECKING:
 
 
 def set_gpus(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float | None) -> None:
-    """Ask for a clock and a cap on a running job's GPUs; both settle together, and only the last wish does."""
+    """Ask for a clock and a cap on a running job's GPUs; both settle together, and only the last wish does.
+
+    Where budgets are enforced, a wish for which there is no room yet waits until others have come down.
+    """
+    if sim.book is not None and not sim.book.ask(run, clock_mhz, cap_w):
+        return
     sim.timers.cancel(run.command)
     settled_s = sim.now_s + delay_s(sim)
     run.command = sim.timers.set(settled_s, Kind.SETTLE, gpus_settle, run.spec.job_id, clock_mhz, cap_w)
+
+
+def wished(sim: Simulation, run: JobRun) -> tuple[float | None, float | None]:
+    """The clock and the cap that were last asked for on a running job's GPUs, settled or not."""
+    if sim.book is not None and run.spec.job_id in sim.book.wishes:
+        return sim.book.wishes[run.spec.job_id]
+    if run.command in sim.timers.waiting:
+        _, clock_mhz, cap_w = sim.timers.waiting[run.command].args
+        return clock_mhz, cap_w
+    return run.clock_mhz, run.cap_w
+
+
+def set_now(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float | None) -> bool:
+    """Set a running job's GPUs without delay, if a budget has room for it; `sim.follow` is left to the caller."""
+    if sim.book is not None and not sim.book.ask(run, clock_mhz, cap_w):
+        return False
+    run.clock_mhz, run.cap_w = clock_mhz, cap_w
+    sim.physics.reset(run)
+    if sim.book is not None:
+        sim.book.settled(run)
+    return True
 
 
 @action
@@ -33,8 +59,22 @@ def gpus_settle(sim: Simulation, job_id: str, clock_mhz: float | None, cap_w: fl
     run.command = 0
     run.clock_mhz, run.cap_w = clock_mhz, cap_w
     sim.physics.reset(run)
+    if sim.book is not None:
+        sim.book.settled(run)
+        room_is_free(sim)
     sim.follow()
     observation.watch(sim, run)
+
+
+@action
+def room_is_free(sim: Simulation) -> None:
+    """Something may draw less than before: send what has waited for room, in the order in which it was wished."""
+    if sim.book is None:
+        return
+    for job_id, (clock_mhz, cap_w) in list(sim.book.wishes.items()):
+        set_gpus(sim, sim.live[job_id], clock_mhz, cap_w)
+    if any(pool.queue for pool in sim.view.pools):
+        sim.change_all()
 
 
 def delay_s(sim: Simulation) -> float:

@@ -16,7 +16,7 @@ from goodwatt.cluster.cluster import Cluster, Rack
 from goodwatt.cluster.trip_curve import trip_curve
 from goodwatt.power.breaker import Breaker
 from goodwatt.power.rack_feeds import RackFeeds, rack_feeds
-from goodwatt.simulator import nodes
+from goodwatt.simulator import nodes, power_control
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.power_meter import MICRO, PowerMeter
 from goodwatt.simulator.timers import action
@@ -201,4 +201,7 @@ def _changed(sim: Simulation, name: str) -> None:
         for node in members:
             nodes.free(sim, node)
     _plan(sim, name)
+    if sim.book is not None:
+        sim.book.set_limit(name, rack.feeds.continuous_w)
+        sim.timers.set(sim.now_s, Kind.SETTLE, power_control.room_is_free)
     sim.change_all()
