@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
@@ -88,6 +90,15 @@ def test_only_two_to_a_gpu() -> None:
 def test_memory_must_fit() -> None:
     asks = who("light", LIGHT, 1200.0, gpu_memory_mib=139_000)
     assert places(known_then(who("heavy", HEAVY, 1000.0), asks))["light-1200"].beside is None
+
+
+@pytest.mark.parametrize(("mode", "packs"), [("mps", False), ("timeslice", True)])
+def test_without_counters_only_time_slicing_is_understood(mode: str, packs: bool) -> None:
+    kind = gpu_kind("P100-PCIE")
+    pascal = replace(ONE, nodes=(replace(ONE.nodes[0], gpu_kind=kind.name),), kinds={kind.name: kind})
+    jobs = [who("ann", "ncf_movielens", submit_s) for submit_s in (0.0, 200.0)]
+    made = places(jobs, f"pack:mode={mode}", pascal)["ann-200"]
+    assert (made.beside is not None) == packs
 
 
 def test_ideal_physics_never_packs() -> None:

@@ -20,9 +20,9 @@ class Pack:
 
     Both must be known from telemetry (of this job, or of its user's and name's earlier ones; `guess=true` takes the
     mean of all jobs for the unknown), fit the memory together, keep `least_speed` of their speed alone, and do `gain`
-    times the work of one. Under MPS the newcomer's thread limit is chosen too. `eager=true` packs even where GPUs are
-    free. At most `depth` hosts are looked at. Source: pair packing by measured interference as in Gandiva (Xiao et al.,
-    OSDI 2018) and Lucid (Hu et al., ASPLOS 2023).
+    times the work of one. Under MPS the newcomer's thread limit is chosen too, and GPUs need counters of their SMs.
+    `eager=true` packs even where GPUs are free. At most `depth` hosts are looked at. Source: pair packing by measured
+    interference as in Gandiva (Xiao et al., OSDI 2018) and Lucid (Hu et al., ASPLOS 2023).
     """
 
     name: ClassVar[str] = "pack"

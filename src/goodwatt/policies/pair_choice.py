@@ -92,6 +92,8 @@ def _pair(job: JobRequest, host: JobRun, view: View, rules: Rules) -> Pair | Non
     theirs, ours = demands.estimate(host.spec, kind.name), demands.estimate(job, kind.name)
     if theirs is None or ours is None or not (rules.guess or (theirs.known and ours.known)):
         return None
+    if rules.mode == "mps" and not (theirs.demand.sm and ours.demand.sm):
+        return None  # without counters nobody knows who leaves SMs to whom
     if not _fit(kind, _need_mib(theirs, host.spec), _need_mib(ours, job)):
         return None
     there, here = _rounded(theirs.demand), _rounded(ours.demand)
