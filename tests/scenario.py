@@ -138,6 +138,10 @@ _GIVEN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "user": ("user", str),
     "partition": ("partition", str),
     "checkpoint": ("checkpoint_interval_s", float),
+    "mig": ("mig_profile", str),
+    "min": ("min_gpus", int),
+    "max": ("max_gpus", int),
+    "class": ("workload", str),
     "preemptible": ("preemptible", lambda text: text == "yes"),
 }
 

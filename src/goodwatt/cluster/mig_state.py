@@ -182,7 +182,7 @@ def _placed(kind: GpuKind, missing: Counter[str], fixed: Sequence[Slot]) -> list
 def _place(wanted: tuple[mig.MigProfile, ...], existing: tuple[mig.Instance, ...]) -> list[Slot] | None:
     if not wanted:
         return []
-    for start in mig.legal_starts(wanted[0], existing):
+    for start in reversed(mig.legal_starts(wanted[0], existing)):  # the largest fit only in the beginning
         rest = _place(wanted[1:], (*existing, mig.Instance(wanted[0], start)))
         if rest is not None:
             return [Slot(wanted[0].name, start), *rest]

@@ -41,7 +41,8 @@ class EasyBackfill(estimate.PlansAhead):
             job, end_s = run.spec, view.now_s + estimate.duration_s(run, view, self.estimate)
             beside = reservation if reservation is not None and end_s > reservation.start_s else None
             host = (job.cpu_milli, job.memory_mib)
-            request = (beside is None, job.num_gpus, job.gpu_milli, job.gpu_kind, job.gpu_memory_mib, *host)
+            gpu = (job.num_gpus, job.gpu_milli, job.mig_profile, job.gpu_kind, job.gpu_memory_mib)
+            request = (beside is None, *gpu, *host)
             if request in hopeless or held(job):
                 continue
             place = beside.place(job, state, view, placement) if beside else placement.place(job, state, view)

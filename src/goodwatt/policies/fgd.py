@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
+from goodwatt.cluster.bitset import first
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.packing.typical import Demand, JobsInSight, Typical
@@ -37,6 +38,8 @@ class Fgd:
         feasible = feasible_nodes(job, state)
         if not feasible:
             return None
+        if job.mig_profile is not None:  # the measure knows no instances
+            return Place(job.job_id, ((first(feasible), 1),))
         from goodwatt.policies.packing.fragmentation import steepest  # brings numpy
 
         classes = self.workload(view) or ((Demand.of(job), 1),)

@@ -25,9 +25,10 @@ def feasible_nodes(job: JobRequest, state: ClusterState) -> int:
 def chooses_gpu(job: JobRequest, view: View) -> bool:
     """Whether the placement says which GPU the job gets: a share, on an engine that leaves the choice to policies.
 
-    Whole GPUs are all alike to placements that do not look at NVLink, and the node chooses them well.
+    Whole GPUs are all alike to placements that do not look at NVLink, and the node chooses them well, as it does where
+    a MIG instance is to be had.
     """
-    return job.gpu_milli < WHOLE_GPU_MILLI and view.engine.gpu_choice == "policy"
+    return job.gpu_milli < WHOLE_GPU_MILLI and job.mig_profile is None and view.engine.gpu_choice == "policy"
 
 
 def room_on_gpus(state: ClusterState, node: int) -> dict[int, int]:

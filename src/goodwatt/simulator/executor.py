@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
-from goodwatt.simulator import nodes, power_control
+from goodwatt.simulator import nodes, partitions, power_control, resizing
 from goodwatt.simulator.decisions import (
     Decision,
     Group,
     Migrate,
+    Partition,
     Place,
     Preempt,
     Refusal,
+    Resize,
     SetCap,
     SetClock,
     Sleep,
@@ -26,6 +28,7 @@ from goodwatt.simulator.decisions import (
     Wake,
 )
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.requests import MIG, request_of
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
@@ -61,8 +64,6 @@ class Executor:
         run = sim.live.get(decision.job_id)
         if run is None or run.placement:
             return "the job is not waiting"
-        if sim.quotas is not None and (reason := sim.quotas.excess(run.spec)):
-            return reason
         try:
             self._start(run, decision)
         except DoesNotFitError as error:
@@ -70,11 +71,20 @@ class Executor:
         return None
 
     def _start(self, run: JobRun, decision: Place) -> None:
-        beside = self._host(decision)
+        sim, wanted, beside = self._sim, request_of(run.base, decision), self._host(decision)
+        if run.alone and (beside is not None or decision.profile is not None):
+            raise DoesNotFitError("the job did not find the memory that it needs when it shared a GPU")
+        if sim.quotas is not None and (reason := sim.quotas.excess(wanted)):
+            raise DoesNotFitError(reason)
         run.clock_mhz, run.cap_w = self._clock(decision.clock_mhz, decision.nodes), decision.cap_w
-        run.sharing = decision.sharing or EXCLUSIVE
+        run.sharing = MIG if wanted.mig_profile is not None else decision.sharing or EXCLUSIVE
         run.thread_percent = decision.thread_percent
-        self._sim.start(run, decision.nodes, self._gpus(decision), beside)
+        before, run.spec = run.spec, wanted
+        try:
+            sim.start(run, decision.nodes, self._gpus(decision), beside)
+        except DoesNotFitError:
+            run.spec = before
+            raise
 
     def _host(self, decision: Place) -> JobRun | None:
         """The job beside which this one is to run; DoesNotFitError if the two do not make a pair."""
@@ -129,24 +139,28 @@ class Executor:
     def _try_place(self, run: JobRun, step: Place | Migrate) -> str | None:
         if isinstance(step, Place) and step.beside is not None:
             return "a job beside another is placed by itself, in no group"
-        gpus, state = self._gpus(step), self._sim.state
-        reason = state.shortage(run.spec, step.nodes, gpus)
-        if reason is None:
-            state.allocate(run.spec, step.nodes, gpus)
-        return reason
+        gpus, state, wanted = self._gpus(step), self._sim.state, run.base
+        try:
+            if isinstance(step, Place):
+                wanted = request_of(run.base, step)
+            state.allocate(wanted, step.nodes, gpus)
+        except DoesNotFitError as error:
+            return str(error).removeprefix(f"job {step.job_id}: ")
+        return None
 
     def _quota_excess(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
         if self._sim.quotas is None:
             return None
         quotas = self._sim.quotas.copy()
         for step in steps:
-            spec = self._sim.live[step.job_id].spec
-            if isinstance(step, Preempt):
-                quotas.add(spec, -1)
-            elif isinstance(step, Place):
-                if reason := quotas.excess(spec):
-                    return f"Place {step.job_id}: {reason}"
-                quotas.add(spec, 1)
+            run = self._sim.live[step.job_id]
+            if not isinstance(step, Place):
+                quotas.add(run.spec, -1)
+            if not isinstance(step, Preempt):
+                wanted = request_of(run.base, step) if isinstance(step, Place) else run.base
+                if reason := quotas.excess(wanted):
+                    return f"{type(step).__name__} {step.job_id}: {reason}"
+                quotas.add(wanted, 1)
         return None
 
     def _perform(self, step: Place | Preempt | Migrate) -> None:
@@ -156,7 +170,14 @@ class Executor:
             return
         sim.stop(run)
         if isinstance(step, Migrate):
+            run.sharing = MIG if run.spec.mig_profile is not None else EXCLUSIVE
             sim.start(run, step.nodes, self._gpus(step))
+
+    def _resize(self, decision: Resize) -> str | None:
+        return resizing.resize(self._sim, decision)
+
+    def _partition(self, decision: Partition) -> str | None:
+        return partitions.partition(self._sim, decision)
 
     # time and power ----------------------------------------------------------------------------------------------
 
@@ -203,6 +224,8 @@ class Executor:
 
 
 _ACTS = {
+    Resize: Executor._resize.__name__,
+    Partition: Executor._partition.__name__,
     WaitUntil: Executor._wait.__name__,
     SetClock: Executor._set.__name__,
     SetCap: Executor._set.__name__,

@@ -12,22 +12,24 @@ import hashlib
 import json
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.fingerprint import fingerprint
-from goodwatt.cluster.job import Job
+from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
 from goodwatt.simulator import nodes
 from goodwatt.simulator.decisions import (
     Group,
     Migrate,
+    Partition,
     Place,
     Preempt,
     Refusal,
+    Resize,
     SetCap,
     SetClock,
     Sleep,
@@ -37,6 +39,7 @@ from goodwatt.simulator.decisions import (
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.lost_time import LostTime, Slowdowns
+from goodwatt.simulator.partitions import restore_slices, slices_to_plain
 from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.recorder import Recorder, Totals
@@ -52,7 +55,8 @@ _PLAIN = (
 )  # fmt: skip
 _OWN = {"spec", "_job", "index", "placement", "key", "lost", "slow"}
 _DECISIONS = {
-    kind.__name__: kind for kind in (Place, Preempt, Migrate, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
+    kind.__name__: kind
+    for kind in (Place, Preempt, Migrate, Resize, Partition, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
 }
 
 
@@ -127,9 +131,9 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "changed": [pool.changed for pool in sim.view.pools],
         "asleep": list(sim.asleep.items()),
         "away": list(sim.away.items()),
+        "resetting": [[*place, ready_s] for place, ready_s in sim.resetting.items()],
+        "slices": slices_to_plain(sim.state),
         "timers": sim.timers.to_plain(),
-        "racks": sim.racks.to_plain(),
-        "book": sim.book and sim.book.to_plain(),
         "failures": sim.failures and sim.failures.to_plain(),
         "lost": [list(lost) for lost in enumerate(sim.state.lost_mask) if lost[1]],
         "refused": list(sim.refused.items()),
@@ -156,9 +160,6 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
-    sim.racks.load_plain(state["racks"])
-    if sim.book is not None:
-        sim.book.load_plain(state["book"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]
@@ -172,6 +173,8 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
 
 def _restore_nodes(sim: Simulation, state: dict[str, Any]) -> None:
     """Which nodes and GPUs are away and why, and what will fail next."""
+    restore_slices(sim.state, state["slices"])
+    sim.resetting = {(node, gpu): ready_s for node, gpu, ready_s in state["resetting"]}
     for node, mask in state["lost"]:
         sim.state.set_lost(node, mask, True)
     up = int(state["up"], 16)
@@ -205,13 +208,24 @@ def _run_to_plain(run: JobRun) -> dict[str, Any]:
         "key": run.key,
         "lost": run.lost.to_plain(),
         "slow": run.slow,
+        "asks": _asks(run),
     }
+
+
+def _asks(run: JobRun) -> dict[str, Any]:
+    """What of the request that it has now is not the trace's."""
+    if run.spec is run._job:
+        return {}
+    names = (f.name for f in fields(JobRequest))
+    return {name: getattr(run.spec, name) for name in names if getattr(run.spec, name) != getattr(run._job, name)}
 
 
 def _run_from_plain(plain: dict[str, Any], jobs: Sequence[Job]) -> JobRun:
     run = JobRun(jobs[plain["index"]], plain["index"])
+    asks = plain.pop("asks")
     for name, value in plain.items():
         setattr(run, name, value)
+    run.spec = replace(run.spec, **asks) if asks else run.spec
     run.placement = _placement(plain["placement"])
     run.lost, run.slow = LostTime.from_plain(plain["lost"]), Slowdowns(*plain["slow"])
     run.key = tuple(plain["key"]) if isinstance(plain["key"], list) else plain["key"]
@@ -236,6 +250,8 @@ def _decision_from_plain(plain: dict[str, Any]) -> Any:
     if "nodes" in values:
         values["nodes"] = _placement(values["nodes"])
         values["gpus"] = None if values["gpus"] is None else tuple(values["gpus"])
+    if "profiles" in values:
+        values["profiles"] = tuple(values["profiles"])
     return _DECISIONS[plain["is"]](**values)
 
 

@@ -23,9 +23,9 @@ from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
-from goodwatt.cluster.state import ClusterState, DoesNotFitError, NodeCounts
+from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import breakdowns, nodes, observation, power_control, processes, racks
+from goodwatt.simulator import breakdowns, faults, memory_fit, nodes, observation, partitions, processes
 from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
@@ -41,7 +41,7 @@ from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of
+from goodwatt.simulator.world import failures_of, jobs_of, make_physics
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -69,6 +69,8 @@ class Simulation:
         self.jobs = jobs_of(in_order, cluster, options)
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
+        self.state.slices.settle(self.engine.mig == "dynamic")
+        self.resetting: dict[tuple[int, int], float] = {}
         self.physics = make_physics(self.state, self.engine, options)
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
@@ -78,8 +80,6 @@ class Simulation:
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
-        self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
-        self.book = book_of(cluster, self.physics, self.racks, policy, options)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.outages = outage_times(self.engine.outages, cluster)
@@ -171,10 +171,8 @@ class Simulation:
         )
         twin.view.now_s = self.view.now_s
         twin.physics = self.physics.copy(twin.state, twin.live)
-        twin.racks = self.racks.copy(meter_of(twin.physics))
-        twin.book = self.book and self.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
-        twin.away = dict(self.away)
+        twin.away, twin.resetting = dict(self.away), dict(self.resetting)
         twin.failures = self.failures and self.failures.copy()
         twin.show()
         twin.executor = Executor(twin)
@@ -241,23 +239,21 @@ class Simulation:
             run.placement = self.state.allocate(run.spec, counts, gpus)
         else:
             run.placement = allocate_beside(self.state, run.spec, beside.spec)
-        if self.book is not None and (reason := self.book.lacks([(run, run.placement, run.cap_w)])):
-            self.state.release(run.spec)
-            run.placement = ()
-            raise DoesNotFitError(reason)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         pool.running[run.spec.job_id] = run
         self._plan_checkpoints(run)
         run.begin(now, self.engine.completion_lag_s)
+        if self.resetting or run.spec.mig_profile is not None:
+            run.wait(partitions.wait_s(self, run))
         self.physics.placed(run)
-        if self.book is not None:
-            self.book.enter(run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
         self.follow()
         breakdowns.watch(self, run)
         observation.watch(self, run)
+        memory_fit.watch(self, run)
+        faults.watch(self, run)
 
     def stop(self, run: JobRun, failed: bool = False) -> None:
         """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
@@ -268,6 +264,7 @@ class Simulation:
         run.preemptions += not failed
         run.version += 1
         self._leave(run, now)
+        run.spec = run.base
         self._enqueue(run)
 
     def set_rate(self, run: JobRun, rate: float) -> None:
@@ -307,7 +304,6 @@ class Simulation:
     def show(self) -> None:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
-        self.view._racks, self.view.price, self.view.book = self.racks, self.options.price, self.book
 
     def _make_pools(self) -> dict[str | None, Pool]:
         """One pool per partition, and one for jobs that name none (the only one without partitions)."""
@@ -343,7 +339,6 @@ class Simulation:
             run.power_w = point.power_w
             if run.go(point.rate, point.slow):
                 self._schedule_end(run)
-        racks.follow(self)
 
     def straggle(self, run: JobRun, slowdown: float) -> None:
         """The slowest GPU of a running job slows it down by this factor from now on."""
@@ -374,7 +369,7 @@ class Simulation:
         self.recorder.ended(run, now)
         del self.live[run.spec.job_id]
         self._leave(run, now, ended=True)
-        self.view.memory.job_ended(run.spec, run._duration_s, now)
+        self.view.memory.job_ended(run.base, run._duration_s, now)
         self.stopped = self.stopped or self._all_done()
 
     def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:
@@ -383,14 +378,13 @@ class Simulation:
         if not ended:
             self.recorder.stay(run, now_s)
         self.timers.cancel(run.command)
-        run.command = 0
+        self.timers.cancel(run.fault)
+        run.command = run.fault = 0
+        if run.spec.mig_profile is not None:
+            partitions.leave(self, run)
         self.physics.left(run)
         self.state.release(run.spec)
-        placement, run.placement, run.serving = run.placement, (), 0.0
-        if self.book is not None:
-            self.book.leave(run, placement)
-            if self.book.wishes:  # not at once: what follows in the same decision may need the room
-                self.timers.set(now_s, Kind.SETTLE, power_control.room_is_free)
+        run.placement, run.serving = (), 0.0
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
         self.follow()

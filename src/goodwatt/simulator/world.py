@@ -7,27 +7,34 @@ from typing import TYPE_CHECKING
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
+from goodwatt.cluster.mig_state import sliced_request
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.physics import IdealPhysics, Physics
 
 if TYPE_CHECKING:
     from goodwatt.simulator.failures import Failures
-    from goodwatt.simulator.policy import Policy
-    from goodwatt.simulator.power_book import PowerBook
     from goodwatt.simulator.power_meter import PowerMeter
-    from goodwatt.simulator.racks import Racks
     from goodwatt.simulator.run_options import RunOptions
     from goodwatt.simulator.stragglers import Stragglers
 
 
 def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Sequence[Job]:
-    """Under full physics every job has a workload class and a reference GPU; those it does not name are drawn."""
+    """Under full physics every job has a workload class and a reference GPU; those it does not name are drawn.
+
+    A job in a MIG instance counts as a share of a GPU.
+    """
+    if any(job.mig_profile is not None for job in jobs):
+        jobs = [_sliced(job) for job in jobs]
     if options.physics == "ideal":
         return jobs
     from goodwatt.power.assignment import assign
 
     return assign(jobs, options.seed, cluster)
+
+
+def _sliced(job: Job) -> Job:
+    return job if job.mig_profile is None else sliced_request(job, job.mig_profile)
 
 
 def make_physics(state: ClusterState, engine: EngineSettings, options: RunOptions) -> Physics:
@@ -45,17 +52,6 @@ def meter_of(physics: Physics) -> PowerMeter | None:
     """The meter of the nodes; None where the physics has none."""
     meter: PowerMeter | None = getattr(physics, "meter", None)
     return meter
-
-
-def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, options: RunOptions) -> PowerBook | None:
-    """The book of who may draw how much, if the policy has budgets enforced and the physics has a meter."""
-    if not getattr(policy, "enforces_budget", False) or options.physics == "ideal":
-        return None
-    from goodwatt.simulator.full_physics import FullPhysics
-    from goodwatt.simulator.power_book import PowerBook
-
-    assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
-    return PowerBook(cluster, physics, racks, options.budget_w)
 
 
 def failures_of(
