@@ -134,6 +134,8 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "resetting": [[*place, ready_s] for place, ready_s in sim.resetting.items()],
         "slices": slices_to_plain(sim.state),
         "timers": sim.timers.to_plain(),
+        "racks": sim.racks.to_plain(),
+        "book": sim.book and sim.book.to_plain(),
         "failures": sim.failures and sim.failures.to_plain(),
         "lost": [list(lost) for lost in enumerate(sim.state.lost_mask) if lost[1]],
         "refused": list(sim.refused.items()),
@@ -160,6 +162,9 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
+    sim.racks.load_plain(state["racks"])
+    if sim.book is not None:
+        sim.book.load_plain(state["book"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}
     sim.executor.refusals = [Refusal(t, _decision_from_plain(d), reason) for t, d, reason in state["refusals"]]
     version, words, gauss = state["random"]

@@ -23,9 +23,19 @@ from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
-from goodwatt.cluster.state import ClusterState, NodeCounts
+from goodwatt.cluster.state import ClusterState, DoesNotFitError, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import breakdowns, faults, memory_fit, nodes, observation, partitions, processes
+from goodwatt.simulator import (
+    breakdowns,
+    faults,
+    memory_fit,
+    nodes,
+    observation,
+    partitions,
+    power_control,
+    processes,
+    racks,
+)
 from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision
@@ -41,7 +51,7 @@ from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import failures_of, jobs_of, make_physics
+from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -80,6 +90,8 @@ class Simulation:
         self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
         self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
+        self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
+        self.book = book_of(cluster, self.physics, self.racks, policy, options)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.outages = outage_times(self.engine.outages, cluster)
@@ -171,6 +183,8 @@ class Simulation:
         )
         twin.view.now_s = self.view.now_s
         twin.physics = self.physics.copy(twin.state, twin.live)
+        twin.racks = self.racks.copy(meter_of(twin.physics))
+        twin.book = self.book and self.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
         twin.away, twin.resetting = dict(self.away), dict(self.resetting)
         twin.failures = self.failures and self.failures.copy()
@@ -239,6 +253,10 @@ class Simulation:
             run.placement = self.state.allocate(run.spec, counts, gpus)
         else:
             run.placement = allocate_beside(self.state, run.spec, beside.spec)
+        if self.book is not None and (reason := self.book.lacks([(run, run.placement, run.cap_w)])):
+            self.state.release(run.spec)
+            run.placement = ()
+            raise DoesNotFitError(reason)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         pool.running[run.spec.job_id] = run
@@ -247,6 +265,8 @@ class Simulation:
         if self.resetting or run.spec.mig_profile is not None:
             run.wait(partitions.wait_s(self, run))
         self.physics.placed(run)
+        if self.book is not None:
+            self.book.enter(run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
         self.follow()
@@ -304,6 +324,7 @@ class Simulation:
     def show(self) -> None:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
+        self.view._racks, self.view.price, self.view.book = self.racks, self.options.price, self.book
 
     def _make_pools(self) -> dict[str | None, Pool]:
         """One pool per partition, and one for jobs that name none (the only one without partitions)."""
@@ -339,6 +360,7 @@ class Simulation:
             run.power_w = point.power_w
             if run.go(point.rate, point.slow):
                 self._schedule_end(run)
+        racks.follow(self)
 
     def straggle(self, run: JobRun, slowdown: float) -> None:
         """The slowest GPU of a running job slows it down by this factor from now on."""
@@ -384,7 +406,11 @@ class Simulation:
             partitions.leave(self, run)
         self.physics.left(run)
         self.state.release(run.spec)
-        run.placement, run.serving = (), 0.0
+        placement, run.placement, run.serving = run.placement, (), 0.0
+        if self.book is not None:
+            self.book.leave(run, placement)
+            if self.book.wishes:  # not at once: what follows in the same decision may need the room
+                self.timers.set(now_s, Kind.SETTLE, power_control.room_is_free)
         if self.quotas is not None:
             self.quotas.add(run.spec, -1)
         self.follow()

@@ -14,7 +14,10 @@ from goodwatt.simulator.physics import IdealPhysics, Physics
 
 if TYPE_CHECKING:
     from goodwatt.simulator.failures import Failures
+    from goodwatt.simulator.policy import Policy
+    from goodwatt.simulator.power_book import PowerBook
     from goodwatt.simulator.power_meter import PowerMeter
+    from goodwatt.simulator.racks import Racks
     from goodwatt.simulator.run_options import RunOptions
     from goodwatt.simulator.stragglers import Stragglers
 
@@ -52,6 +55,17 @@ def meter_of(physics: Physics) -> PowerMeter | None:
     """The meter of the nodes; None where the physics has none."""
     meter: PowerMeter | None = getattr(physics, "meter", None)
     return meter
+
+
+def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, options: RunOptions) -> PowerBook | None:
+    """The book of who may draw how much, if the policy has budgets enforced and the physics has a meter."""
+    if not getattr(policy, "enforces_budget", False) or options.physics == "ideal":
+        return None
+    from goodwatt.simulator.full_physics import FullPhysics
+    from goodwatt.simulator.power_book import PowerBook
+
+    assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
+    return PowerBook(cluster, physics, racks, options.budget_w)
 
 
 def failures_of(
