@@ -68,7 +68,7 @@ def _generated(scratch: Path, jobs: int, gpus: int, load: float) -> Path:
 
 
 def _replay(trace: Path, cluster: str, policy: str, scratch: str | Path, *more: str) -> list[str]:
-    options = ("--skip-bad-rows", "--no-report", "--out", f"{scratch}/out")
+    options = ("--physics", "ideal", "--skip-bad-rows", "--no-report", "--out", f"{scratch}/out")
     return [GOODWATT, "replay", str(trace), "--cluster", cluster, "--policy", policy, *options, *more]
 
 

@@ -41,6 +41,7 @@ def test_the_files_of_a_comparison(goodwatt: Command) -> None:
         (policy, window, seed) for policy in ("fifo", "srtf") for window in ("1/2", "2/2") for seed in ("0", "1")
     ]
     assert list(rows[0])[:2] == ["window", "policy"]
+    assert list(rows[0])[-2:] == ["service", "front"]
     assert {"mean_jct_s", "horizon_s", "goodput_per_watt_it", "unfinished"} <= rows[0].keys()
     table = goodwatt.content("out/comparison.json")
     assert [entry["label"] for entry in table["policies"]] == ["fifo", "srtf"]
@@ -94,6 +95,49 @@ def test_workers_do_not_change_a_byte(compare: Any) -> None:
         for out in ("one", "two")
     )
     assert one == two
+
+
+def test_each_policy_runs_under_each_power_policy(compare: Any, goodwatt: Command) -> None:
+    powers = ("--power", "default", "--power", "uniform-clock:share=0.5")
+    outcome = compare("-p", "fifo", "-p", "sjf", *powers, "--windows", "2")
+    rows = goodwatt.rows("out/comparison.csv")
+    assert [(row["policy"], row["power"]) for row in rows][::2] == [
+        (policy, power) for policy in ("fifo", "sjf") for power in powers[1::2]
+    ]
+    table = goodwatt.content("out/comparison.json")
+    assert [entry["label"] for entry in table["policies"]] == [
+        f"{policy} / {power}" for policy in ("fifo", "sjf") for power in powers[1::2]
+    ]
+    first, slow = table["policies"][:2]
+    assert (first["reference"], first["service"], first["front"]) == (True, "", True)
+    assert slow["service"] == "short"
+    assert any(mark.startswith("stretch 1.") for mark in slow["marks"])
+    assert slow["cells"]["it_energy_j"]["value"] > 0
+    assert "▲ stretch" in outcome.out
+    assert "◇ on the front" in outcome.out
+    assert goodwatt.content("out/manifest.json")["powers"] == list(powers[1::2])
+    assert "did you mean 'uniform-clock'" in compare("-p", "fifo", "--power", "uniform-klock").message
+
+
+def test_one_power_policy_and_the_physics_stand_in_the_title(compare: Any) -> None:
+    assert "jobs on two · power uniform-cap" in compare("-p", "fifo", "--power", "uniform-cap").out
+    assert "jobs on two · ideal physics" in compare("-p", "fifo", "--physics", "ideal").out
+    assert "· the model as truth" in compare("-p", "fifo", "--truth", "model").out
+
+
+def test_an_objective_sets_the_floor_the_goal_and_who_is_compared(compare: Any, goodwatt: Command) -> None:
+    goodwatt.write(
+        "goal.yaml",
+        "goal: carbon\ncarbon: 400\npolicy: sjf\npower: uniform-clock:share=0.7\n"
+        "service_floor: {mean_jct: 9, p95_jct: 9, stretch: 9, p99_queueing: 9}\n",
+    )
+    compare("--objective", "goal.yaml")
+    table = goodwatt.content("out/comparison.json")
+    assert [entry["label"] for entry in table["policies"]] == [
+        f"{policy} / {power}" for policy in ("fifo", "sjf") for power in ("default", "uniform-clock:share=0.7")
+    ]
+    assert table["metrics"][0]["key"] == "co2_kg"
+    assert not any(mark for entry in table["policies"] for mark in entry["marks"])
 
 
 def test_a_policy_named_twice_runs_once(compare: Any, goodwatt: Command) -> None:

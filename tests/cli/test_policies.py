@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from goodwatt.policies import power_registry
 from goodwatt.policies.registry import names
 from tests.cli.command import Command
 from tests.third_party import install, installed
@@ -16,16 +17,18 @@ def test_the_list_names_every_policy(goodwatt: Command) -> None:
     outcome = goodwatt("policies", "list")
     assert (outcome.status, outcome.err) == (0, "")
     listed = {line.split()[0] for line in outcome.out.splitlines() if line[:1].strip()}
-    assert names().keys() <= listed
+    assert names().keys() | power_registry.names().keys() <= listed
     assert "sjf+fgd" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) > 100, "lines are whole where no terminal breaks them"
 
 
 def test_the_list_as_json(goodwatt: Command) -> None:
     entries = {entry["name"]: entry for entry in goodwatt("policies", "list", "--json").json()}
-    assert entries.keys() == names().keys()
+    assert entries.keys() == names().keys() | power_registry.names().keys()
     assert (entries["fifo"]["is"], entries["best-fit"]["is"]) == ("order", "placement")
-    assert {name for name, entry in entries.items() if entry["oracle"]} == {"sjf", "srtf"}
-    assert {name for name, entry in entries.items() if entry["preemptive"]} == {"srtf", "las", "tiresias"}
+    assert {name for name, entry in entries.items() if entry["is"] == "power policy"} == power_registry.names().keys()
+    assert {name for name, entry in entries.items() if entry["oracle"]} >= {"sjf", "srtf"}
+    assert {name for name, entry in entries.items() if entry["preemptive"]} >= {"srtf", "las", "tiresias"}
     assert entries["easy-backfill"]["parameters"] == {"estimate": "requested", "depth": 500}
     assert all(entry["summary"].endswith(".") and "\n" not in entry["summary"] for entry in entries.values())
 
@@ -42,6 +45,13 @@ def test_each_is_explained_with_source_and_parameters(goodwatt: Command, name: s
     assert "Source: " in " ".join(outcome.out.split())
     for key, default in facts["parameters"].items():
         assert f"{name}:{key}={default}" in outcome.out
+
+
+def test_a_power_policy_is_explained(goodwatt: Command) -> None:
+    outcome = goodwatt("policies", "show", "uniform-cap")
+    assert outcome.out.startswith("uniform-cap (power policy)\n\nEvery job's GPUs capped")
+    assert "uniform-cap:share=0.7" in outcome.out
+    assert "'uniform-cap'" in goodwatt("policies", "show", "uniform-kap").message
 
 
 def test_one_that_is_not_there(goodwatt: Command) -> None:

@@ -7,6 +7,8 @@ import os
 import re
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,25 @@ from tests.third_party import install, installed
 
 JOB_COLUMNS = [
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
-    "lost_work_gpu_s", "energy_j", "state",
+    "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
+    "lost_energy_j", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
+    "communication_s", "straggler_s", "productive_s",
 ]  # fmt: skip
-TIMELINE_COLUMNS = ["t_s", "queued", "running", "busy_gpus", "power_w", "budget_w"]
+TIMELINE_COLUMNS = [
+    "t_s", "queued", "running", "busy_gpus", "power_w", "budget_w", "gpu_w", "host_w", "loss_w", "asleep_nodes",
+]  # fmt: skip
 SUMMARY_FIELDS = {
-    "policy", "oracle", "power", "cluster", "gpus", "seed", "engine", "jobs", "finished", "unfinished", "refused",
-    "warm_up_jobs", "not_submitted", "mean_jct_s", "p50_jct_s", "p95_jct_s", "p99_jct_s", "mean_queueing_s",
-    "p50_queueing_s", "p95_queueing_s", "p99_queueing_s", "p99_slowdown", "makespan_s", "preemptions",
-    "refused_decisions", "horizon_s", "span_s", "work_gpu_s", "lost_work_gpu_s", "utilisation", "gpu_energy_j",
-    "it_energy_j", "facility_energy_j", "gpus_without_energy", "goodput_per_watt_gpu", "goodput_per_watt_it",
-    "mean_power_w", "peak_power_w", "over_budget_s", "fragmentation", "cpu_s", "wall_s",
+    "policy", "oracle", "power", "physics", "truth", "cluster", "gpus", "seed", "engine", "jobs", "finished",
+    "unfinished", "refused", "warm_up_jobs", "not_submitted", "mean_jct_s", "p50_jct_s", "p95_jct_s", "p99_jct_s",
+    "mean_queueing_s", "p50_queueing_s", "p95_queueing_s", "p99_queueing_s", "p99_slowdown", "makespan_s",
+    "preemptions", "job_failures", "component_failures", "refused_decisions", "work_weighted_stretch",
+    "effective_training_time_ratio", "queue_gpu_s", "restart_gpu_s", "redone_gpu_s", "checkpoint_gpu_s",
+    "slow_clock_gpu_s", "interference_gpu_s", "communication_gpu_s", "straggler_gpu_s", "productive_gpu_s", "horizon_s",
+    "span_s", "work_gpu_s", "lost_work_gpu_s", "utilisation", "fragmentation", "mean_clock_mhz", "gpu_energy_j",
+    "it_energy_j", "facility_energy_j", "facility_energy_kwh", "idle_energy_j", "held_energy_j", "sm_energy_j",
+    "dram_energy_j", "host_energy_j", "loss_energy_j", "asleep_energy_j", "cooling_energy_j", "gpus_without_energy",
+    "goodput_per_watt_gpu", "goodput_per_watt_it", "mean_power_w", "peak_power_w", "over_budget_s", "energy_cost",
+    "currency", "co2_kg", "cpu_s", "wall_s",
 }  # fmt: skip
 OUTPUTS = Path(__file__).parents[2] / "docs" / "reference" / "outputs.md"
 
@@ -52,7 +63,7 @@ def test_the_files_have_the_names_and_columns_of_the_contract(goodwatt: Command)
     assert list(timeline[0]) == TIMELINE_COLUMNS
     assert set(summary) == set(SUMMARY_FIELDS)
     assert [row["job_id"] for row in jobs] == ["a", "b", "c", "d", "e"]
-    assert jobs[1] == {
+    assert {column: jobs[1][column] for column in JOB_COLUMNS[:12]} == {
         "job_id": "b", "submit_s": "5", "start_s": "100", "end_s": "160", "queueing_s": "95", "preemptions": "0",
         "num_gpus": "2", "nodes": jobs[1]["nodes"], "work_gpu_s": "120", "lost_work_gpu_s": "0",
         "energy_j": jobs[1]["energy_j"], "state": "finished",
@@ -74,12 +85,27 @@ def test_every_field_of_the_summary_is_documented(goodwatt: Command) -> None:
         assert f"`{short.get(field, field)}`" in text, f"{field} is not documented"
 
 
+def test_every_column_is_documented() -> None:
+    text = OUTPUTS.read_text(encoding="utf-8")
+    for column in (*JOB_COLUMNS, *TIMELINE_COLUMNS):
+        assert f"`{column}`" in text, f"{column} is not documented"
+
+
 def test_the_table_is_on_stdout_and_the_rest_on_stderr(goodwatt: Command) -> None:
     outcome = goodwatt.replay()
     lines = outcome.out.splitlines()
     assert lines[0] == "fifo on two, 8 GPUs"
     assert any(line.split()[:4] == ["jobs", "5,", "5", "finished"] for line in lines)
     assert outcome.err == "goodwatt: wrote out\n"
+
+
+def test_files_of_an_earlier_command_do_not_stay_beside_those_of_this_one(goodwatt: Command) -> None:
+    goodwatt("compare", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--workers", "1", "--out", "out")
+    goodwatt.write("out/notes.txt", "mine")
+    goodwatt.replay()
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "jobs.csv", "manifest.json", "notes.txt", "summary.json", "timeline.csv",
+    ]  # fmt: skip
 
 
 def test_json_is_the_summary_and_nothing_else(goodwatt: Command) -> None:
@@ -144,6 +170,112 @@ def test_the_hashes_tell_inputs_apart(goodwatt: Command) -> None:
     second = goodwatt.content("out/manifest.json")
     for part in ("trace", "cluster", "engine"):
         assert first["inputs"][f"{part}_sha256"] != second["inputs"][f"{part}_sha256"]
+
+
+# power ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_power_policy_slows_jobs_and_is_named(goodwatt: Command) -> None:
+    outcome = goodwatt.replay("--power", "uniform-clock:share=0.5")
+    assert outcome.out.startswith("fifo / uniform-clock:share=0.5 on two, 8 GPUs\n")
+    slow = goodwatt.content("out/summary.json")
+    assert (slow["policy"], slow["power"], slow["physics"], slow["truth"]) == (
+        "fifo", "uniform-clock:share=0.5", "full", "residual",
+    )  # fmt: skip
+    assert {float(row["clock_mhz"]) for row in goodwatt.rows("out/jobs.csv")} == {765.0}
+    goodwatt.replay()
+    usual = goodwatt.content("out/summary.json")
+    assert {row["clock_mhz"] for row in goodwatt.rows("out/jobs.csv")} == {""}
+    assert slow["work_weighted_stretch"] > 1.05 > usual["work_weighted_stretch"]
+    assert slow["mean_clock_mhz"] < 800 < usual["mean_clock_mhz"]
+    assert "did you mean 'uniform-clock'" in goodwatt.replay("--power", "uniform-klock").message
+
+
+def test_ideal_physics_takes_traced_durations_and_says_so(goodwatt: Command) -> None:
+    outcome = goodwatt.replay("--physics", "ideal", "--power", "uniform-clock:share=0.5")
+    assert "(ideal physics)" in outcome.out
+    summary = goodwatt.content("out/summary.json")
+    assert (summary["work_weighted_stretch"], summary["mean_clock_mhz"], summary["truth"]) == (1.0, None, None)
+    assert {row["workload"] for row in goodwatt.rows("out/jobs.csv")} == {""}
+
+
+def test_ideal_physics_loads_nothing_that_takes_long() -> None:
+    heavy = ("numpy", "polars", "pydantic", "scipy", "rich")
+    code = (
+        "import sys; sys.argv = ['goodwatt', 'replay', 'jobs.csv', '-c', 'philly-80', '-p', 'fifo', '--no-report', "
+        "'--physics', 'ideal']\n"
+        "from goodwatt.cli.main import run\n"
+        "try:\n    run()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    Path("jobs.csv").write_text("job_id,submit_s,num_gpus,duration_s\na,0,1,5\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_model_as_truth_is_an_oracle(goodwatt: Command) -> None:
+    assert "(oracle)" in goodwatt.replay("--truth", "model").out
+    assert goodwatt.content("out/summary.json")["oracle"] is True
+
+
+def test_workloads_of_a_file_are_those_of_the_run(goodwatt: Command) -> None:
+    goodwatt.write("classes.csv", "user,workload\nann,resnet50_train\n")
+    names = [row["workload"] for row in goodwatt_classes(goodwatt)]
+    assert all(names)
+    goodwatt.replay("--workloads", "classes.csv")
+    rows = goodwatt.rows("out/jobs.csv")
+    assert [row["workload"] for row in rows] == [
+        "resnet50_train" if job in "ace" else name for job, name in zip("abcde", names, strict=True)
+    ]
+    assert goodwatt.content("out/manifest.json")["inputs"]["workloads_sha256"]
+    goodwatt.write("wrong.csv", "user,workload\nann,resnet50_trian\n")
+    assert goodwatt.replay("--workloads", "wrong.csv").message.startswith("wrong.csv, line 2, column 'workload'")
+
+
+def goodwatt_classes(goodwatt: Command) -> list[dict[str, str]]:
+    goodwatt.replay()
+    return goodwatt.rows("out/jobs.csv")
+
+
+def test_energy_is_money_and_co2_where_prices_are_known(goodwatt: Command) -> None:
+    outcome = goodwatt.replay("--price", "0.25", "--carbon", "400")
+    summary = goodwatt.content("out/summary.json")
+    assert summary["energy_cost"] == pytest.approx(0.25 * summary["facility_energy_kwh"])
+    assert summary["co2_kg"] == pytest.approx(0.4 * summary["facility_energy_kwh"])
+    assert "energy cost" in outcome.out
+    goodwatt.write("prices.csv", "time,eur_per_mwh,gco2_per_kwh\n2024-01-01T00:00,100,400\n2024-01-01T00:10,0,400\n")
+    goodwatt.replay("--price", "prices.csv", out="series")
+    series = goodwatt.content("series/summary.json")
+    assert 0 < series["energy_cost"] < 0.1 * series["facility_energy_kwh"]
+    assert (series["currency"], series["co2_kg"]) == ("EUR", pytest.approx(summary["co2_kg"]))
+    assert goodwatt.replay("--price", "-3").message.startswith("expected a number of at least 0 per kWh")
+    assert goodwatt.replay("--price", "no.csv").message.startswith("no.csv: cannot be read")
+
+
+def test_an_objective_fills_in_what_options_leave_open(goodwatt: Command) -> None:
+    goodwatt.write(
+        "goal.yaml",
+        "goal: energy\npower_budget_w: 900\npolicy: sjf\npower: uniform-clock:share=0.3\nprice: 0.5\ncurrency: CHF\n"
+        "guardrails: {min_clock_mhz: 1000}\n",
+    )
+    call = ("replay", "jobs.csv", "-c", "two.yaml", "--no-report", "--out", "out", "--objective", "goal.yaml")
+    assert goodwatt(*call).status == 0
+    summary = goodwatt.content("out/summary.json")
+    assert (summary["policy"], summary["power"], summary["currency"]) == ("sjf", "uniform-clock:share=0.3", "CHF")
+    assert {row["budget_w"] for row in goodwatt.rows("out/timeline.csv")} == {"900"}
+    assert summary["mean_clock_mhz"] > 950, "the guardrail holds against the policy"
+    assert goodwatt(*call, "-p", "fifo", "--power", "default", "--budget-w", "500").status == 0
+    summary = goodwatt.content("out/summary.json")
+    assert (summary["policy"], summary["power"]) == ("fifo", "default")
+    assert {row["budget_w"] for row in goodwatt.rows("out/timeline.csv")} == {"500"}
+    goodwatt.write("wrong.yaml", "goal: enrgy\nguardrails: {max_slow: 2}\n")
+    message = goodwatt(*call[:-1], "wrong.yaml").message
+    assert "wrong.yaml, line 1, key 'goal'" in message
+    assert "wrong.yaml, line 2, key 'max_slow': unknown key: did you mean 'max_slowdown'?" in message
+
+
+def test_without_any_policy_it_says_what_is_missing(goodwatt: Command) -> None:
+    assert goodwatt("replay", "jobs.csv", "-c", "two.yaml").message.startswith("--policy: expected a policy")
 
 
 # options -------------------------------------------------------------------------------------------------------------

@@ -9,12 +9,17 @@ import orjson
 import pytest
 
 from goodwatt.cli.summary_view import show
+from goodwatt.cluster.cluster import HostPower
 from goodwatt.simulator.run import result
+from goodwatt.simulator.run_options import RunOptions
 from tests.scenario import Nodes, cluster, job, simulate
 
 
-def summary_of(*jobs: Any, policy: str = "fifo", kind: str = "small", **more: Any) -> dict[str, Any]:
-    sim = simulate(jobs, cluster(Nodes(1, kind=kind)), policy)
+def summary_of(
+    *jobs: Any, policy: str = "fifo", kind: str = "V100", physics: str = "full", **more: Any
+) -> dict[str, Any]:
+    on = cluster(Nodes(1, kind=kind), power=HostPower(pue=1.25, host_idle_w=100.0, host_max_w=200.0))
+    sim = simulate(jobs, on, policy, options=RunOptions(physics=physics))
     sim.run()
     return {**result(sim).summary, **more}
 
@@ -34,13 +39,14 @@ def test_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(summary_of(job("a", gpus=8, duration_s=7200), job("b", gpus=8, duration_s=60)), capsys)
     assert text.startswith("fifo on test, 8 GPUs\n")
     assert line(text, "jobs") == "2, 2 finished"
-    assert line(text, "completion time") == "mean 2.0 h, p50 2.0 h, p95 2.0 h, p99 2.0 h"
-    assert line(text, "queueing") == "mean 1.0 h, p50 1.0 h, p95 1.9 h, p99 2.0 h"
+    assert line(text, "completion time") == "mean 2.01, p50 2.01, p95 2.02, p99 2.02 h"
+    assert line(text, "queueing") == "mean 1.00, p50 1.00, p95 1.90, p99 1.98 h"
     assert line(text, "GPUs in use") == "100.0%"
     assert line(text, "slowdown p99") == "119.8"
     assert line(text, "work") == "16 GPU-h, 0.0 GPU-h lost"
-    assert "over budget" not in text
-    assert "refused" not in text
+    assert line(text, "stretch").startswith("1.000 x")
+    for absent in ("over budget", "refused", "lost GPU time", "energy cost", "CO2", "failures"):
+        assert absent not in text
     assert "energy unknown" not in text
 
 
@@ -50,6 +56,8 @@ def test_a_run(capsys: pytest.CaptureFixture[str]) -> None:
         ({}, "srtf on test, 8 GPUs (oracle)"),
         ({"partial": True}, "srtf on test, 8 GPUs (oracle) (partial)"),
         ({"gpus": 100_000, "oracle": False}, "srtf on test, 100,000 GPUs"),
+        ({"power": "static", "oracle": False}, "srtf / static on test, 8 GPUs"),
+        ({"physics": "ideal", "oracle": False}, "srtf on test, 8 GPUs (ideal physics)"),
     ],
 )
 def test_marks_stand_in_the_title(more: dict[str, Any], title: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +68,7 @@ def test_marks_stand_in_the_title(more: dict[str, Any], title: str, capsys: pyte
 def test_a_run_without_jobs_has_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(summary_of(), capsys)
     assert line(text, "jobs") == "0, 0 finished"
-    assert line(text, "completion time") == "mean -, p50 -, p95 -, p99 -"
+    assert line(text, "completion time") == "mean -, p50 -, p95 -, p99 - s"
     assert line(text, "work per kJ") == "GPUs -, IT -"
 
 
@@ -72,6 +80,32 @@ def test_what_needs_attention_has_a_line(capsys: pytest.CaptureFixture[str]) -> 
     assert line(text, "over budget") == "0.50 h"
     assert line(text, "energy unknown") == "8 GPUs of kinds without published power"
     assert line(text, "work per kJ") == "GPUs -, IT -"
+
+
+def test_one_row_has_one_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    quick = shown(summary_of(job("a", duration_s=50.0)), capsys)
+    assert line(quick, "completion time") == "mean 50, p50 50, p95 50, p99 50 s"
+    more: dict[str, Any] = {"gpu_energy_j": 3.6e9, "it_energy_j": 7.2e9, "facility_energy_j": 9e9}
+    assert line(shown(summary_of(job("a"), **more), capsys), "energy, MWh") == "GPUs 1.00, IT 2.00, facility 2.50"
+
+
+def test_where_each_joule_went_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(summary_of(job("a", gpus=4, duration_s=50.0), kind="V100"), capsys)
+    shares = dict(part.rsplit(" ", 1) for part in line(text, "  of which").split(", "))
+    assert {"idle GPUs", "GPUs held", "SMs", "hosts", "cooling"} <= shares.keys()
+    assert shares["cooling"] == "20.0%"
+    assert sum(float(share.rstrip("%")) for share in shares.values()) == pytest.approx(100, abs=0.5)
+    assert line(text, "mean clock").endswith(" MHz")
+
+
+def test_what_was_lost_and_what_it_cost_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    more = {"productive_gpu_s": 900.0, "slow_clock_gpu_s": 50.0, "redone_gpu_s": 50.0, "component_failures": 2}
+    more |= {"job_failures": 3, "energy_cost": 12.345, "co2_kg": 6.0}
+    text = shown(summary_of(job("a"), currency="EUR", **more), capsys)
+    assert line(text, "lost GPU time") == "lost work 5.0%, slow clocks 5.0%"
+    assert line(text, "failures") == "2 of components, jobs stopped 3 times"
+    assert line(text, "energy cost") == "12.35 EUR"
+    assert line(text, "CO2") == "6.0 kg"
 
 
 def test_json_is_the_summary(capsys: pytest.CaptureFixture[str]) -> None:

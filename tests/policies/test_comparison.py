@@ -17,6 +17,7 @@ from goodwatt.errors import UnknownNameError
 from goodwatt.policies import comparison as module
 from goodwatt.policies.comparison import Case, Comparison, Scenario, Window, compare, run_case, split
 from goodwatt.simulator.run import run
+from goodwatt.simulator.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster, job
 from tests.third_party import installed
@@ -59,7 +60,7 @@ def test_a_window_counts_energy_to_its_end_and_waits_for_its_jobs() -> None:
     jobs = [job("a", gpus=8, submit_s=0.0, duration_s=500.0), job("b", submit_s=99.0, duration_s=1.0)]
     scenario = replace(SCENARIO, jobs=jobs, cluster=cluster(Nodes(1)))
     for policy in ("fifo", "srtf"):
-        result = run_case(scenario, Case(policy, Window("1/1", 0.0, 100.0), 0))
+        result = run_case(scenario, Case(policy, "default", Window("1/1", 0.0, 100.0), 0))
         assert (result.summary["horizon_s"], result.summary["span_s"]) == (100.0, 100.0)
         assert None not in result.jobs.end_s
         assert result.summary["work_gpu_s"] == pytest.approx(8 * (100 if policy == "fifo" else 99) + (policy == "srtf"))
@@ -68,7 +69,8 @@ def test_a_window_counts_energy_to_its_end_and_waits_for_its_jobs() -> None:
 def test_the_end_of_a_window_is_the_same_for_all_policies_when_jobs_end_before_it() -> None:
     jobs = [job("a", gpus=8, duration_s=10.0)]
     scenario = replace(SCENARIO, jobs=jobs, cluster=cluster(Nodes(1)))
-    spans = {run_case(scenario, Case(p, Window("1/1", 0.0, 100.0), 0)).summary["span_s"] for p in ("fifo", "las")}
+    cases = [Case(policy, "default", Window("1/1", 0.0, 100.0), 0) for policy in ("fifo", "las")]
+    spans = {run_case(scenario, case).summary["span_s"] for case in cases}
     assert spans == {100.0}
 
 
@@ -93,7 +95,8 @@ def test_runs_are_in_the_order_policy_window_seed() -> None:
 
 def test_a_case_is_a_run_of_its_window() -> None:
     window = split(JOBS, 2)[1]
-    alone = run_case(SCENARIO, Case("sjf+best-fit", window, 4))
+    alone = run_case(SCENARIO, Case("sjf+best-fit", "uniform-cap", window, 4))
+    assert alone.power == alone.summary["power"] == "uniform-cap"
     assert alone.policy == alone.summary["policy"] == "sjf+best-fit"
     assert (alone.window, alone.seed) == ("2/2", 4)
     assert alone.jobs.job_id == [spec.job_id for spec in window.jobs(JOBS)]
@@ -107,6 +110,21 @@ def test_one_worker_and_two_give_the_same_bytes() -> None:
 def test_a_wrong_policy_is_found_before_anything_runs() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'fifo'"):
         compare(SCENARIO, ["sjf", "fifoo"], 1, [0], workers=1, done=lambda _: pytest.fail("it ran"))
+
+
+def test_every_policy_runs_under_every_power_policy() -> None:
+    powers = ["default", "uniform-clock:share=0.6"]
+    on = cluster(Nodes(2, kind="V100"))
+    scenario = replace(SCENARIO, jobs=JOBS[:12], cluster=on, options=RunOptions(physics="full"))
+    seen: list[str] = []
+    made = compare(scenario, ["sjf", "fifo"], 1, [0], 1, lambda case: seen.append(case.label), powers)
+    assert [(r.policy, r.power) for r in made.results] == [(p, w) for p in ("sjf", "fifo") for w in powers]
+    assert seen == ["sjf", "sjf / uniform-clock:share=0.6", "fifo", "fifo / uniform-clock:share=0.6"]
+    assert (made.powers, made.reference) == (tuple(powers), "sjf")
+    plain, slow = (r.summary["work_weighted_stretch"] for r in made.results[:2])
+    assert slow > plain
+    with pytest.raises(UnknownNameError, match="did you mean 'uniform-clock'"):
+        compare(scenario, ["sjf"], 1, [0], 1, powers=["uniform-klock"])
 
 
 def test_whole_policies_keep_the_specification_they_were_made_of(tmp_path: Path) -> None:

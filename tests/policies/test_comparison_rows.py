@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from goodwatt.policies.comparison import Comparison, Scenario, Window, compare
-from goodwatt.policies.comparison_rows import DAY_S, METRICS, comparison_table
+from goodwatt.policies.comparison_rows import DAY_S, LEADING, METRICS, comparison_table
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, PolicyRow
+from goodwatt.simulator.objective import ServiceFloor
 from goodwatt.simulator.result import JobColumns, RunResult, Timeline
+from goodwatt.simulator.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster
 
@@ -27,6 +29,11 @@ EVEN = {
     "fragmentation": None,
     "preemptions": 0,
     "unfinished": 0,
+    "work_weighted_stretch": 1.0,
+    "work_gpu_s": 3.6e6,
+    "energy_cost": None,
+    "co2_kg": None,
+    "currency": None,
     "jobs": 1000,
     "horizon_s": 9 * DAY_S,
     "span_s": 9 * DAY_S,
@@ -37,7 +44,12 @@ Span = tuple[float, float, float]
 
 
 def made(
-    policy: str, window: int = 1, spans: Sequence[Span] = (), budget_w: float | None = None, **more: Any
+    policy: str,
+    window: int = 1,
+    spans: Sequence[Span] = (),
+    budget_w: float | None = None,
+    power: str = "default",
+    **more: Any,
 ) -> RunResult:
     """A run with this summary, and with the jobs that the means over days are taken from: one, if none is given."""
     summary = {**EVEN, **more}
@@ -62,13 +74,14 @@ def made(
     )
     timeline = Timeline([], [], [], [], [], budget_w)
     oracle = policy in {"sjf", "srtf"}
-    return RunResult(policy, oracle, "test", f"{window}/9", 0, summary, jobs, timeline, [], [])
+    return RunResult(policy, oracle, "test", f"{window}/9", 0, summary, jobs, timeline, [], [], power=power)
 
 
-def table_of(*runs: RunResult) -> ComparisonTable:
-    policies = tuple(dict.fromkeys(run.policy for run in runs))
+def table_of(*runs: RunResult, **more: Any) -> ComparisonTable:
+    policies, powers = (tuple(dict.fromkeys(names)) for names in zip(*((r.policy, r.power) for r in runs), strict=True))
     windows = tuple(Window(label, 0.0, 1.0) for label in dict.fromkeys(run.window for run in runs))
-    return comparison_table(Comparison(list(runs), policies, windows, (0,), policies[0]), "t", "c", "goodwatt compare")
+    comparison = Comparison(list(runs), policies, windows, (0,), policies[0], powers=powers)
+    return comparison_table(comparison, "t", "c", "goodwatt compare", **more)
 
 
 def row(table: ComparisonTable, label: str) -> PolicyRow:
@@ -160,7 +173,63 @@ def test_a_policy_without_a_run_has_no_row() -> None:
 def test_time_over_budget_is_shown_only_with_a_budget() -> None:
     without, given = (table_of(made("fifo", budget_w=budget)) for budget in (None, 1000.0))
     assert "over_budget_s" not in [metric.key for metric in without.metrics]
-    assert [metric.key for metric in given.metrics] == [metric.key for metric in METRICS]
+    priced = {"energy_cost", "co2_kg"}
+    assert [metric.key for metric in given.metrics] == [m.key for m in METRICS if m.key not in priced]
+
+
+def test_cost_is_shown_in_its_currency_where_a_price_is_known() -> None:
+    table = table_of(made("fifo", energy_cost=5.0, co2_kg=2.0, currency="EUR"))
+    assert {m.key: m.unit for m in table.metrics if m.key in {"energy_cost", "co2_kg"}} == {
+        "energy_cost": "EUR",
+        "co2_kg": "kg",
+    }
+
+
+@pytest.mark.parametrize("goal", LEADING)
+def test_the_metric_of_the_goal_stands_first(goal: str) -> None:
+    table = table_of(made("fifo", energy_cost=5.0, co2_kg=2.0), goal=goal)
+    assert table.metrics[0].key == LEADING[goal]
+    assert table_of(made("fifo")).metrics[0].key == "mean_jct_s"
+
+
+# power policies ------------------------------------------------------------------------------------------------------
+
+
+def test_each_policy_has_a_row_under_each_power_policy() -> None:
+    runs = [made(policy, power=power) for policy in ("fifo", "easy") for power in ("default", "static")]
+    table = table_of(*runs)
+    assert [entry.label for entry in table.rows] == [
+        "fifo / default", "fifo / static", "easy / default", "easy / static",
+    ]  # fmt: skip
+    assert [entry.reference for entry in table.rows] == [True, False, False, False]
+    assert table.setting == ""
+
+
+def test_what_all_rows_share_is_said_once() -> None:
+    table = table_of(made("fifo", power="static", physics="full", truth="model"))
+    assert [entry.label for entry in table.rows] == ["fifo"]
+    assert table.setting == "the model as truth, power static"
+    assert table_of(made("fifo", physics="ideal")).setting == "ideal physics"
+
+
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(10.0, 10.0), (9.0, 11.0), (11.0, 9.0)], [True, True, True]),
+        ([(10.0, 10.0), (9.0, 9.0), (11.0, 9.0)], [False, True, False]),
+        ([(10.0, 10.0), (10.0, 10.0)], [True, True]),
+        ([(10.0, 10.0), (10.0, 9.0)], [False, True]),
+    ],
+)
+def test_the_front_is_who_nobody_beats(points: list[tuple[float, float]], front: list[bool]) -> None:
+    names = ("fifo", "easy", "las")
+    runs = [made(name, it_energy_j=e, mean_jct_s=t) for name, (e, t) in zip(names, points, strict=False)]
+    assert [entry.front for entry in table_of(*runs).rows] == front
+
+
+def test_oracles_neither_stand_on_the_front_nor_push_others_off_it() -> None:
+    table = table_of(made("fifo"), made("srtf", it_energy_j=1.0, mean_jct_s=1.0))
+    assert [entry.front for entry in table.rows] == [True, False]
 
 
 # marks ---------------------------------------------------------------------------------------------------------------
@@ -175,6 +244,8 @@ def test_time_over_budget_is_shown_only_with_a_budget() -> None:
         ({"p95_jct_s": 7200.0 * 1.09}, ()),
         ({"p95_jct_s": 7200.0 * 1.2}, ("p95 JCT 1.20x the reference's, floor 1.1x",)),
         ({"p99_queueing_s": 3600.0 * 2}, ("p99 wait 2.00x the reference's, floor 1.1x",)),
+        ({"work_weighted_stretch": 1.1}, ()),
+        ({"work_weighted_stretch": 1.12}, ("stretch 1.12x the reference's, floor 1.1x",)),
         ({"unfinished": 5}, ()),
         ({"unfinished": 6}, ("6 unfinished jobs, the reference 0",)),
         ({"mean_queueing_s": 99_999.0}, ()),
@@ -183,6 +254,28 @@ def test_time_over_budget_is_shown_only_with_a_budget() -> None:
 )
 def test_marks_for_service_below_the_floor(summary: dict[str, Any], marks: tuple[str, ...]) -> None:
     assert row(table_of(made("fifo"), made("easy", **summary)), "easy").marks == marks
+
+
+@pytest.mark.parametrize(
+    ("factor", "service"), [(0.9, "strict"), (1.02, "strict"), (1.04, "matched"), (1.2, "relaxed"), (1.3, "short")]
+)
+def test_levels_of_service(factor: float, service: str) -> None:
+    entry = row(table_of(made("fifo"), made("easy", mean_jct_s=3600.0 * factor)), "easy")
+    assert entry.service == service
+    assert bool(entry.marks) == (service in {"relaxed", "short"})
+    assert row(table_of(made("fifo")), "fifo").service == ""
+
+
+def test_unfinished_jobs_fall_short_at_every_level() -> None:
+    assert row(table_of(made("fifo"), made("easy", unfinished=50)), "easy").service == "short"
+
+
+def test_a_floor_of_ones_own() -> None:
+    runs = made("fifo"), made("easy", mean_jct_s=3600.0 * 1.15, unfinished=9)
+    floor = ServiceFloor(mean_jct=1.2, unfinished=0.01)
+    assert row(table_of(*runs, floor=floor), "easy").marks == ()
+    assert row(table_of(*runs, floor=floor), "easy").service == "matched"
+    assert len(row(table_of(*runs), "easy").marks) == 2
 
 
 def test_anything_is_more_than_a_reference_of_zero() -> None:
@@ -208,7 +301,8 @@ def test_oracles_are_marked_and_never_the_best() -> None:
 
 
 def test_a_comparison_as_it_comes_from_runs() -> None:
-    scenario = Scenario(jobs=busy_trace(5), cluster=cluster(Nodes(2)), engine=EVERY_EVENT, budget_w=100.0)
+    options = RunOptions(budget_w=100.0)
+    scenario = Scenario(jobs=busy_trace(5), cluster=cluster(Nodes(2)), engine=EVERY_EVENT, options=options)
     table = comparison_table(compare(scenario, ["fifo", "srtf"], 3, [0], workers=1), "busy", "test", "goodwatt compare")
     assert [(entry.label, entry.oracle, entry.reference) for entry in table.rows] == [
         ("fifo", False, True),

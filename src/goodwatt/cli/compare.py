@@ -1,17 +1,30 @@
-"""`goodwatt compare`: several policies on the same windows and seeds."""
+"""`goodwatt compare`: several policies on the same windows and seeds. What is done is in `compare_run`."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from goodwatt.cli.replay import EngineOption, FormatOption, JsonOption, NoReportOption, PowerOption, SkipOption
+from goodwatt.cli.power_options import (
+    BudgetOption,
+    CarbonOption,
+    ObjectiveOption,
+    Physics,
+    PhysicsOption,
+    PowerSettings,
+    PriceOption,
+    Truth,
+    TruthOption,
+    WorkloadsOption,
+)
+from goodwatt.cli.replay import OUT, EngineOption, FormatOption, JsonOption, NoReportOption, SkipOption
 
 DEFAULT_TRACE, DEFAULT_CLUSTER, DEFAULT_WINDOWS = "philly", "philly-80", 2
-DEFAULT_POLICIES = ("fifo", "easy-backfill", "qssf", "tiresias", "sjf", "srtf")
+DEFAULT_POLICIES = ("fifo", "qssf")
+DEFAULT_POWERS = ("default", "static")
+"""Under which power policies the bundled trace is compared when none is named."""
 
 
 def compare(
@@ -26,7 +39,22 @@ def compare(
             show_default=" ".join(DEFAULT_POLICIES),
         ),
     ] = None,
-    power: PowerOption = None,
+    power: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--power",
+            "-w",
+            help="A power policy; repeat it. Each policy runs under each, the first is the reference's.",
+            show_default=f"default, bundled trace {' '.join(DEFAULT_POWERS)}",
+        ),
+    ] = None,
+    physics: PhysicsOption = Physics.FULL,
+    truth: TruthOption = Truth.RESIDUAL,
+    workloads: WorkloadsOption = None,
+    objective: ObjectiveOption = None,
+    budget_w: BudgetOption = None,
+    price: PriceOption = None,
+    carbon: CarbonOption = None,
     windows: Annotated[
         int | None, typer.Option(help="Cut the trace into so many windows.", min=1, show_default="1, bundled trace 2")
     ] = None,
@@ -35,60 +63,34 @@ def compare(
     engine: EngineOption = "default",
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
-    out: Annotated[Path, typer.Option(help="Folder for comparison.json, comparison.csv, report.html.")] = Path(
-        "goodwatt-out"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for comparison.json, comparison.csv, report.html.")] = OUT,
     no_report: NoReportOption = False,
     json: JsonOption = False,
 ) -> None:
     """Compare policies on a trace; without arguments on one that ships with the package."""
-    from goodwatt.cli import comparison_files, inputs, manifest
-    from goodwatt.cli.comparison_view import comparison_json, comparison_panel
-    from goodwatt.cli.progress import progress
-    from goodwatt.cluster.presets import load_cluster
-    from goodwatt.policies.comparison import Scenario
-    from goodwatt.policies.comparison import compare as run_all
-    from goodwatt.policies.comparison_rows import comparison_table
-    from goodwatt.policies.registry import make_policy
-    from goodwatt.simulator.engine import load_engine
+    from goodwatt.cli.compare_run import Comparing, compare_policies
+    from goodwatt.cli.inputs import TraceSource
 
-    chosen = list(dict.fromkeys(policy or DEFAULT_POLICIES))
-    parts = windows or (DEFAULT_WINDOWS if trace == DEFAULT_TRACE else 1)
-    machine, settings = load_cluster(cluster), load_engine(engine)
-    inputs.check_nodes(settings, machine)
-    for spec in chosen:
-        make_policy(spec)
-    source = inputs.load_trace(trace, format_name, skip_bad_rows)
-    inputs.check_fits(source, machine, skip_bad_rows)
-    inputs.make_folder(out)
-    scenario = Scenario(jobs=source.jobs, cluster=machine, engine=settings, budget_w=power, draw=not no_report)
-    total, ended = len(chosen) * parts * seeds, 0
-    with progress("comparing", total, "runs") as advance:
-
-        def done(case: object) -> None:
-            nonlocal ended
-            ended += 1
-            advance(ended, getattr(case, "policy", ""))
-
-        comparison = run_all(scenario, chosen, parts, range(seeds), workers or os.cpu_count() or 1, done)
-    table = comparison_table(comparison, source.name, machine.name, manifest.command_line())
-    facts = manifest.manifest(
-        source, machine, settings, policies=chosen, windows=parts, seeds=list(range(seeds)), partial=comparison.partial
+    compare_policies(
+        Comparing(
+            source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows),
+            settings=PowerSettings(
+                physics=physics,
+                truth=truth,
+                budget_w=budget_w,
+                workloads=workloads,
+                objective=objective,
+                price=price,
+                carbon=carbon,
+            ),
+            policies=tuple(policy or ()),
+            powers=tuple(power or ()),
+            demo=trace == DEFAULT_TRACE and physics is Physics.FULL,
+            windows=windows or (DEFAULT_WINDOWS if trace == DEFAULT_TRACE else 1),
+            seeds=seeds,
+            workers=workers,
+            out=out,
+            report=not no_report,
+            as_json=json,
+        )
     )
-    comparison_files.write(out, table, comparison, facts)
-    if not no_report and comparison.results:
-        from goodwatt.cli.report import write_report
-
-        write_report(out / "report.html", comparison.results, table, facts)
-    if json:
-        import orjson
-
-        typer.echo(orjson.dumps(comparison_json(table), option=orjson.OPT_INDENT_2).decode())
-    else:
-        from rich.console import Console
-
-        Console().print(comparison_panel(table))
-    inputs.note(f"wrote {out if no_report else out / 'report.html'}")
-    if comparison.partial:
-        inputs.note(f"interrupted: {len(comparison.results)} of {total} runs, marked as partial")
-        raise typer.Exit(130)

@@ -17,6 +17,13 @@ def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: M
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "comparison.json", {**comparison_json(table), "partial": comparison.partial})
     write_json(folder / "manifest.json", facts)
-    runs = [{"window": r.window, **r.summary} for r in comparison.results]
+    rows = dict(zip(_finished(comparison), table.rows, strict=True))
+    judged = {key: {"service": row.service, "front": row.front} for key, row in rows.items()}
+    runs = [{"window": r.window, **r.summary, **judged[r.policy, r.power]} for r in comparison.results]
     names = list(runs[0]) if runs else []
     write_table(folder / "comparison.csv", names, [[run.get(name) for run in runs] for name in names])
+
+
+def _finished(comparison: Comparison) -> list[tuple[str, str]]:
+    """The policies and power policies that have a row: those of which a run ended."""
+    return list(dict.fromkeys((run.policy, run.power) for run in comparison.results))

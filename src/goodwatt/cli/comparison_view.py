@@ -41,6 +41,7 @@ def comparison_json(table: ComparisonTable) -> dict[str, Any]:
     return {
         "trace": table.trace,
         "cluster": table.cluster,
+        "setting": table.setting,
         "command": table.command,
         "windows": list(table.windows),
         "seeds": list(table.seeds),
@@ -56,11 +57,14 @@ class _Signs:
     oracle: str
     best: str
     mark: str
+    front: str
     dot: str
 
 
-UNICODE_SIGNS = _Signs(oracle="†", best="●", mark="▲", dot="·")
-ASCII_SIGNS = _Signs(oracle="^", best="*", mark="!", dot="-")
+UNICODE_SIGNS = _Signs(oracle="†", best="●", mark="▲", front="◇", dot="·")
+ASCII_SIGNS = _Signs(oracle="^", best="*", mark="!", front="o", dot="-")
+LEVELS = ("strict", "relaxed")
+"""Levels of service beside the floor that the label of a row tells; one that is short has its marks."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,20 @@ class _ComparisonPanel:
 
 def _title(table: ComparisonTable, signs: _Signs) -> Text:
     where = " on ".join(part for part in (table.trace, table.cluster) if part)
-    return Text.assemble(("Policies compared", "bold"), f" {signs.dot} {where}" if where else "")
+    said = "".join(f" {signs.dot} {part}" for part in (where, table.setting) if part)
+    return Text.assemble(("Policies compared", "bold"), said)
 
 
 def _label(row: PolicyRow, signs: _Signs) -> Text:
     text = Text(row.label, style="bold" if row.reference else "")
     if row.oracle:
         text.append(f" {signs.oracle}", style="magenta")
+    if row.front:
+        text.append(f" {signs.front}", style="cyan")
     if row.reference:
         text.append(" (ref.)", style="dim not bold")
+    if row.service in LEVELS:
+        text.append(f" ({row.service})", style="dim not bold")
     for mark in row.marks:
         text.append(f"\n{signs.mark} {mark}", style="yellow not bold")
     return text
@@ -240,8 +249,12 @@ def _legend(table: ComparisonTable, signs: _Signs) -> Iterator[RenderableType]:
         entries.append(f"{signs.oracle} oracle, saw true durations")
     if any(row.marks for row in table.rows):
         entries.append(f"{signs.mark} gains do not count")
+    if any(row.front for row in table.rows):
+        entries.append(f"{signs.front} on the front of IT energy and mean JCT")
     yield Text("")
     yield from (Text(f" {signs.dot} ".join(entries), style="dim") for _ in entries[:1])
+    if any(row.service in LEVELS for row in table.rows):
+        yield Text("service beside the reference's: strict within 1.02x, relaxed within 1.25x", style="dim")
     if reference := table.reference:
         said = f"differences to {reference.label}, paired, with bootstrap 95% intervals"
         yield Text(f"{said}; dim: may be noise", style="dim")

@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
+from goodwatt.cluster.presets import load_cluster
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.engine import Engine, load_engine
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
 
 MOST_PROBLEMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run is made on."""
+
+    trace: Trace
+    cluster: Cluster
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSource:
+    """Names of the inputs as the command line has them."""
+
+    trace: str
+    cluster: str
+    engine: str
+    format_name: str | None = None
+    skip_bad_rows: bool = False
+
+    def read(self) -> Inputs:
+        """The inputs, which fit each other. Raises InputError."""
+        cluster, engine = load_cluster(self.cluster), load_engine(self.engine)
+        check_nodes(engine, cluster)
+        trace = load_trace(self.trace, self.format_name, self.skip_bad_rows)
+        check_fits(trace, cluster, self.skip_bad_rows)
+        return Inputs(trace, cluster, engine)
 
 
 def load_trace(name_or_path: str, format_name: str | None, skip_bad_rows: bool) -> Trace:

@@ -8,7 +8,9 @@ import resource
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from goodwatt import __version__
@@ -18,6 +20,7 @@ from goodwatt.simulator.engine import Engine
 from goodwatt.traces.trace import Trace
 
 _STARTED_S = time.monotonic()
+NO_FILES: Mapping[str, Path] = {}
 
 
 def command_line() -> str:
@@ -32,8 +35,10 @@ def cost() -> dict[str, float]:
     return {"cpu_s": round(cpu_s, 3), "wall_s": round(time.monotonic() - _STARTED_S, 3)}
 
 
-def manifest(trace: Trace, cluster: Cluster, engine: Engine, **more: Any) -> dict[str, Any]:
-    """The manifest of a run; `more` are its policies, seeds and options."""
+def manifest(
+    trace: Trace, cluster: Cluster, engine: Engine, files: Mapping[str, Path] = NO_FILES, **more: Any
+) -> dict[str, Any]:
+    """The manifest of a run; `files` are further inputs by name, `more` its policies, seeds and options."""
     return {
         "command": command_line(),
         "version": __version__,
@@ -48,6 +53,7 @@ def manifest(trace: Trace, cluster: Cluster, engine: Engine, **more: Any) -> dic
             "trace_synthetic": "; ".join(trace.synthetic),
             "cluster_sha256": fingerprint(cluster),
             "engine_sha256": _hash(engine),
+            **{f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
         },
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",

@@ -9,39 +9,42 @@ import typer
 
 from goodwatt.cli.replay import JsonOption
 
-app = typer.Typer(help="Scheduling policies.", no_args_is_help=True)
+app = typer.Typer(help="Scheduling and power policies.", no_args_is_help=True)
+KINDS = ("order", "placement", "policy", "power policy")
 
 
 @app.command("list")
 def list_policies(json: JsonOption = False) -> None:
-    """List all policies: orders say what runs next, placements where."""
-    from goodwatt.policies.registry import names
+    """List all policies: orders say what runs next, placements where, power policies at which clock and cap."""
+    from goodwatt.policies import power_registry, registry
 
-    entries = [_facts(name, part) for name, part in names().items()]
+    entries = [_facts(name, part) for name, part in registry.names().items()]
+    entries += [_facts(name, part, "power policy") for name, part in power_registry.names().items()]
     if json:
         _print_json(entries)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from goodwatt.cli.terminal import console
 
     table = Table(box=None, pad_edge=False)
     for title in ("policy", "is a", "parameters", "what it does"):
         table.add_column(title, overflow="fold", no_wrap=title == "policy")
-    for entry in sorted(entries, key=lambda e: (e["is"] != "order", e["name"])):
+    for entry in sorted(entries, key=lambda e: (KINDS.index(e["is"]), e["name"])):
         marks = "".join(f", {mark}" for mark in ("oracle", "preemptive") if entry[mark])
         table.add_row(entry["name"], entry["is"] + marks, ", ".join(entry["parameters"]), entry["summary"])
-    Console().print(table)
-    Console().print(
-        "\nCombine an order with a placement: sjf+fgd. Details: goodwatt policies show NAME", highlight=False
+    console().print(table)
+    console().print(
+        "\nCombine an order with a placement: --policy sjf+fgd; power policies: --power static+sleep. "
+        "Details: goodwatt policies show NAME",
+        highlight=False,
     )
 
 
 @app.command("show")
 def show_policy(name: Annotated[str, typer.Argument(help="The policy.")], json: JsonOption = False) -> None:
     """Explain one policy, with its source and its parameters."""
-    from goodwatt.policies.registry import find
-
-    facts = _facts(name, find(name))
+    facts = _find(name)
     if json:
         _print_json(facts)
         return
@@ -51,7 +54,20 @@ def show_policy(name: Annotated[str, typer.Argument(help="The policy.")], json: 
         typer.echo(f"\n  {name}:{key}={default}")
 
 
-def _facts(name: str, part: type[Any]) -> dict[str, Any]:
+def _find(name: str) -> dict[str, Any]:
+    """The facts of the scheduling or power policy of that name; UnknownNameError with the nearest of both."""
+    from goodwatt.errors import UnknownNameError
+    from goodwatt.policies import power_registry, registry
+
+    for find, kind in ((registry.find, None), (power_registry.find, "power policy")):
+        try:
+            return _facts(name, find(name), kind)
+        except UnknownNameError:
+            continue
+    raise UnknownNameError("policy", name, [*registry.names(), *power_registry.names()])
+
+
+def _facts(name: str, part: type[Any], kind: str | None = None) -> dict[str, Any]:
     from goodwatt.policies.parts import parameters
     from goodwatt.policies.registry import role_of
 
@@ -59,7 +75,7 @@ def _facts(name: str, part: type[Any]) -> dict[str, Any]:
     made = part()
     return {
         "name": name,
-        "is": role_of(part),
+        "is": kind or role_of(part),
         "oracle": getattr(made, "oracle", False),
         "preemptive": getattr(made, "preemptive", False),
         "summary": text.split("\n\n")[0].replace("\n", " "),

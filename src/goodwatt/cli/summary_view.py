@@ -9,7 +9,17 @@ from typing import Any
 import orjson
 import typer
 
-HOUR_S, MWH_J = 3600.0, 3.6e9
+HOUR_S = 3600.0
+ENERGY_UNITS = ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"))
+TIMES = (("mean", "mean"), ("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
+JOULES = (
+    ("idle", "idle GPUs"), ("held", "GPUs held"), ("sm", "SMs"), ("dram", "DRAM"), ("host", "hosts"),
+    ("loss", "supplies"), ("asleep", "asleep"), ("cooling", "cooling"),
+)  # fmt: skip
+LOST = (
+    ("restart", "restarts"), ("redone", "lost work"), ("checkpoint", "checkpoints"), ("slow_clock", "slow clocks"),
+    ("interference", "neighbours"), ("communication", "network"), ("straggler", "stragglers"),
+)  # fmt: skip
 
 Line = tuple[str, str]
 
@@ -24,9 +34,11 @@ def show(summary: Mapping[str, Any], folder: Path, report: bool, as_json: bool) 
 
 
 def _text(summary: Mapping[str, Any]) -> list[str]:
-    title = f"{summary['policy']} on {summary['cluster']}, {summary['gpus']:,} GPUs"
+    power = "" if summary["power"] == "default" else f" / {summary['power']}"
+    title = f"{summary['policy']}{power} on {summary['cluster']}, {summary['gpus']:,} GPUs"
     marks = [name for name in ("oracle", "partial") if summary.get(name)]
-    lines = [*_jobs(summary), *_use(summary), *_energy(summary)]
+    marks += ["ideal physics"] if summary["physics"] == "ideal" else []
+    lines = [*_jobs(summary), *_use(summary), *_lost(summary), *_energy(summary)]
     width = max(len(name) for name, _ in lines)
     return [title + "".join(f" ({mark})" for mark in marks), *(f"  {name:<{width}}  {text}" for name, text in lines)]
 
@@ -38,6 +50,7 @@ def _jobs(s: Mapping[str, Any]) -> list[Line]:
         ("completion time", _spread(s, "jct_s")),
         ("queueing", _spread(s, "queueing_s")),
         ("slowdown p99", _number(s["p99_slowdown"], ",.1f")),
+        ("stretch", _number(s["work_weighted_stretch"], ",.3f") + " x the time alone at full clock, by work"),
         ("makespan", f"{s['makespan_s'] / HOUR_S:,.1f} h"),
     ]
 
@@ -48,21 +61,39 @@ def _use(s: Mapping[str, Any]) -> list[Line]:
         ("fragmentation", _number(s["fragmentation"], ".1%")),
         ("preemptions", f"{s['preemptions']:,}"),
     ]
+    if s["mean_clock_mhz"] is not None:
+        lines.append(("mean clock", f"{s['mean_clock_mhz']:,.0f} MHz"))
+    if s["component_failures"]:
+        lines.append(
+            ("failures", f"{s['component_failures']:,} of components, jobs stopped {s['job_failures']:,} times")
+        )
     if s["refused_decisions"]:
         lines.append(("decisions refused", f"{s['refused_decisions']:,} (refusals.csv)"))
     return lines
 
 
+def _lost(s: Mapping[str, Any]) -> list[Line]:
+    """What of the GPU time that jobs held was lost, and to what; nothing where nothing was."""
+    held = sum(s[f"{part}_gpu_s"] for part in ("productive", *dict(LOST)))
+    parts = [(word, s[f"{part}_gpu_s"] / held) for part, word in LOST if held and s[f"{part}_gpu_s"] / held >= 0.0005]
+    return [("lost GPU time", ", ".join(f"{word} {share:.1%}" for word, share in parts))] if parts else []
+
+
 def _energy(s: Mapping[str, Any]) -> list[Line]:
+    size, unit = _energy_unit(s["facility_energy_j"])
+    whole = (("GPUs", "gpu"), ("IT", "it"), ("facility", "facility"))
+    per_kj = (("GPUs", "goodput_per_watt_gpu"), ("IT", "goodput_per_watt_it"))
     lines = [
         ("work", f"{s['work_gpu_s'] / HOUR_S:,.0f} GPU-h, {s['lost_work_gpu_s'] / HOUR_S:,.1f} GPU-h lost"),
-        ("energy", f"GPUs {s['gpu_energy_j'] / MWH_J:,.3f} MWh, IT {s['it_energy_j'] / MWH_J:,.3f} MWh"),
-        (
-            "work per kJ",
-            f"GPUs {_number(s['goodput_per_watt_gpu'], ',.3f')}, IT {_number(s['goodput_per_watt_it'], ',.3f')}",
-        ),
-        ("power", f"mean {_number(s['mean_power_w'], ',.0f')} W, peak {s['peak_power_w']:,.0f} W"),
+        (f"energy, {unit}", ", ".join(f"{word} {s[f'{key}_energy_j'] / size:,.2f}" for word, key in whole)),
+        ("  of which", ", ".join(_shares(s))),
+        ("work per kJ", ", ".join(f"{word} {_number(s[key], ',.3f')}" for word, key in per_kj)),
+        ("power, kW", f"mean {_kilo(s['mean_power_w'])}, peak {_kilo(s['peak_power_w'])}"),
     ]
+    if s["energy_cost"] is not None:
+        lines.append(("energy cost", f"{s['energy_cost']:,.2f} {s['currency']}".rstrip()))
+    if s["co2_kg"] is not None:
+        lines.append(("CO2", f"{s['co2_kg']:,.1f} kg"))
     if s["over_budget_s"]:
         lines.append(("over budget", f"{s['over_budget_s'] / HOUR_S:,.2f} h"))
     if s["gpus_without_energy"]:
@@ -70,17 +101,28 @@ def _energy(s: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
+def _shares(s: Mapping[str, Any]) -> list[str]:
+    """Where each joule of the facility went."""
+    whole = s["facility_energy_j"]
+    return [f"{word} {s[f'{part}_energy_j'] / whole:.1%}" for part, word in JOULES if s[f"{part}_energy_j"]] or ["-"]
+
+
+def _energy_unit(joules: float) -> tuple[float, str]:
+    """The largest unit of which there is at least one."""
+    return next((entry for entry in ENERGY_UNITS if joules >= entry[0]), ENERGY_UNITS[-1])
+
+
 def _spread(s: Mapping[str, Any], name: str) -> str:
-    parts = (
-        (word, s[f"{key}_{name}"]) for word, key in (("mean", "mean"), ("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
-    )
-    return ", ".join(f"{word} {_duration(value)}" for word, value in parts)
+    """Mean and percentiles, all in the unit that suits the mean."""
+    values = [(word, s[f"{key}_{name}"]) for word, key in TIMES]
+    hours = any(value is not None and value >= HOUR_S for _, value in values)
+    size, unit, form = (HOUR_S, "h", ",.2f") if hours else (1.0, "s", ",.0f")
+    said = ", ".join(f"{word} {_number(None if value is None else value / size, form)}" for word, value in values)
+    return f"{said} {unit}"
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds:,.0f} s" if seconds < HOUR_S else f"{seconds / HOUR_S:,.1f} h"
+def _kilo(watts: float | None) -> str:
+    return _number(None if watts is None else watts / 1000.0, ",.1f")
 
 
 def _number(value: float | None, form: str) -> str:

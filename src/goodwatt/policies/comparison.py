@@ -1,4 +1,4 @@
-"""Compare policies: each on the same windows of a trace with the same seeds, over processes.
+"""Compare policies: each under each power policy, on the same windows with the same seeds, over processes.
 
 A window is a stretch of submissions; its run begins empty, counts energy, work and unfinished jobs up to the end of
 the window and goes on until the last job has ended, so that completion times are known for all. What the numbers
@@ -21,22 +21,23 @@ from typing import Any
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.errors import RunError
+from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import run
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.run_options import DEFAULTS, RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What all policies are run on."""
+    """What all policies are run on; of the `options` each run has its own seed and window."""
 
     jobs: Sequence[Job]
     cluster: Cluster
     engine: Engine
-    budget_w: float | None = None
-    draw: bool = True
+    options: RunOptions = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,26 @@ class Case:
     """One run of a comparison."""
 
     policy: str
+    power: str
     window: Window
     seed: int
+
+    @property
+    def label(self) -> str:
+        """Both policies in a few words."""
+        return self.policy if self.power == DEFAULT_POWER else f"{self.policy} / {self.power}"
+
+    def make(self) -> Policy:
+        """The policy. Raises InputError or UnknownNameError."""
+        return with_power(make_policy(self.policy), self.power)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The runs that were finished, in the order policy, window, seed; `partial` if some were not."""
+    """The runs that were finished, in the order policy, power policy, window, seed; `partial` if some were not.
+
+    `reference` is a scheduling policy; under the first of the power policies it is what others are held against.
+    """
 
     results: list[RunResult]
     policies: tuple[str, ...]
@@ -73,6 +87,7 @@ class Comparison:
     seeds: tuple[int, ...]
     reference: str
     partial: bool = field(default=False)
+    powers: tuple[str, ...] = (DEFAULT_POWER,)
 
 
 def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
@@ -86,19 +101,19 @@ def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
 
 def run_case(scenario: Scenario, case: Case) -> RunResult:
     """Run one policy on one window with one seed. A run that is interrupted says nothing: KeyboardInterrupt."""
-    options = RunOptions(
+    options = replace(
+        scenario.options,
         seed=case.seed,
         start_s=case.window.from_s,
         horizon_s=case.window.until_s,
         drain=True,
-        budget_w=scenario.budget_w,
-        draw=scenario.draw,
     )
     jobs = case.window.jobs(scenario.jobs)
-    result = run(jobs, scenario.cluster, make_policy(case.policy), scenario.engine, options, case.window.label)
+    result = run(jobs, scenario.cluster, case.make(), scenario.engine, options, case.window.label)
     if result.summary.get("partial"):
         raise KeyboardInterrupt
-    return replace(result, policy=case.policy, summary={**result.summary, "policy": case.policy})
+    names = {"policy": case.policy, "power": case.power}
+    return replace(result, **names, summary={**result.summary, **names})  # type: ignore[arg-type]
 
 
 def compare(
@@ -108,12 +123,13 @@ def compare(
     seeds: Sequence[int],
     workers: int,
     done: Callable[[Case], None] = lambda _: None,
+    powers: Sequence[str] = (DEFAULT_POWER,),
 ) -> Comparison:
     """Run everything; `done` is told of each run that ends. Ctrl-C leaves what is finished, marked as partial."""
-    for policy in policies:
-        make_policy(policy)
     parts = split(scenario.jobs, windows)
-    cases = [Case(*case) for case in itertools.product(policies, parts, seeds)]
+    cases = [Case(*case) for case in itertools.product(policies, powers, parts, seeds)]
+    for case in cases:
+        case.make()
     results: dict[Case, RunResult] = {}
     partial = False
     try:
@@ -124,7 +140,7 @@ def compare(
     except KeyboardInterrupt:
         partial = True
     ordered = [results[case] for case in cases if case in results]
-    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial)
+    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial, tuple(powers))
 
 
 def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[tuple[Case, RunResult], None, None]:

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from goodwatt.policies.bootstrap import paired_difference
 from goodwatt.policies.comparison import Comparison
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, Metric, PolicyRow
+from goodwatt.policies.power_registry import DEFAULT_POWER
+from goodwatt.simulator.objective import FLOOR, RELAXED, STRICT, ServiceFloor
 from goodwatt.simulator.result import RunResult
 
-HOUR, DAY_S, MWH = 1 / 3600, 86_400.0, 1 / 3.6e9
+HOUR, DAY_S, KWH = 1 / 3600, 86_400.0, 1 / 3.6e6
+ENERGY, JCT = "it_energy_j", "mean_jct_s"
 
 METRICS = (
-    Metric("mean_jct_s", "mean JCT", "h", "low", ",.2f", HOUR),
+    Metric(JCT, "mean JCT", "h", "low", ",.2f", HOUR),
+    Metric("goodput_per_watt_it", "work / IT kJ", "GPU-s", "high", ",.3f"),
+    Metric(ENERGY, "IT energy", "kWh", "low", ",.0f", KWH),
+    Metric("energy_cost", "energy cost", "", "low", ",.0f"),
+    Metric("co2_kg", "CO2", "kg", "low", ",.0f"),
+    Metric("work_weighted_stretch", "stretch", "x", "low", ".3f"),
     Metric("p95_jct_s", "p95 JCT", "h", "low", ",.1f", HOUR),
     Metric("mean_queueing_s", "mean wait", "h", "low", ",.2f", HOUR),
     Metric("p99_queueing_s", "p99 wait", "h", "low", ",.1f", HOUR),
-    Metric("utilisation", "GPUs in use", "%", "high", ",.1f", 100.0),
-    Metric("goodput_per_watt_it", "work / IT kJ", "GPU-s", "high", ",.3f"),
-    Metric("it_energy_j", "IT energy", "MWh", None, ",.2f", MWH),
+    Metric("work_gpu_s", "work", "GPU-h", "high", ",.0f", HOUR),
+    Metric("utilisation", "GPUs in use", "%", None, ",.1f", 100.0),
     Metric("peak_power_w", "peak power", "kW", None, ",.0f", 1e-3),
     Metric("over_budget_s", "over budget", "h", "low", ",.1f", HOUR),
     Metric("fragmentation", "fragmented", "%", "low", ",.1f", 100.0),
     Metric("preemptions", "preempted", "", None, ",.0f"),
     Metric("unfinished", "open at end", "jobs", "low", ",.0f"),
 )
-
-FLOOR = {"mean_jct_s": 1.05, "p95_jct_s": 1.10, "p99_queueing_s": 1.10}
-"""Matched service: at most so many times the reference's figure, else a gain elsewhere does not count."""
-FLOOR_UNFINISHED = 0.005
-"""Unfinished jobs may be so many more than the reference's, as a share of all."""
-
+LEADING = {
+    "goodput_per_watt": "goodput_per_watt_it",
+    "goodput": "work_gpu_s",
+    "energy": ENERGY,
+    "cost": "energy_cost",
+    "carbon": "co2_kg",
+}
+"""The metric that stands first when an objective names its goal."""
 ROUNDING_S = 1e-6
 """Two times that are the same may be apart by so much after a subtraction."""
 
@@ -40,42 +51,90 @@ Sums = dict[int, tuple[float, float]]
 """Block: (sum, weight)."""
 
 
-def comparison_table(comparison: Comparison, trace: str, cluster: str, command: str) -> ComparisonTable:
+def comparison_table(
+    comparison: Comparison,
+    trace: str,
+    cluster: str,
+    command: str,
+    floor: ServiceFloor = FLOOR,
+    goal: str | None = None,
+) -> ComparisonTable:
     """The table of a comparison; differences are to the reference, over windows and seeds that both finished."""
-    by_policy: dict[str, list[RunResult]] = defaultdict(list)
+    runs: dict[tuple[str, str], list[RunResult]] = defaultdict(list)
     for result in comparison.results:
-        by_policy[result.policy].append(result)
-    reference = by_policy[comparison.reference]
-    rows = tuple(
-        _row(policy, by_policy[policy], reference, policy == comparison.reference)
-        for policy in comparison.policies
-        if by_policy[policy]
-    )
+        runs[result.policy, result.power].append(result)
+    first = comparison.reference, comparison.powers[0]
+    several = len(comparison.powers) > 1
+    rows = [
+        _row(f"{policy} / {power}" if several else policy, runs[policy, power], runs[first], floor)
+        for policy, power in itertools.product(comparison.policies, comparison.powers)
+        if runs[policy, power]
+    ]
     return ComparisonTable(
-        rows=rows,
-        metrics=tuple(m for m in METRICS if m.key != "over_budget_s" or _has_budget(comparison)),
+        rows=tuple(_with_front(rows)),
+        metrics=_metrics(comparison.results, goal),
         trace=trace,
         cluster=cluster,
         command=command,
         windows=tuple(window.label for window in comparison.windows),
         seeds=comparison.seeds,
+        setting=_setting(comparison),
     )
 
 
-def _has_budget(comparison: Comparison) -> bool:
-    return any(result.timeline.budget_w is not None for result in comparison.results)
+def _metrics(results: Sequence[RunResult], goal: str | None) -> tuple[Metric, ...]:
+    """Those that anybody knows; the goal's first."""
+    hidden = set() if any(run.timeline.budget_w is not None for run in results) else {"over_budget_s"}
+    hidden |= {key for key in ("energy_cost", "co2_kg") if all(run.summary.get(key) is None for run in results)}
+    currency = next((run.summary["currency"] for run in results if run.summary.get("currency")), "")
+    shown = [replace(m, unit=currency) if m.key == "energy_cost" else m for m in METRICS if m.key not in hidden]
+    leading = LEADING.get(goal or "")
+    return tuple(sorted(shown, key=lambda metric: metric.key != leading))
 
 
-def _row(policy: str, mine: list[RunResult], reference: list[RunResult], is_reference: bool) -> PolicyRow:
+def _setting(comparison: Comparison) -> str:
+    """What holds for all rows: the physics where it is not the usual one, the power policy where there is but one."""
+    summaries = [run.summary for run in comparison.results]
+    said = ["ideal physics"] if any(summary.get("physics") == "ideal" for summary in summaries) else []
+    said += ["the model as truth"] if any(summary.get("truth") == "model" for summary in summaries) else []
+    only = comparison.powers[0] if len(comparison.powers) == 1 else DEFAULT_POWER
+    said += [f"power {only}"] if only != DEFAULT_POWER else []
+    return ", ".join(said)
+
+
+def _row(label: str, mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor) -> PolicyRow:
+    is_reference = mine is reference
     cells = {metric.key: _cell(metric.key, mine, reference, is_reference) for metric in METRICS}
     pairs = [] if is_reference else _pairs(mine, reference)
+    both = [run for run, _ in pairs], [run for _, run in pairs]
+    levels = (("strict", STRICT), ("matched", floor), ("relaxed", RELAXED))
     return PolicyRow(
-        label=policy,
+        label=label,
         cells=cells,
         oracle=mine[0].oracle,
         reference=is_reference,
-        marks=tuple(_marks([run for run, _ in pairs], [run for _, run in pairs])),
+        marks=tuple(_marks(*both, floor)),
+        service=next((name for name, level in levels if not any(_marks(*both, level))), "short") if pairs else "",
     )
+
+
+def _with_front(rows: Sequence[PolicyRow]) -> list[PolicyRow]:
+    """The rows, those marked that no other one beats in energy without being slower, or the other way round."""
+    return [replace(row, front=_on_front(row, [other for other in rows if not other.oracle])) for row in rows]
+
+
+def _on_front(row: PolicyRow, others: Sequence[PolicyRow]) -> bool:
+    mine = _point(row)
+    if mine is None or row.oracle:
+        return False
+    points = [point for other in others if (point := _point(other)) is not None]
+    return not any(x <= mine[0] and y <= mine[1] and (x, y) != mine for x, y in points)
+
+
+def _point(row: PolicyRow) -> tuple[float, float] | None:
+    """(energy, mean JCT) of a row."""
+    energy, jct = row.cells[ENERGY].value, row.cells[JCT].value
+    return None if energy is None or jct is None else (energy, jct)
 
 
 def _cell(key: str, mine: list[RunResult], reference: list[RunResult], is_reference: bool) -> Cell:
@@ -141,17 +200,21 @@ def _aligned(mine: Sums, reference: Sums) -> dict[int, tuple[float, float, float
     return {block: (mine[block][0], reference[block][0], mine[block][1]) for block in mine if block in reference}
 
 
-def _marks(mine: list[RunResult], reference: list[RunResult]) -> list[str]:
+def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor) -> Iterator[str]:
     """What speaks against the numbers of a policy: service below the floor, jobs not finished."""
-    marks = []
+    limits = {
+        JCT: floor.mean_jct,
+        "p95_jct_s": floor.p95_jct,
+        "work_weighted_stretch": floor.stretch,
+        "p99_queueing_s": floor.p99_queueing,
+    }
     for metric in METRICS:
-        limit = FLOOR.get(metric.key)
+        limit = limits.get(metric.key)
         value, base = _value(mine, metric.key), _value(reference, metric.key)
         if limit is None or value is None or base is None or value <= limit * base:
             continue
         more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
-        marks.append(f"{metric.title} {more}, floor {limit:g}x")
+        yield f"{metric.title} {more}, floor {limit:g}x"
     unfinished, base, jobs = _value(mine, "unfinished"), _value(reference, "unfinished"), _value(mine, "jobs")
-    if jobs and ((unfinished or 0) - (base or 0)) / jobs > FLOOR_UNFINISHED:
-        marks.append(f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}")
-    return marks
+    if jobs and ((unfinished or 0) - (base or 0)) / jobs > floor.unfinished:
+        yield f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}"

@@ -72,8 +72,10 @@ class Metric:
 class PolicyRow:
     """A policy as written on the command line, its cells by metric key, and what speaks against its numbers.
 
-    `oracle`: it saw true durations. `reference`: differences are taken to it. `marks` are short texts such as
-    "3 unfinished jobs" or "service floor not met"; a marked row never counts as the best.
+    `oracle`: it saw the truth. `reference`: differences are taken to it. `marks` are short texts such as
+    "3 unfinished jobs" or "service floor not met"; a marked row never counts as the best. `service` says how near its
+    service comes to the reference's: strict, matched, relaxed or short; empty for the reference itself. `front`: no
+    other row that is no oracle has less energy without a longer mean JCT, nor the other way round.
     """
 
     label: str
@@ -81,11 +83,16 @@ class PolicyRow:
     oracle: bool = False
     reference: bool = False
     marks: tuple[str, ...] = ()
+    service: str = ""
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonTable:
-    """Policies by metrics, the most important metric first, and what the numbers were made from."""
+    """Policies by metrics, the most important metric first, and what the numbers were made from.
+
+    `setting` is said of all rows alike: the physics, and the power policy where there is but one.
+    """
 
     rows: tuple[PolicyRow, ...]
     metrics: tuple[Metric, ...]
@@ -94,6 +101,7 @@ class ComparisonTable:
     command: str = ""
     windows: tuple[str, ...] = ()
     seeds: tuple[int, ...] = field(default=())
+    setting: str = ""
 
     @property
     def reference(self) -> PolicyRow | None:

@@ -74,6 +74,39 @@ def test_every_chart_draws_one_line_per_policy(page: Browser) -> None:
     assert inked_share(page) > 0.2
 
 
+def test_where_each_joule_went_is_a_bar_per_policy(page: Browser) -> None:
+    bars = "document.querySelectorAll('#joules svg.divided')"
+    assert page.run(f"{bars}.length") == 3
+    widths = page.run(f"[...{bars}[0].querySelectorAll('rect')].map(rect => parseFloat(rect.getAttribute('width')))")
+    assert len(widths) == 7, "nothing sleeps, so nothing is drawn for it"
+    assert widths[2] == pytest.approx(4 * widths[0], rel=1e-6)
+    said = page.run(f"{bars}[0].getAttribute('aria-label')")
+    assert said.startswith("fifo: idle GPUs 7.4%, GPUs held 14.8%")
+    assert page.run("document.querySelectorAll('#gpu-time svg.divided').length") == 3
+    page.do("document.querySelector('#joules summary').click()")
+    assert len(column_texts(page, "joules-table", 1)) == 3
+    tick(page, "policies", 1)
+    assert page.run(f"{bars}.length") == 2
+
+
+def test_energy_against_time_has_a_point_per_policy_and_a_front(page: Browser) -> None:
+    assert page.run("document.querySelectorAll('#front .front-point').length") == 4
+    assert page.run("document.querySelectorAll('#front [data-front]').length") == 1
+    assert "on the front" in page.run("document.querySelector('#front svg.plot').getAttribute('aria-label')")
+    assert "◇" in column_texts(page, "comparison-table", 1)[1]
+    page.run("document.querySelector('#front svg.plot').scrollIntoView({ block: 'center' })")
+    box = page.box("#front .front-point circle")
+    page.hover((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+    assert "kWh" in page.run("document.querySelector('#tooltip:not([hidden])').textContent")
+
+
+def test_a_single_run_has_bars_and_no_front(browser: Browser, single_page: Path) -> None:
+    browser.screen(1280)
+    browser.open(single_page)
+    assert browser.run("document.querySelectorAll('#joules svg.divided').length") == 1
+    assert browser.run("document.querySelector('#front').hidden")
+
+
 def test_hostile_names_stay_text(browser: Browser, single_page: Path) -> None:
     browser.screen(1280)
     browser.open(single_page)

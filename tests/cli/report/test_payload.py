@@ -76,9 +76,9 @@ def test_light_names_are_added_up_not_dropped() -> None:
 
 def test_runs_that_differ_in_power_policy_get_different_names() -> None:
     run = made_run("fifo", count=20)
-    capped = replace(run, summary={**run.summary, "power": "uniform:250"})
+    capped = replace(run, power="uniform-cap")
     assert run_labels([run, run]) == ["fifo", "fifo"]
-    assert run_labels([run, capped]) == ["fifo + no power policy", "fifo + uniform:250"]
+    assert run_labels([run, capped]) == ["fifo / default", "fifo / uniform-cap"]
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,8 @@ class Dimensions:
 
 def run_labels(runs: Sequence[RunResult]) -> list[str]:
     """One label per run: the policy, with the power policy where the runs differ in that."""
-    powers = [run.summary.get("power") for run in runs]
-    several = len({str(power) for power in powers}) > 1
-    extra = [f" + {power or 'no power policy'}" if several else "" for power in powers]
-    return [printable(run.policy + more) for run, more in zip(runs, extra, strict=True)]
+    several = len({run.power for run in runs}) > 1
+    return [printable(f"{run.policy} / {run.power}" if several else run.policy) for run in runs]
 
 
 def dimensions_of(runs: Sequence[RunResult]) -> Dimensions:

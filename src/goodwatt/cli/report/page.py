@@ -40,6 +40,8 @@ SCRIPTS = (
     "filters.js",
     "key_numbers.js",
     "comparison.js",
+    "front.js",
+    "divisions.js",
     "distributions.js",
     "over_time.js",
     "breakdown.js",
@@ -57,8 +59,8 @@ def write_report(
 ) -> None:
     """Write the page about one run, or about several policies, windows and seeds.
 
-    `comparison` is shown as it is; its row labels should be those of the runs: the policy, or "policy + power
-    policy" where the runs differ in `summary["power"]`. Of the manifest, the keys in `headline.ORIGIN` are shown
+    `comparison` is shown as it is; its row labels should be those of the runs: the policy, or "policy / power
+    policy" where the runs differ in `power`. Of the manifest, the keys in `headline.ORIGIN` are shown
     under their names ("trace" and "created" in the heading too), all others as they are.
 
     Raises InputError if there are no runs.

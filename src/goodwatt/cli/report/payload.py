@@ -115,6 +115,8 @@ def _row(table: ComparisonTable, row: PolicyRow) -> dict[str, Any]:
         "oracle": row.oracle,
         "reference": row.reference,
         "marks": [printable(mark) for mark in row.marks],
+        "service": row.service,
+        "front": row.front,
         "cells": cells,
     }
 

@@ -36,9 +36,11 @@ function comparisonRow(row) {
   const name = policy < 0 ? named(row.label) : policyLabel(policy);
   const marks = row.marks.map((mark) => el("small", { class: "mark" }, "▲ ", named(mark)));
   const reference = row.reference ? el("small", { class: "reference" }, "reference") : null;
+  const service = ["strict", "relaxed"].includes(row.service) ? el("small", { class: "reference" }, `service ${row.service}`) : null;
+  const front = row.front ? el("span", { class: "on-front", title: "on the front of IT energy and mean JCT" }, " ◇") : null;
   return {
     kind: row.reference ? "is-reference" : null,
-    cells: [{ value: row.label, node: el("span", { class: "row-name" }, name, reference, marks) }, ...row.cells.map(comparisonCell)],
+    cells: [{ value: row.label, node: el("span", { class: "row-name" }, name, front, reference, service, marks) }, ...row.cells.map(comparisonCell)],
   };
 }
 
@@ -51,7 +53,9 @@ function comparisonCell({ value, text, best, difference, interval, verdict }) {
 function comparisonLegend() {
   const { rows } = COMPARISON;
   const entries = ["● best of the policies without † or ▲"];
-  if (rows.some((row) => row.oracle)) entries.push("† oracle: it saw true durations");
+  if (rows.some((row) => row.oracle)) entries.push("† oracle: it saw what no scheduler knows");
   if (rows.some((row) => row.marks.length)) entries.push("▲ its gains do not count, for the reason given");
+  if (rows.some((row) => row.front)) entries.push("◇ no other policy draws less without being slower, or is faster without drawing more");
+  if (rows.some((row) => ["strict", "relaxed"].includes(row.service))) entries.push("service strict: within 1.02x of the reference's; relaxed: within 1.25x");
   return el("p", { class: "legend" }, entries.join(" · "));
 }

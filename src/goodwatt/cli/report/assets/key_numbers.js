@@ -1,7 +1,9 @@
 // One run: its most important numbers side by side.
 const KEY_FIELDS = [
   ["gpu_energy_j", "GPU energy", wattHours], ["it_energy_j", "IT energy", wattHours],
-  ["goodput_per_watt_gpu", "Work per kJ of GPU energy", rounded], ["mean_power_w", "Mean power", watts],
+  ["facility_energy_j", "Energy of the site", wattHours], ["energy_cost", "Energy cost", rounded], ["co2_kg", "CO2, kg", rounded],
+  ["goodput_per_watt_gpu", "Work per kJ of GPU energy", rounded], ["work_weighted_stretch", "Stretch", (v) => number(v, 3)],
+  ["mean_clock_mhz", "Mean clock, MHz", rounded], ["mean_power_w", "Mean power", watts],
   ["peak_power_w", "Peak power", watts], ["over_budget_s", "Above the budget", duration],
   ["preemptions", "Preemptions", (v) => number(v)], ["makespan_s", "Makespan", duration],
 ];

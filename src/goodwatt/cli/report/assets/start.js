@@ -26,6 +26,8 @@ watchPrinting();
 drawFilters();
 drawKeyNumbers();
 drawComparison();
+drawFront();
+drawDivisions();
 drawDistributions();
 drawOverTime();
 drawGantt();

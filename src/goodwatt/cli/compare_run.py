@@ -1,0 +1,130 @@
+"""What `goodwatt compare` does: inputs in, many runs, a table, files and a report out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from goodwatt.cli import comparison_files, inputs, manifest
+from goodwatt.cli.compare import DEFAULT_POLICIES, DEFAULT_POWERS
+from goodwatt.cli.comparison_view import comparison_json, comparison_panel
+from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.power_options import PowerSettings
+from goodwatt.cli.progress import progress
+from goodwatt.policies.comparison import Case, Comparison, Scenario, compare
+from goodwatt.policies.comparison_rows import comparison_table
+from goodwatt.policies.comparison_table import ComparisonTable
+from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
+from goodwatt.policies.registry import make_policy
+from goodwatt.simulator.objective import Objective
+from goodwatt.simulator.outputs import clear
+from goodwatt.simulator.run_options import RunOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparing:
+    """What was asked for. `demo`: where nobody names power policies, some are compared anyway."""
+
+    source: TraceSource
+    settings: PowerSettings
+    policies: tuple[str, ...]
+    powers: tuple[str, ...]
+    demo: bool
+    windows: int
+    seeds: int
+    workers: int | None
+    out: Path
+    report: bool
+    as_json: bool
+
+
+def compare_policies(asked: Comparing) -> None:
+    """Compare, and leave the files. Raises InputError before anything has run; exit status 130 if interrupted."""
+    objective = asked.settings.read_objective()
+    policies, powers = _contenders(asked, objective)
+    read = asked.source.read()
+    scenario = _scenario(asked, objective, read)
+    inputs.make_folder(asked.out)
+    comparison = _run(asked, scenario, policies, powers)
+    goal = objective.goal if asked.settings.objective else None
+    table = comparison_table(
+        comparison, read.trace.name, read.cluster.name, manifest.command_line(), objective.floor, goal
+    )
+    _write(asked, table, comparison, _manifest(asked, read, comparison))
+    _print(table, asked.as_json)
+    inputs.note(f"wrote {asked.out / 'report.html' if asked.report else asked.out}")
+    if comparison.partial:
+        total = len(policies) * len(powers) * asked.windows * asked.seeds
+        inputs.note(f"interrupted: {len(comparison.results)} of {total} runs, marked as partial")
+        raise typer.Exit(130)
+
+
+def _contenders(asked: Comparing, objective: Objective) -> tuple[list[str], list[str]]:
+    """The policies and the power policies; what an objective names is held against the plainest of each."""
+    policies = asked.policies or ((DEFAULT_POLICIES[0], objective.policy) if objective.policy else DEFAULT_POLICIES)
+    usual = DEFAULT_POWERS if asked.demo and not asked.policies else (DEFAULT_POWER,)
+    powers = asked.powers or ((DEFAULT_POWER, objective.power) if objective.power else usual)
+    for policy in policies:
+        make_policy(policy)
+    for power in powers:
+        with_power(make_policy(policies[0]), power)
+    return list(dict.fromkeys(policies)), list(dict.fromkeys(powers))
+
+
+def _scenario(asked: Comparing, objective: Objective, read: Inputs) -> Scenario:
+    options = asked.settings.apply(RunOptions(draw=asked.report), objective, read.trace.jobs[0].submit_s)
+    jobs = asked.settings.classed(read.trace.jobs)
+    return Scenario(jobs=jobs, cluster=read.cluster, engine=read.engine, options=options)
+
+
+def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list[str]) -> Comparison:
+    total, ended = len(policies) * len(powers) * asked.windows * asked.seeds, 0
+    workers = asked.workers or os.cpu_count() or 1
+    with progress("comparing", total, "runs") as advance:
+
+        def done(case: Case) -> None:
+            nonlocal ended
+            ended += 1
+            advance(ended, case.label)
+
+        return compare(scenario, policies, asked.windows, range(asked.seeds), workers, done, powers)
+
+
+def _manifest(asked: Comparing, read: Inputs, comparison: Comparison) -> dict[str, Any]:
+    return manifest.manifest(
+        read.trace,
+        read.cluster,
+        read.engine,
+        files=asked.settings.files(),
+        policies=list(comparison.policies),
+        powers=list(comparison.powers),
+        physics=asked.settings.physics.value,
+        truth=asked.settings.truth.value,
+        windows=asked.windows,
+        seeds=list(comparison.seeds),
+        partial=comparison.partial,
+    )
+
+
+def _write(asked: Comparing, table: ComparisonTable, comparison: Comparison, facts: dict[str, Any]) -> None:
+    clear(asked.out)
+    comparison_files.write(asked.out, table, comparison, facts)
+    if asked.report and comparison.results:
+        from goodwatt.cli.report import write_report
+
+        write_report(asked.out / "report.html", comparison.results, table, facts)
+
+
+def _print(table: ComparisonTable, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps(comparison_json(table), option=orjson.OPT_INDENT_2).decode())
+        return
+    from goodwatt.cli.terminal import console
+
+    console().print(comparison_panel(table))

@@ -1,0 +1,154 @@
+"""The options of replay and compare that concern power: which physics, which objective, what energy costs.
+
+Options that are given win over the objective file, which wins over the defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from goodwatt.cluster.job import Job
+    from goodwatt.simulator.objective import Objective, SitePrices
+    from goodwatt.simulator.run_options import RunOptions
+
+
+def finite(value: float | None) -> float | None:
+    """The value of an option that has to be a finite number."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"expected a finite number, got {value}")
+    return value
+
+
+class Physics(StrEnum):
+    """How fast jobs run and what they draw."""
+
+    FULL = "full"
+    IDEAL = "ideal"
+
+
+class Truth(StrEnum):
+    """What the simulated world is."""
+
+    RESIDUAL = "residual"
+    MODEL = "model"
+
+
+PhysicsOption = Annotated[
+    Physics,
+    typer.Option(
+        help="full: clocks, caps, sharing and placement change speed and watts. ideal: each job takes its traced "
+        "duration, a GPU draws idle or active power."
+    ),
+]
+TruthOption = Annotated[
+    Truth,
+    typer.Option(
+        help="residual: the world is off the model by its held-out error. model: it is not, an oracle's world."
+    ),
+]
+WorkloadsOption = Annotated[
+    Path | None, typer.Option(help="CSV or YAML: which jobs are of which workload class.", show_default=False)
+]
+ObjectiveOption = Annotated[
+    Path | None, typer.Option(help="YAML: goal, guardrails, prices, policy; options given win.", show_default=False)
+]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option("--budget-w", help="Power budget in watts: time above it is reported.", min=0, callback=finite),
+]
+PriceOption = Annotated[
+    str | None, typer.Option(help="Money per kWh: a number, or a CSV series over time.", show_default=False)
+]
+CarbonOption = Annotated[
+    str | None, typer.Option(help="Grams of CO2 per kWh: a number, or a CSV series over time.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerSettings:
+    """What was asked for, as it came from the command line."""
+
+    physics: Physics
+    truth: Truth
+    budget_w: float | None = None
+    workloads: Path | None = None
+    objective: Path | None = None
+    price: str | None = None
+    carbon: str | None = None
+
+    def read_objective(self) -> Objective:
+        """The objective file with what the options say put over it."""
+        from goodwatt.simulator.objective import NO_OBJECTIVE, PriceSource
+
+        said = NO_OBJECTIVE
+        if self.objective is not None:
+            from goodwatt.simulator.objective_file import read_objective
+
+            said = read_objective(self.objective)
+        prices = {
+            key: number_or_file(v) for key, v in (("price", self.price), ("carbon", self.carbon)) if v is not None
+        }
+        return replace(
+            said,
+            power_budget_w=said.power_budget_w if self.budget_w is None else self.budget_w,
+            prices=replace(said.prices or PriceSource(), **prices) if prices else said.prices,  # type: ignore[arg-type]
+        )
+
+    def apply(self, options: RunOptions, objective: Objective, first_s: float) -> RunOptions:
+        """The options of a run; the trace begins at `first_s`."""
+        prices = read_prices(objective, first_s)
+        return replace(
+            options,
+            physics=self.physics.value,
+            truth=self.truth.value,
+            budget_w=objective.power_budget_w,
+            guardrails=objective.guardrails,
+            price=prices.price,
+            outside_c=prices.outside_c,
+            epoch_s=prices.epoch_s,
+        )
+
+    def classed(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """The jobs with the workload classes that the file of `--workloads` names."""
+        if self.workloads is None:
+            return jobs
+        from goodwatt.power.workloads_file import read_workloads
+
+        class_of = read_workloads(self.workloads)
+        return [job if (name := class_of(job)) is None else replace(job, workload=name) for job in jobs]
+
+    def files(self) -> dict[str, Path]:
+        """The files that were named and read, by option."""
+        said = self.read_objective().prices
+        prices = {} if said is None else {"price": said.price, "carbon": said.carbon}
+        named = {"workloads": self.workloads, "objective": self.objective}
+        series = {name: Path(text) for name, text in prices.items() if isinstance(text, str)}
+        return {**{name: path for name, path in named.items() if path is not None}, **series}
+
+
+def number_or_file(text: str) -> float | str:
+    """What an option says that takes either; InputError for a number that is no price."""
+    from goodwatt.errors import InputError
+
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not 0 <= number < math.inf:
+        raise InputError(f"expected a number of at least 0 per kWh, or a file, got {text}")
+    return number
+
+
+def read_prices(objective: Objective, first_s: float) -> SitePrices:
+    """The prices that an objective names."""
+    from goodwatt.simulator.site_prices import site_prices
+
+    return site_prices(objective.prices, first_s)

@@ -1,0 +1,105 @@
+"""What `goodwatt replay` does: inputs in, one run, files and a summary out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from goodwatt.cli import inputs, manifest, summary_view
+from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.power_options import PowerSettings
+from goodwatt.cli.progress import progress
+from goodwatt.cluster.job import Job
+from goodwatt.errors import InputError
+from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
+from goodwatt.policies.registry import make_policy
+from goodwatt.simulator.objective import Objective
+from goodwatt.simulator.outputs import clear, write_refusals, write_run
+from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.run import finish, result
+from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.simulation import Simulation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What was asked for."""
+
+    source: TraceSource
+    settings: PowerSettings
+    policy: str | None
+    power: str | None
+    seed: int
+    from_s: float | None
+    horizon_s: float | None
+    out: Path
+    report: bool
+    as_json: bool
+
+
+def replay_trace(asked: Replay) -> None:
+    """Replay, and leave the files. Raises InputError before anything has run; exit status 130 if interrupted."""
+    objective = asked.settings.read_objective()
+    policy, power = _policies(asked, objective)
+    chosen = with_power(make_policy(policy), power)
+    read = asked.source.read()
+    jobs = _jobs(asked, read)
+    inputs.make_folder(asked.out)
+    simulation = Simulation(jobs, read.cluster, chosen, read.engine, _options(asked, objective, read, jobs))
+    with progress(policy, len(jobs), "jobs ended") as advance:
+        complete = finish(simulation, lambda ended: advance(ended, ""))
+    run = replace(result(simulation, partial=not complete), policy=policy, power=power)
+    run.summary.update(policy=policy, power=power, **manifest.cost())
+    facts = _manifest(asked, read, run, partial=not complete)
+    _write(asked, simulation, run, facts)
+    summary_view.show(run.summary, asked.out, report=asked.report, as_json=asked.as_json)
+    if not complete:
+        done = f"{simulation.recorder.totals.ended:,} of {len(jobs):,} jobs ended"
+        inputs.note(f"interrupted at {simulation.now_s:,.0f} s, {done}: marked as partial")
+        raise typer.Exit(130)
+
+
+def _policies(asked: Replay, objective: Objective) -> tuple[str, str]:
+    policy = asked.policy or objective.policy
+    if policy is None:
+        raise InputError(
+            "--policy: expected a policy (goodwatt policies list) or an objective that names one, got none"
+        )
+    return policy, asked.power or objective.power or DEFAULT_POWER
+
+
+def _jobs(asked: Replay, read: Inputs) -> Sequence[Job]:
+    """Those from `--from` on, with the classes that the user knows."""
+    jobs = [job for job in read.trace.jobs if asked.from_s is None or job.submit_s >= asked.from_s]
+    if not jobs:
+        last_s = read.trace.jobs[-1].submit_s
+        raise InputError(f"--from {asked.from_s:g}: no jobs left, the last is submitted at {last_s:g}")
+    return asked.settings.classed(jobs)
+
+
+def _options(asked: Replay, objective: Objective, read: Inputs, jobs: Sequence[Job]) -> RunOptions:
+    start_s = asked.from_s if asked.from_s is not None else jobs[0].submit_s
+    until_s = None if asked.horizon_s is None else start_s + asked.horizon_s
+    options = RunOptions(seed=asked.seed, start_s=start_s, horizon_s=until_s, draw=asked.report)
+    return asked.settings.apply(options, objective, read.trace.jobs[0].submit_s)
+
+
+def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dict[str, Any]:
+    named = {name: run.summary[name] for name in ("policy", "power", "physics", "truth", "seed")}
+    files = asked.settings.files()
+    return manifest.manifest(read.trace, read.cluster, read.engine, files=files, **named, partial=partial)
+
+
+def _write(asked: Replay, simulation: Simulation, run: RunResult, facts: dict[str, Any]) -> None:
+    clear(asked.out)
+    write_run(asked.out, run, facts)
+    if simulation.executor.refusals:
+        write_refusals(asked.out / "refusals.csv", simulation.executor.refusals)
+    if asked.report:
+        from goodwatt.cli.report import write_report
+
+        write_report(asked.out / "report.html", [run], None, facts)
