@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from calibration.constants_file import TELEMETRY_FILE, set_tuple
 from calibration.curves import Array, Figures
 from calibration.kind_file import write_power_model
 from measured import SHARED, need
@@ -124,6 +125,8 @@ def main() -> None:
                 "power_error": (round(float(error.std()), 4), f"h200_measured: held out, {len(error)} predictions"),
             },
         )
+        shares = (1.0, round(float(weights[2] / weights[1]), 3), round(float(weights[3] / weights[1]), 3))
+        set_tuple(TELEMETRY_FILE, "TENSOR_WEIGHT, OCCUPANCY_WEIGHT, SM_WEIGHT", shares)
 
 
 if __name__ == "__main__":

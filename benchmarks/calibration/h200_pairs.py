@@ -7,17 +7,20 @@ products a turn, hence the kernel's length from the rate), the launch-bound one 
 
 Left out is every run of either workload when a pair is predicted; the form of the law was found on these pairs, its
 constants never see what they predict. The clock is the model's own, not the measured one.
-Run: python benchmarks/calibration/h200_pairs.py
+
+    PYTHONPATH=benchmarks python -m calibration.h200_pairs [--write]
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from calibration.constants_file import LAWS_FILE, set_fields
 from calibration.held_out import HeldOut, mean_absolute, root_mean_square
 from calibration.least_squares import Vector, least_squares
 from measured import SHARED, need
@@ -179,9 +182,31 @@ def main() -> None:
         own = [(pair, point) for pair, point in left_out if pair.way == way]
         for source in ("apps", "micro"):
             show(f"{way} {source}", speeds([(pair, point) for pair, point in own if pair.source == source]))
-    for mode in ("timeslice", "mps"):
-        off = speeds([(pair, point) for pair, point in left_out if pair.way.startswith(mode)])
-        print(f"pair_error of {mode}: {root_mean_square(off):.3f}, shipped {PAIR_ERRORS[mode]}")
+    modes = ("timeslice", "mps")
+    errors = {
+        mode: root_mean_square(speeds([(pair, point) for pair, point in left_out if pair.way.startswith(mode)]))
+        for mode in modes
+    }
+    for mode, error in errors.items():
+        print(f"pair_error of {mode}: {error:.3f}, shipped {PAIR_ERRORS[mode]}")
+    if "--write" in sys.argv:
+        write(fitted, errors)
+
+
+FITTED = {
+    "timeslice": ("slice_loss", "switch"),
+    "mps": ("overhead", "turn", "long_kernel_us", "overlap"),
+    "mps_limited": ("overhead", "turn", "long_kernel_us", "overlap", "dram"),
+}
+
+
+def write(fitted: Laws, errors: Mapping[str, float]) -> None:
+    """The constants of the three laws and their errors, into `interference_constants`."""
+    for way, names in FITTED.items():
+        law = getattr(fitted, way)
+        values = {name: round(getattr(law, name), 1 if name.endswith("_us") else 4) for name in names}
+        set_fields(LAWS_FILE, way.upper(), values)
+    set_fields(LAWS_FILE, "PAIR_ERRORS", {mode: round(error, 3) for mode, error in errors.items()})
 
 
 def speeds(found: Iterable[tuple[Pair, GpuPoint]]) -> list[HeldOut]:

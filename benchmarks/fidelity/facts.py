@@ -4,7 +4,7 @@ No fit saw the fact itself: V100-PCIE and A40 were calibrated without the caps o
 two other caps; the A100's figures come from other kernels and its memory-bound kernel is fitted on other clocks. For
 the H200 kernels joules per iteration come from a run in which two copies share the GPU, one row for each such run, and
 only the iteration rate from the run alone; where no cap binds that says little more than that joules per iteration
-stay the same.
+stay the same. The clock of the GEMM is told once more from counters alone, read on another day, without its watts.
 
 That caps which a board does not hold fit nothing was decided after the A40's fact had been seen without that rule; its
 rows without the rule stand beside.
@@ -23,7 +23,7 @@ import numpy as np
 from calibration import a100_grid, zeus_power
 from calibration.clock_sweeps import fit_kernels
 from calibration.curves import Figures
-from measured import SHARED, need, report
+from measured import RESULTS, SHARED, need, report
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import PowerModel
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 def rows() -> list[Row]:
     """Every fact: measured, told by the model, deviation."""
     a40 = [*_caps("a40", (125,)), *_caps("a40", (125,), held_only=False)]
-    return [*_caps("v100", (175, 100)), *a40, *_memory_bound_a100(), *_h200()]
+    return [*_caps("v100", (175, 100)), *a40, *_memory_bound_a100(), *_h200(), _gemm_from_counters()]
 
 
 def _row(fact: str, measured: float, told: float, n: int, split: str, source: str) -> Row:
@@ -129,6 +129,23 @@ def _h200() -> list[Row]:
                 for unit, (real, model_says) in told.items():
                     found.append(_row(f"H200 {name} alone, {unit}", real, model_says, 1, split, "h200_measured"))
     return found
+
+
+def _gemm_from_counters() -> Row:
+    """Clock of the GEMM from the counters of its runs alone on another day; their clock scales bytes of DRAM only."""
+    content = json.loads((RESULTS / "h200_phases.json").read_text())
+    seen = [run for run in content["rows"] if (run["mode"], run["works"]) == ("alone", ["gemm"])]
+    of = {name: float(np.mean([run["counters"][name] for run in seen])) for name in seen[0]["counters"]}
+    counters = Counters(
+        sm_util=of["sm"], occupancy=of["occupancy"], tensor=of["tensor"], dram_bw=of["dram"], duty=1.0,
+        clock_mhz=float(np.mean([run["clock_mhz"] for run in seen])),
+    )  # fmt: skip
+    model = gpu_model(gpu_kind("H200-SXM"))
+    point = _point(model, demand_from_counters(model, counters), Setting())
+    alone = json.loads(need(SHARED / "data" / "h200_measured" / "colocation.json").read_text())["alone"]
+    real = next(run["sm_mhz"] for run in alone if run["kinds"] == ["gemm"])
+    split = "counters of another day, no watts of a GEMM; weights from applications"
+    return _row("H200 gemm alone, MHz", real, point.clock_mhz, len(seen), split, "h200_measured, h200_phases")
 
 
 def _alone_from_pair(model: GpuModel, pair: Mapping[str, Any], rate: float) -> GpuPoint:
