@@ -339,14 +339,13 @@ class Chaos:
             spec = dice.choice(waiting)
             mode = dice.choice(["timeslice", "mps", "mps", "telepathy"])
             return Place(spec.job_id, (), beside=job_id, sharing=mode, thread_percent=dice.choice([0, 30, 100]))
-        return dice.choice(
-            [
-                SetClock(job_id, dice.choice([None, 1.0, 900.0, 5000.0])),
-                SetCap(job_id, dice.choice([None, 1.0, 120.0, 5000.0])),
-                Sleep(node),
-                Wake(dice.choice([*view.asleep, node])),
-            ]
-        )
+        decisions: list[Decision] = [
+            SetClock(job_id, dice.choice([None, 1.0, 900.0, 5000.0])),
+            SetCap(job_id, dice.choice([None, 1.0, 120.0, 5000.0])),
+            Sleep(node),
+            Wake(dice.choice([*view.asleep, node])),
+        ]
+        return dice.choice(decisions)
 
     def _one(self, view: View, stops: bool) -> Decision:
         if self.power and view.random.random() < 0.5:
