@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
-from goodwatt.simulator import nodes, partitions, power_control, resizing
+from goodwatt.cluster.state import DoesNotFitError, NodeCounts
+from goodwatt.simulator import allowed, longest_wait, nodes, partitions, power_control, resizing
 from goodwatt.simulator.decisions import (
     Decision,
     Group,
@@ -33,9 +33,6 @@ from goodwatt.simulator.requests import MIG, request_of
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
 
-SHARING = ("timeslice", "mps")
-"""How a job may share whole GPUs with others."""
-
 
 class Executor:
     """Applies decisions to one simulation and keeps the refusals."""
@@ -45,11 +42,16 @@ class Executor:
         self.refusals: list[Refusal] = []
 
     def apply(self, decisions: Iterable[Decision]) -> None:
-        """Apply each in turn."""
+        """Apply each in turn; then place who has waited too long, unless the policy has."""
+        late, refused = len(self._sim.late), len(self.refusals)
         for decision in decisions:
             reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
+        if late:
+            started = longest_wait.serve(self._sim) or (len(self._sim.late) < late and len(self.refusals) > refused)
+            if started:  # what was refused for their sake may fit now
+                self._sim.change_all()
 
     def _act(self, decision: Decision) -> str | None:
         if isinstance(decision, Preempt | Migrate | Group):
@@ -64,6 +66,8 @@ class Executor:
         run = sim.live.get(decision.job_id)
         if run is None or run.placement:
             return "the job is not waiting"
+        if reason := allowed.goes_first(sim, allowed.given(sim, decision), run):
+            return reason
         try:
             self._start(run, decision)
         except DoesNotFitError as error:
@@ -72,19 +76,34 @@ class Executor:
 
     def _start(self, run: JobRun, decision: Place) -> None:
         sim, wanted, beside = self._sim, request_of(run.base, decision), self._host(decision)
-        if run.alone and (beside is not None or decision.profile is not None):
-            raise DoesNotFitError("the job did not find the memory that it needs when it shared a GPU")
         if sim.quotas is not None and (reason := sim.quotas.excess(wanted)):
             raise DoesNotFitError(reason)
-        run.clock_mhz, run.cap_w = self._clock(decision.clock_mhz, decision.nodes), decision.cap_w
+        others = () if beside is None else nodes.together(sim, beside)
+        allowed.check_sharing(sim, run, decision, others)
+        where = decision.nodes if beside is None else beside.placement
+        before = run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent
+        wish = decision.clock_mhz, decision.cap_w
+        run.clock_mhz, run.cap_w = allowed.setting(sim, run, others, wish, where)
         run.sharing = MIG if wanted.mig_profile is not None else decision.sharing or EXCLUSIVE
-        run.thread_percent = decision.thread_percent
-        before, run.spec = run.spec, wanted
+        run.thread_percent, run.spec = decision.thread_percent, wanted
         try:
             sim.start(run, decision.nodes, self._gpus(decision), beside)
         except DoesNotFitError:
-            run.spec = before
+            run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent = before
             raise
+
+    def start_late(self, run: JobRun, where: NodeCounts) -> bool:
+        """Start a job that has waited too long, under the lowest cap if there is no power for more; whether it did."""
+        caps: list[float | None] = [None]
+        if self._sim.book is not None:
+            caps += [kind.min_cap_w for kind in allowed.kinds_of(self._sim, where) if kind.min_cap_w is not None][:1]
+        for cap_w in caps:
+            try:
+                self._start(run, Place(run.spec.job_id, where, cap_w=cap_w))
+            except DoesNotFitError:
+                continue
+            return True
+        return False
 
     def _host(self, decision: Place) -> JobRun | None:
         """The job beside which this one is to run; DoesNotFitError if the two do not make a pair."""
@@ -93,11 +112,8 @@ class Executor:
         host = self._sim.live.get(decision.beside)
         if host is None or not host.placement:
             raise DoesNotFitError(f"{decision.beside}, beside which it should run, is not running")
-        if decision.sharing not in SHARING or not 0 < decision.thread_percent <= 100:
-            raise DoesNotFitError(
-                f"expected sharing by {' or '.join(SHARING)} with 0 to 100% of the threads, "
-                f"got {decision.sharing} with {decision.thread_percent:g}%"
-            )
+        if decision.sharing not in allowed.SHARING:
+            raise DoesNotFitError(f"expected sharing by {' or '.join(allowed.SHARING)}, got {decision.sharing}")
         return host
 
     def _gpus(self, decision: Place | Migrate) -> tuple[int, ...] | None:
@@ -118,6 +134,8 @@ class Executor:
                 reason = self._try(step)
                 if reason is not None:
                     return f"{type(step).__name__} {step.job_id}: {reason}"
+            if reason := self._power_excess(steps):
+                return reason
         return self._quota_excess(steps)
 
     def _try(self, step: Place | Preempt | Migrate) -> str | None:
@@ -130,7 +148,7 @@ class Executor:
                 return "the job is running"
         elif not holds:
             return "the job is not running"
-        elif not self._sim.options.guardrails.may_stop(run.spec):
+        elif not allowed.may_take_away(self._sim, step, run):
             return "the job must not be stopped"
         else:
             state.release(run.spec)
@@ -139,14 +157,34 @@ class Executor:
     def _try_place(self, run: JobRun, step: Place | Migrate) -> str | None:
         if isinstance(step, Place) and step.beside is not None:
             return "a job beside another is placed by itself, in no group"
+        if reason := allowed.goes_first(self._sim, allowed.given(self._sim, step), run):
+            return reason
         gpus, state, wanted = self._gpus(step), self._sim.state, run.base
         try:
             if isinstance(step, Place):
                 wanted = request_of(run.base, step)
+                allowed.check_sharing(self._sim, run, step, ())
+                self._setting(step, run)
             state.allocate(wanted, step.nodes, gpus)
         except DoesNotFitError as error:
             return str(error).removeprefix(f"job {step.job_id}: ")
         return None
+
+    def _setting(self, step: Place | Migrate, run: JobRun) -> allowed.Wish:
+        """The clock and the cap with which a job starts where it has the GPUs for itself, or goes on elsewhere."""
+        if isinstance(step, Place):
+            return allowed.setting(self._sim, run, (), (step.clock_mhz, step.cap_w), step.nodes)
+        return allowed.carried(self._sim, run, step.nodes)
+
+    def _power_excess(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
+        """Why there is no power for where the jobs of these steps would stand after them, which the state shows now."""
+        book, placements = self._sim.book, self._sim.state.placements
+        if book is None:
+            return None
+        runs = {step.job_id: self._sim.live[step.job_id] for step in steps}
+        caps = {s.job_id: self._setting(s, runs[s.job_id])[1] for s in steps if not isinstance(s, Preempt)}
+        starts = [(run, placements[i], caps.get(i, run.cap_w)) for i, run in runs.items() if i in placements]
+        return book.lacks(starts, frozenset(i for i, run in runs.items() if run.placement))
 
     def _quota_excess(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
         if self._sim.quotas is None:
@@ -170,13 +208,21 @@ class Executor:
             return
         sim.stop(run)
         if isinstance(step, Migrate):
+            run.clock_mhz, run.cap_w = self._setting(step, run)
             run.sharing = MIG if run.spec.mig_profile is not None else EXCLUSIVE
             sim.start(run, step.nodes, self._gpus(step))
 
     def _resize(self, decision: Resize) -> str | None:
+        run = self._sim.live.get(decision.job_id)
+        if run is not None and not self._sim.options.guardrails.may_resize(run.base):
+            return "the job must not be resized"
+        if run is not None and (reason := allowed.goes_first(self._sim, allowed.added(run, decision))):
+            return reason
         return resizing.resize(self._sim, decision)
 
     def _partition(self, decision: Partition) -> str | None:
+        if reason := allowed.goes_first(self._sim, 1 << max(decision.node, 0)):
+            return reason
         return partitions.partition(self._sim, decision)
 
     # time and power ----------------------------------------------------------------------------------------------
@@ -191,21 +237,19 @@ class Executor:
         run = self._sim.live.get(decision.job_id)
         if run is None or not run.placement:
             return "the job is not running"
-        clock, cap = run.clock_mhz, run.cap_w
+        clock, cap = power_control.wished(self._sim, run)
         if isinstance(decision, SetClock):
             clock = decision.clock_mhz
         else:
             cap = decision.cap_w
-        power_control.set_gpus(self._sim, run, self._clock(clock, run.placement), cap)
+        try:
+            setting = allowed.setting(self._sim, run, nodes.together(self._sim, run), (clock, cap), run.placement)
+        except DoesNotFitError as error:
+            return str(error)
+        if setting == (None, None) != (clock, cap):
+            return "a job there is protected from slow clocks"
+        power_control.set_gpus(self._sim, run, *setting)
         return None
-
-    def _clock(self, wish_mhz: float | None, nodes: NodeCounts | Placement) -> float | None:
-        """The clock to lock, within the guardrails; gangs stand on one kind of GPU as far as clocks go."""
-        if wish_mhz is None or not nodes:
-            return None
-        cluster = self._sim.cluster
-        top_mhz = cluster.kinds[cluster.nodes[nodes[0][0]].gpu_kind].max_clock_mhz
-        return self._sim.options.guardrails.clock(wish_mhz, top_mhz)
 
     def _sleep(self, decision: Sleep) -> str | None:
         state, node = self._sim.state, decision.node
@@ -213,6 +257,8 @@ class Executor:
             return "the node is not up"
         if state.in_use(node):
             return "the node is in use"
+        if reason := allowed.goes_first(self._sim, 1 << node):
+            return reason
         power_control.sleep(self._sim, node)
         return None
 

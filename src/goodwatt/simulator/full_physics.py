@@ -8,7 +8,7 @@ with the residuals of `power.truth`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from goodwatt.cluster.bitset import members
@@ -36,6 +36,8 @@ CHIP_DIGITS = 2
 
 class FullPhysics:
     """See the module; `share_mode`: how jobs that want a share of a GPU share it."""
+
+    limits_memory = True
 
     def __init__(self, state: ClusterState, truth: Truth, share_mode: str) -> None:
         cluster = state.cluster
@@ -165,6 +167,16 @@ class FullPhysics:
         waiting = [self._on(run, model).waiting for run in runs]
         least_w = max(_waiting_w(model, demand, 0) for demand in waiting) + model.context_w
         return max(cap_w, point.watts, least_w)
+
+    def held_mhz(self, run: JobRun) -> Mapping[str, float]:
+        """Where each of its GPUs has settled."""
+        lowest: dict[str, float] = {}
+        for node, mask in run.placement:
+            kind, points = self._state.cluster.nodes[node].gpu_kind, self._points[node]
+            for point in (points[gpu] for gpu in members(mask)):
+                if point is not None:
+                    lowest[kind] = min(lowest.get(kind, point.clock_mhz), point.clock_mhz)
+        return lowest
 
     def clocks(self) -> tuple[float, int]:
         """Of the GPUs that jobs hold now, in whole kHz so that sums are exact."""

@@ -6,6 +6,7 @@ Overhead (restarting after a preemption) is paid first, at rate 1, and is no wor
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,8 @@ class JobRun:
     `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
     (exclusive, timeslice, mps, mig), `thread_percent` of the SMs at most under mps. `alone`: its memory did not fit
     beside others, so it shares no more. `command`: the timer of a setting that has been asked for and has not settled
-    yet, `fault`: that of its next fatal fault; 0 if there is none.
+    yet, `fault`: that of its next fatal fault; 0 if there is none. `due_s`: when it has waited, or had, as long as a
+    guardrail allows; infinity if none does.
     `rate` is `pace`, what the physics says, less the checkpoints (one of `write_s` after every `interval_s` of work)
     and its stragglers, which make it `straggle` times slower. `slow` says what makes it slow, `lost` where its time
     went, `lost_j` the energy of work that was lost. `failures`: how often one stopped it.
@@ -45,6 +47,7 @@ class JobRun:
         "cap_w",
         "clock_mhz",
         "command",
+        "due_s",
         "energy_j",
         "failures",
         "fault",
@@ -102,6 +105,7 @@ class JobRun:
         self.thread_percent = 100.0
         self.start_s: float | None = None
         self.started_s = self._end_s = 0.0
+        self.due_s = math.inf
         self.since_s = job.submit_s
         self.attained_gpu_s = self.work_gpu_s = self.lost_gpu_s = 0.0
         self.energy_j: float | None = 0.0

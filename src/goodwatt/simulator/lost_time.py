@@ -80,6 +80,11 @@ class LostTime:
         self._lost_s[_REDONE] += min(seconds, max(self.productive_s, 0.0))
 
     @property
+    def queue_s(self) -> float:
+        """Of it, waiting."""
+        return self._lost_s[_QUEUE]
+
+    @property
     def productive_s(self) -> float:
         """What is left: the time that its useful work takes without any slowdown."""
         return math.fsum((self.wall_s, *(-part for part in self._lost_s)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goodwatt.cluster.state import Placement
 from goodwatt.simulator import partitions
 from goodwatt.simulator.job_run import JobRun
 
@@ -35,6 +36,15 @@ def free(sim: Simulation, node: int) -> None:
 def jobs_on(sim: Simulation, node: int) -> list[JobRun]:
     """The jobs that hold something of a node."""
     return [run for run in sim.live.values() if any(n == node for n, _ in run.placement)]
+
+
+def together(sim: Simulation, run: JobRun) -> list[JobRun]:
+    """The jobs that hold one of a running job's GPUs, itself among them."""
+    return [other for other in sim.live.values() if _overlap(other.placement, run.placement)]
+
+
+def _overlap(one: Placement, other: Placement) -> bool:
+    return any(node == where and mask & masks for node, mask in one for where, masks in other)
 
 
 def set_up(sim: Simulation, node: int, up: bool) -> None:

@@ -7,7 +7,7 @@ here, `full` in `full_physics`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from goodwatt.cluster.state import ClusterState
@@ -63,6 +63,8 @@ class Physics(Protocol):
     """
 
     gpus_without_energy: int
+    limits_memory: bool
+    """Whether jobs that share a GPU may fail for want of memory."""
 
     def placed(self, run: JobRun) -> None:
         """A job has got its GPUs (`run.placement`)."""
@@ -91,6 +93,9 @@ class Physics(Protocol):
     def power(self) -> ClusterPower:
         """Watts now."""
 
+    def held_mhz(self, run: JobRun) -> Mapping[str, float]:
+        """By GPU kind the lowest clock of a running job's GPUs, as a mean over its phases; what it knows of them."""
+
     def clocks(self) -> tuple[float, int]:
         """(sum of SM clocks in MHz over the GPUs that jobs hold, how many these are); (0, 0) if it knows of none."""
 
@@ -100,6 +105,8 @@ class Physics(Protocol):
 
 class IdealPhysics:
     """Every job runs at its traced speed, or as its size makes it; a GPU draws its idle or its active power."""
+
+    limits_memory = False
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
@@ -142,6 +149,10 @@ class IdealPhysics:
         """GPU power stands whole under `held_w`: this physics does not tell idle from busy."""
         gpu_w, host_w = self._watts.watts(self._state.up_nodes, self._state.used_milli)
         return ClusterPower(held_w=gpu_w, host_w=host_w)
+
+    def held_mhz(self, run: JobRun) -> Mapping[str, float]:  # noqa: ARG002 - the contract
+        """There are no clocks."""
+        return {}
 
     def clocks(self) -> tuple[float, int]:
         """There are no clocks."""

@@ -101,6 +101,8 @@ def node_sleeps(sim: Simulation, node: int) -> None:
     """The node has shut down."""
     sim.asleep[node] = nodes.ASLEEP
     nodes.show(sim, node)
+    if sim.late:  # somebody may need it
+        sim.change_all()
 
 
 @action

@@ -39,6 +39,11 @@ def resize(sim: Simulation, decision: Resize) -> str | None:
         state.release(run.spec)
         masks = masks or _kept_first(sim, run, decision.nodes)
         reason = state.shortage(wanted, decision.nodes, masks)
+    new = tuple((node, mask) for (node, _), mask in zip(decision.nodes, masks, strict=True)) if not reason else ()
+    if reason is None and not (_overlap(run.placement, new) or sim.options.guardrails.may_move(run.base)):
+        return "the job must not be moved"
+    if reason is None and sim.book is not None:
+        reason = sim.book.lacks([(run, new, sim.book.caps[decision.job_id])], frozenset({decision.job_id}))
     if reason is None:
         _go_on(sim, run, wanted, decision.nodes, masks)
     return reason
@@ -61,6 +66,7 @@ def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, 
 
 
 def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
+    old = run.placement
     sim.physics.left(run)
     sim.state.release(run.spec)
     if sim.quotas is not None:
@@ -71,6 +77,8 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
     run.hold(sim.now_s)
     sim._plan_checkpoints(run)
     sim.physics.placed(run)
+    if sim.book is not None:
+        sim.book.follow(dict.fromkeys(node for node, _ in (*old, *run.placement)))
     sim.follow()
     sim.change_pool_of(run)
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sortedcontainers import SortedSet
+
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job, JobRequest
@@ -131,6 +133,7 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "changed": [pool.changed for pool in sim.view.pools],
         "asleep": list(sim.asleep.items()),
         "away": list(sim.away.items()),
+        "late": list(sim.late),
         "resetting": [[*place, ready_s] for place, ready_s in sim.resetting.items()],
         "slices": slices_to_plain(sim.state),
         "timers": sim.timers.to_plain(),
@@ -160,6 +163,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     for run in runs:
         if not run.placement:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
+    sim.late = SortedSet((index, job_id) for index, job_id in state["late"])
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
     sim.racks.load_plain(state["racks"])

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 
 from simpy.core import EmptySchedule
 from simpy.events import Event
+from sortedcontainers import SortedSet
 
 from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
@@ -28,6 +29,7 @@ from goodwatt.errors import RunError
 from goodwatt.simulator import (
     breakdowns,
     faults,
+    longest_wait,
     memory_fit,
     nodes,
     observation,
@@ -35,6 +37,7 @@ from goodwatt.simulator import (
     power_control,
     processes,
     racks,
+    slowest_clock,
 )
 from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.clock import Clock, Kind
@@ -117,6 +120,7 @@ class Simulation:
         self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
         self.asleep: dict[int, str] = {}
         self.away: dict[int, int] = {}
+        self.late: SortedSet[tuple[int, str]] = SortedSet()
         self.show()
         self.set_going(self.start_s)
         breakdowns.begin(self)
@@ -187,6 +191,7 @@ class Simulation:
         twin.book = self.book and self.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
         twin.away, twin.resetting = dict(self.away), dict(self.resetting)
+        twin.late = SortedSet(self.late)
         twin.failures = self.failures and self.failures.copy()
         twin.show()
         twin.executor = Executor(twin)
@@ -259,6 +264,8 @@ class Simulation:
             raise DoesNotFitError(reason)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
+        if self.late:
+            self.late.discard((run.index, run.spec.job_id))
         pool.running[run.spec.job_id] = run
         self._plan_checkpoints(run)
         run.begin(now, self.engine.completion_lag_s)
@@ -355,12 +362,15 @@ class Simulation:
         """Jobs whose point has changed go on at it."""
         self.recorder.dirty = True
         now = self.clock.now
-        for run, point in self.physics.changes():
+        changes = self.physics.changes()
+        for run, point in changes:
             run.settle(now)
             run.power_w = point.power_w
             if run.go(point.rate, point.slow):
                 self._schedule_end(run)
         racks.follow(self)
+        if changes and self.options.guardrails.limits_clocks:
+            slowest_clock.follow(self, [run for run, _ in changes])
 
     def straggle(self, run: JobRun, slowdown: float) -> None:
         """The slowest GPU of a running job slows it down by this factor from now on."""
@@ -423,6 +433,7 @@ class Simulation:
         run.key = self.policy.queue_key(run, self.view)
         run.sequence = self.sequence = self.sequence + 1
         pool.queue.add((run.key, run.sequence, run))
+        longest_wait.watch(self, run)
         if not self._head_only or pool.queue[0][2] is run:
             self._change(pool)
 
