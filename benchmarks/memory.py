@@ -39,7 +39,8 @@ def _row(scratch: Path, jobs: int) -> dict[str, Any]:
     trace = scratch / f"{jobs}.csv.gz"
     measure([GOODWATT, "traces", "generate", str(trace), "--jobs", str(jobs), "--gpus", "8000", "--load", "0.8"])
     cluster = "generated:gpus=8000"
-    options = ("--policy", "fifo", "--physics", "ideal", "--no-report", "--skip-bad-rows", "--out", str(scratch / "out"))
+    policy = ("--policy", "fifo", "--physics", "ideal")
+    options = (*policy, "--skip-bad-rows", "--no-report", "--out", str(scratch / "out"))
     done = measure([GOODWATT, "replay", str(trace), "--cluster", cluster, *options])
     if done.status:
         raise SystemExit(f"goodwatt replay ended with status {done.status}")

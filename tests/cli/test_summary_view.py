@@ -99,8 +99,8 @@ def test_where_each_joule_went_adds_up(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_what_was_lost_and_what_it_cost_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    more = {"productive_gpu_s": 900.0, "slow_clock_gpu_s": 50.0, "redone_gpu_s": 50.0, "component_failures": 2}
-    more |= {"job_failures": 3, "energy_cost": 12.345, "co2_kg": 6.0}
+    more: dict[str, Any] = {"productive_gpu_s": 900.0, "slow_clock_gpu_s": 50.0, "redone_gpu_s": 50.0}
+    more |= {"component_failures": 2, "job_failures": 3, "energy_cost": 12.345, "co2_kg": 6.0}
     text = shown(summary_of(job("a"), currency="EUR", **more), capsys)
     assert line(text, "lost GPU time") == "lost work 5.0%, slow clocks 5.0%"
     assert line(text, "failures") == "2 of components, jobs stopped 3 times"

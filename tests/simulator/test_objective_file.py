@@ -19,6 +19,7 @@ guardrails:
   max_wait_s: 86400
   min_clock_mhz: 900
   protected_users: [ann, bob]
+  protected_from: [slowing]
   preemption: false
   movement: false
 service_floor: {mean_jct: 1.2, unfinished_points: 1}
@@ -47,6 +48,7 @@ def test_everything_that_a_file_may_say(tmp_path: Path) -> None:
             max_wait_s=86_400.0,
             min_clock_mhz=900.0,
             protected=frozenset({"ann", "bob"}),
+            protected_from=frozenset({"slowing"}),
             preemption=False,
             movement=False,
         ),
@@ -80,6 +82,7 @@ def test_a_file_without_prices_has_none(tmp_path: Path) -> None:
         ("goal: cost\nguardrail: {}", "line 2, key 'guardrail': unknown key: did you mean 'guardrails'?"),
         ("guardrails:\n  max_slowdown: 0.9", "line 2, key 'max_slowdown': expected a number of at least 1, got 0.9"),
         ("guardrails: {protected_users: ann}", "line 1, key 'protected_users': expected a list, got 'ann'"),
+        ("guardrails: {protected_from: [all]}", "expected 'preemption', 'movement', 'slowing' or 'sharing', got 'all'"),
         ("guardrails: {max_wait: 5}", "key 'max_wait': unknown key: did you mean 'max_wait_s'?"),
         ("service_floor: {mean_jct: 0.5}", "key 'mean_jct': expected a number of at least 1, got 0.5"),
         ("price: -1", "key 'price': expected a number of at least 0, or a file, got -1"),

@@ -32,6 +32,8 @@ def _objective(content: dict[str, Any], folder: Path) -> Objective:
 
 
 def _guardrails(limits: dict[str, Any]) -> Guardrails:
+    if "protected_from" in limits:
+        limits["protected_from"] = frozenset(limits["protected_from"])
     return Guardrails(protected=frozenset(limits.pop("protected_users", ())), **limits)
 
 
