@@ -142,6 +142,7 @@ _GIVEN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "min": ("min_gpus", int),
     "max": ("max_gpus", int),
     "class": ("workload", str),
+    "reference": ("reference_gpu", str),
     "preemptible": ("preemptible", lambda text: text == "yes"),
 }
 
@@ -341,7 +342,7 @@ class Chaos:
             return Place(spec.job_id, (), beside=job_id, sharing=mode, thread_percent=dice.choice([0, 30, 100]))
         decisions: list[Decision] = [
             SetClock(job_id, dice.choice([None, 1.0, 900.0, 5000.0])),
-            SetCap(job_id, dice.choice([None, 1.0, 120.0, 5000.0])),
+            SetCap(job_id, dice.choice([None, 1.0, 120.0, 220.0, 300.0, 5000.0])),
             Sleep(node),
             Wake(dice.choice([*view.asleep, node])),
         ]
