@@ -27,7 +27,7 @@ function frontScale(values, from, to) {
 }
 
 function drawFrontChart(chart, points) {
-  const area = { width: Math.max(chart.canvas.clientWidth, 260), height: 320, left: 64, right: 18, top: 12, bottom: 44 };
+  const area = { width: Math.max(chart.canvas.clientWidth, 260), height: 320, left: 64, right: 18, top: 28, bottom: 44 };
   const xs = frontScale(points.map((point) => point.x), area.left, area.width - area.right);
   const ys = frontScale(points.map((point) => point.y), area.height - area.bottom, area.top);
   const said = points.map(({ row, x, y }) => `${row.label}: ${rounded(x)} h, ${rounded(y)} kWh${row.front ? ", on the front" : ""}`);
@@ -49,7 +49,7 @@ function frontAxes(xs, ys, area) {
       svg("line", { class: "tick", x1: xs.at(tick), x2: xs.at(tick), y1: area.top, y2: bottom }),
       svg("text", { x: xs.at(tick), y: bottom + 16, "text-anchor": "middle" }, rounded(tick)))),
     svg("text", { class: "axis-title", x: (area.left + right) / 2, y: area.height - 6, "text-anchor": "middle" }, "mean JCT, h"),
-    svg("text", { class: "axis-title", x: area.left, y: area.top + 2 }, "IT energy, kWh"));
+    svg("text", { class: "axis-title", x: 4, y: 14 }, "IT energy, kWh"));
 }
 
 /** A staircase: between two policies of the front nothing better has been seen. */
