@@ -199,7 +199,7 @@ def test_ideal_physics_takes_traced_durations_and_says_so(goodwatt: Command) -> 
     assert {row["workload"] for row in goodwatt.rows("out/jobs.csv")} == {""}
 
 
-def test_ideal_physics_loads_nothing_that_takes_long() -> None:
+def test_ideal_physics_loads_nothing_that_takes_long(goodwatt: Command) -> None:
     heavy = ("numpy", "polars", "pydantic", "scipy", "rich")
     code = (
         "import sys; sys.argv = ['goodwatt', 'replay', 'jobs.csv', '-c', 'philly-80', '-p', 'fifo', '--no-report', "
@@ -208,7 +208,7 @@ def test_ideal_physics_loads_nothing_that_takes_long() -> None:
         "try:\n    run()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    Path("jobs.csv").write_text("job_id,submit_s,num_gpus,duration_s\na,0,1,5\n", encoding="utf-8")
+    goodwatt.write("jobs.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,5\n")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.splitlines()[-1] == "[]"
 
