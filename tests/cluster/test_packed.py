@@ -28,7 +28,8 @@ def test_seven_beside_the_first_and_no_more() -> None:
 
 @given(st.lists(st.integers(1, 15), max_size=8))
 def test_who_comes_and_goes_leaves_nothing_behind(masks: list[int]) -> None:
-    held, packed = 0, ()
+    held = 0
+    packed: Packed = ()
     counts = dict.fromkeys(range(4), 0)
     for mask in masks:
         packed = pack(packed, held & mask)

@@ -265,7 +265,7 @@ def test_what_runs_is_not_destroyed_and_what_is_changed_not_changed_again() -> N
 def run_with(jobs: int, profile: str) -> Simulation:
     """So many equal jobs in instances of one GPU, started long ago."""
     many = [job(f"j{i}", workload="resnet50_train", reference_gpu="H200-SXM", duration_s=1e6) for i in range(jobs)]
-    script = {0: [in_slice(spec.job_id, profile) for spec in many]}
+    script: Script = {0: [in_slice(spec.job_id, profile) for spec in many]}
     simulation = simulate(many, ONE, Scripted(script), options=FULL)
     view = simulation.advance()
     assert view is not None

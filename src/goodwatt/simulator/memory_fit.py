@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.simulator.clock import Kind
+from goodwatt.simulator.job_run import EXCLUSIVE
 from goodwatt.simulator.timers import action
 
 if TYPE_CHECKING:
@@ -20,14 +22,15 @@ ALLOCATES_AFTER_S = 20.0
 
 
 def watch(sim: Simulation, run: JobRun) -> None:
-    """A job has started: if its memory does not fit, it will fail."""
-    if not sim.physics.fits_memory(run):
-        sim.timers.set(sim.now_s + ALLOCATES_AFTER_S, Kind.SETTLE, allocation_fails, run.spec.job_id, run.started_s)
+    """A job has started on GPUs that it may share: look whether its memory fits when it needs it."""
+    shares = run.sharing != EXCLUSIVE or run.spec.gpu_milli < WHOLE_GPU_MILLI
+    if shares and sim.physics.limits_memory:
+        sim.timers.set(sim.now_s + ALLOCATES_AFTER_S, Kind.SETTLE, job_allocates, run.spec.job_id, run.started_s)
 
 
 @action
-def allocation_fails(sim: Simulation, job_id: str, started_s: float) -> None:
-    """A job finds no memory and goes back to the queue, unless somebody else has made room meanwhile."""
+def job_allocates(sim: Simulation, job_id: str, started_s: float) -> None:
+    """A job that finds no memory beside those who came before it, and still hold theirs, goes back to the queue."""
     run = sim.live.get(job_id)
     if run is None or not run.placement or run.started_s != started_s or sim.physics.fits_memory(run):
         return

@@ -15,7 +15,7 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.power.demand import Setting
 from goodwatt.power.gpu_model import GpuModel
 from goodwatt.power.gpu_point import GpuPoint
-from goodwatt.power.sharing import Mode, Resident, fits_memory, pair_error, shared_point
+from goodwatt.power.sharing import CONTEXT_MIB, Mode, Resident, fits_memory, pair_error, shared_point
 from goodwatt.power.truth import Truth
 from goodwatt.simulator.job_facts import OnKind
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
@@ -65,15 +65,17 @@ def settled(
 def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind]], mode: Mode, position: int) -> bool:
     """Whether the job at this position, counted by arrival, finds its memory.
 
-    A job that names its MIG profile has been measured in it and fits.
+    A job that names its MIG profile has been measured in it and fits; so does any job on a GPU that it has to itself,
+    where it takes as much as there is.
     """
     if on[position][0].base.mig_profile is not None:
         return True
-    residents = [_resident(run, at, mode, model) for run, at in on]
-    needed = [
-        replace(r, demand=replace(r.demand, memory_mib=run.spec.gpu_memory_mib)) if run.spec.gpu_memory_mib else r
-        for r, (run, _) in zip(residents, on, strict=True)
-    ]
+    most_mib = model.kind.memory_mib - CONTEXT_MIB if mode != "mig" else model.kind.memory_mib
+    needed = []
+    for run, at in on:
+        need_mib = run.spec.gpu_memory_mib or at.demand.memory_mib
+        resident = _resident(run, at, mode, model)
+        needed.append(replace(resident, demand=replace(resident.demand, memory_mib=min(need_mib, most_mib))))
     return fits_memory(model.kind, needed, mode)[position]
 
 
