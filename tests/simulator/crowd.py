@@ -178,4 +178,5 @@ def assert_seats(sim: Simulation, node: int) -> None:
         assert sliced.pop(one.gpu, 0) == sum(bool(slot.holder) for slot in one.slots)
     assert not sliced
     used = sum(1 << gpu for gpu in {*whole, *milli}) | sum(1 << one.gpu for one in sim.state.slices.of_node[node])
-    assert sim.state.free_mask[node] == ((1 << sim.cluster.nodes[node].gpus) - 1) & ~used
+    there = ((1 << sim.cluster.nodes[node].gpus) - 1) & ~sim.state.lost_mask[node]
+    assert sim.state.free_mask[node] == there & ~used

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goodwatt.simulator.decisions import Decision, Place, Preempt
-from goodwatt.simulator.failure_rates import FailureSettings
+from goodwatt.simulator.engine import Engine, Outage
+from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
@@ -21,6 +22,12 @@ from tests.simulator.crowd import HOSTS, Crowd, assert_shared_well, crowded
 ONE = cluster(Nodes(1, gpus=1, kind="H200"))
 MODEL = RunOptions(physics="full", truth="model")
 MOST_ROUNDS = 400
+OFTEN = ComponentRates(per_hour=3.0, repair_median_s=200.0)
+AWAY = (Outage("n1", 50, 90),)
+BREAKING = [
+    engine(failures=FailureSettings(gpu=OFTEN, gpu_takes=takes, fault_per_gpu_hour=0.2), outages=AWAY)
+    for takes in ("gpu", "node")
+]
 
 
 def forward(sim: Simulation, rounds: int, look: bool = False) -> None:
@@ -36,9 +43,9 @@ def forward(sim: Simulation, rounds: int, look: bool = False) -> None:
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10_000))
-def test_gpus_are_shared_well_whatever_is_decided(seed: int) -> None:
-    sim = crowded(seed)
+@given(st.integers(0, 10_000), st.sampled_from([None, *BREAKING]))
+def test_gpus_are_shared_well_whatever_is_decided(seed: int, breaking: Engine | None) -> None:
+    sim = crowded(seed, breaking)
     forward(sim, MOST_ROUNDS, look=True)
     outcome = result(sim)
     for spec, work, state in zip(sim.jobs, outcome.jobs.work_gpu_s, outcome.jobs.state, strict=True):
