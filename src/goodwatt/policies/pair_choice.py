@@ -61,7 +61,7 @@ class Rules(NamedTuple):
 
 def best_pair(job: JobRequest, state: ClusterState, view: View, rules: Rules) -> Pair | None:
     """The pair with the most work done, if any is good enough; the host that has run least long of equals."""
-    if job.gpu_milli < WHOLE_GPU_MILLI or not job.num_gpus:
+    if job.gpu_milli < WHOLE_GPU_MILLI or not job.num_gpus or view.run(job.job_id).alone:
         return None
     pairs = (_pair(job, host, view, rules) for host in islice(_hosts(job, state, view), rules.depth))
     return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.total, default=None)
@@ -73,6 +73,7 @@ def _hosts(job: JobRequest, state: ClusterState, view: View) -> Iterator[JobRun]
         for run in reversed(pool.running.values()):
             if (
                 run.spec.num_gpus == job.num_gpus
+                and not run.alone
                 and _is_alone(run, state)
                 and shortage_beside(state, job, run.spec) is None
             ):

@@ -119,7 +119,10 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """What jobs of one likeness have shown: readings, mean figures, sum of squares of kappa about its mean."""
+    """What jobs of one likeness have shown: readings, mean figures, sum of squares of kappa about its mean.
+
+    Of memory it is the most that any of them held.
+    """
 
     readings: int
     mean: tuple[float, ...]
@@ -300,7 +303,7 @@ def _with(alike: _Alike | None, reading: tuple[float, ...], gained: Evidence) ->
     if alike is None:
         return _Alike(1, reading, 0.0, gained)
     n = alike.readings + 1
-    mean = tuple(a + (b - a) / n for a, b in zip(alike.mean, reading, strict=True))
+    mean = *(a + (b - a) / n for a, b in zip(alike.mean[:-1], reading, strict=False)), max(alike.mean[-1], reading[-1])
     squares = alike.squares + (reading[2] - alike.mean[2]) * (reading[2] - mean[2])
     return _Alike(n, mean, squares, (alike.evidence[0] + gained[0], alike.evidence[1] + gained[1]))
 
