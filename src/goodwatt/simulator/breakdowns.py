@@ -89,5 +89,7 @@ def _follow(sim: Simulation, run: JobRun) -> None:
 
 
 def _over(sim: Simulation) -> bool:
-    """Whether nothing can happen any more but failures: no job runs or will come, and nobody is away."""
-    return not sim.state.placements and sim.next_arrival == len(sim.jobs) and not sim.away and not sim.asleep
+    """Whether nothing can happen any more but failures: no job runs or will come, and nothing has a time at which it
+    will happen. Jobs may wait still, but nobody has asked to be asked about them."""
+    waiting = sim.timers.waiting or sim.wake_s < math.inf or sim.next_outage < len(sim.outages)
+    return not sim.state.placements and sim.next_arrival == len(sim.jobs) and not waiting

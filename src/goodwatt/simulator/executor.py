@@ -259,6 +259,8 @@ class Executor:
             return "the node is in use"
         if reason := allowed.goes_first(self._sim, 1 << node):
             return reason
+        if self._sim.book is not None and (reason := self._sim.book.may_sleep(node)):
+            return reason
         power_control.sleep(self._sim, node)
         return None
 

@@ -86,7 +86,7 @@ class FullPhysics:
             self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
 
     def set_node(self, node: int, mode: str) -> None:
-        """A node is on, off or asleep from now on."""
+        """A node is on, off or at a stage of sleep from now on."""
         if mode == "on":
             self._mode.pop(node, None)
         else:
@@ -146,6 +146,10 @@ class FullPhysics:
     def run_of(self, job_id: str) -> JobRun:
         """A running job."""
         return self._runs[job_id]
+
+    def mode(self, node: int) -> str:
+        """On, off or a stage of sleep, as it was told."""
+        return self._mode.get(node, "on")
 
     def idle_w(self, node: int) -> float:
         """What a GPU of a node draws that nobody holds."""
@@ -369,10 +373,10 @@ class FullPhysics:
         mode = self._mode.get(node, "on")
         if mode == "on":
             self.meter.on(node, self._gpu_parts[node], sum(map(bool, self._tenants[node])))
-        elif mode == "asleep":
-            self.meter.asleep(node)
-        else:
+        elif mode == "off":
             self.meter.off(node)
+        else:
+            self.meter.sleeping(node, mode)
 
 
 def _idle_parts(model: GpuModel | None) -> GpuParts:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.state import Placement
 from goodwatt.simulator import partitions
 from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
 
-FALLING, ASLEEP, WAKING = "falling asleep", "asleep", "waking"
-"""Stages of sleep, as `View.asleep` shows them."""
+__all__ = [
+    "ASLEEP", "FALLING", "WAKING", "free", "hold", "jobs_on", "lose", "mode", "regain", "set_up", "show", "together",
+]  # fmt: skip
 
 
 def hold(sim: Simulation, node: int) -> None:
@@ -73,14 +75,16 @@ def regain(sim: Simulation, node: int, mask: int) -> None:
 
 
 def show(sim: Simulation, node: int) -> None:
-    """Tell the physics whether a node is on, off or asleep."""
+    """Tell the physics whether a node is on, off or at which stage of sleep."""
     sim.physics.set_node(node, mode(sim, node))
+    if sim.book is not None:
+        sim.book.follow([node])
     sim.follow()
 
 
 def mode(sim: Simulation, node: int) -> str:
-    """What a node is to the meter: "off" when something other than sleep keeps it away, "asleep" or "on"."""
+    """What a node is to the meter: "off" when something other than sleep keeps it away, a stage of sleep, or "on"."""
     sleeping = sim.asleep.get(node)
     if sim.away.get(node, 0) > (sleeping is not None):
         return "off"
-    return "asleep" if sleeping == ASLEEP else "on"
+    return sleeping or "on"

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from goodwatt.power.telemetry import Counters
 
 
+FALLING, ASLEEP, WAKING = "falling asleep", "asleep", "waking"
+"""Stages of a node's sleep, as `View.asleep` shows them."""
+
+
 class ClusterPower(NamedTuple):
     """Watts of the cluster at an instant, by where they go; their sum is the IT power.
 
     `idle_w`: GPUs that nobody holds; `held_w`: idle and context power of GPUs that jobs hold; `sm_w`, `dram_w`: what
     their work adds; `host_w`: CPUs, fans, network cards; `loss_w`: power supplies and distribution inside the rack;
-    `asleep_w`: nodes that sleep.
+    `asleep_w`: nodes that sleep; while they fall asleep and wake up they count as hosts.
     """
 
     idle_w: float = 0.0
@@ -76,7 +80,7 @@ class Physics(Protocol):
         """A running job has other clocks or caps."""
 
     def set_node(self, node: int, mode: str) -> None:
-        """A node is "on", "off" or "asleep" from now on; no job runs on one that is not on."""
+        """A node is "on", "off" or at a stage of sleep from now on; no job runs on one that is not on."""
 
     def fits_memory(self, run: JobRun) -> bool:
         """Whether a job finds its device memory beside those who came to its GPUs before it."""

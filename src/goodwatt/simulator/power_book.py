@@ -16,9 +16,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.cluster.state import NodeCounts, Placement
 from goodwatt.power.cluster_budget import SITE
 from goodwatt.power.supply import node_facts, node_wall_w
+from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.power_meter import MICRO
 from goodwatt.simulator.racks import Racks
 
@@ -72,14 +74,22 @@ class PowerBook:
         nodes = dict.fromkeys([*plus, *sorted(gone)])
         return self._over({node: self._most(node, without, plus.get(node, ()))[0] for node in nodes})
 
-    def fits(self, nodes: NodeCounts, cap_w: float) -> bool:
-        """Whether a job may start on so many idle GPUs of these nodes, if they can keep to this cap."""
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return any(limit < NO_LIMIT for limit in self.limit_uw)
+
+    def fits(self, starts: Iterable[tuple[NodeCounts, float]]) -> bool:
+        """Whether jobs may start, each on so many idle GPUs of these nodes, if they can keep to these caps."""
+        more: dict[int, tuple[float, int]] = {}
+        for nodes, cap_w in starts:
+            for node, count in nodes:
+                watts, held = more.get(node, (0.0, 0))
+                more[node] = watts + count * (cap_w - self._physics.idle_w(node)), held + count
         walls = {}
-        for node, count in nodes:
-            idle_w = self._physics.idle_w(node)
-            gpus = max(self._cluster.nodes[node].gpus, 1)
-            gpu_w = self.gpu_w[node] + count * (cap_w - idle_w)
-            walls[node] = self._wall(gpu_w, min((self.held[node] + count) / gpus, 1.0))
+        for node, (watts, count) in more.items():
+            load = (self.held[node] + count) / max(self._cluster.nodes[node].gpus, 1)
+            walls[node] = self._wall(self.gpu_w[node] + watts, min(load, 1.0))
         return self._over(walls) is None
 
     @property
@@ -125,10 +135,16 @@ class PowerBook:
         if level is not None:
             self.limit_uw[level] = _uw(watts)
 
+    def may_sleep(self, node: int) -> str | None:
+        """Why an idle node may not fall asleep, which takes power and even more to come back from; None if it may."""
+        return self._over({node: max(self._wall_uw[node], self._way_there_and_back_uw())})
+
     def follow(self, nodes: Iterable[int]) -> None:
         """Something else may be drawn on these nodes."""
         for node in nodes:
             wall, self.gpu_w[node], self.held[node] = self._most(node)
+            if self._physics.mode(node) in {FALLING, ASLEEP, WAKING}:
+                wall = max(wall, self._way_there_and_back_uw())
             for level in self.path[node]:
                 self.granted_uw[level] += wall - self._wall_uw[node]
             self._wall_uw[node] = wall
@@ -172,6 +188,11 @@ class PowerBook:
             held += bool(on)
             gpu_w += physics.most_w(node, gpu, on)
         return self._wall(gpu_w, held / max(self._cluster.nodes[node].gpus, 1)), gpu_w, held
+
+    def _way_there_and_back_uw(self) -> int:
+        """The most that a node draws while it falls asleep or wakes up."""
+        sleep = self._cluster.power.sleep or SLEEPS["off"]
+        return math.ceil(max(sleep.suspend_w, sleep.wake_w, sleep.asleep_w) * MICRO)
 
     def _wall(self, gpu_w: float, load: float) -> int:
         return math.ceil(node_wall_w(gpu_w, load, self._facts) * MICRO) + ROUNDING_UW

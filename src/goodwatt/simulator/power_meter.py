@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.power.supply import node_facts, node_watts
-from goodwatt.simulator.physics import ClusterPower
+from goodwatt.simulator.physics import ASLEEP, FALLING, ClusterPower
 
 MICRO = 1_000_000
 GpuParts = tuple[int, int, int, int]
@@ -48,9 +48,14 @@ class PowerMeter:
         """A node draws nothing."""
         self._set(node, _NOTHING)
 
-    def asleep(self, node: int) -> None:
-        """A node sleeps."""
-        self._set(node, (*_NOTHING[:-1], round(self._sleep.asleep_w * MICRO)))
+    def sleeping(self, node: int, stage: str) -> None:
+        """A node sleeps, or is on the way there or back, when its watts count as its host's."""
+        idle, held, sm, dram, host, loss, asleep = _NOTHING
+        if stage == ASLEEP:
+            asleep = round(self._sleep.asleep_w * MICRO)
+        else:
+            host = round((self._sleep.suspend_w if stage == FALLING else self._sleep.wake_w) * MICRO)
+        self._set(node, (idle, held, sm, dram, host, loss, asleep))
 
     def power(self) -> ClusterPower:
         """The sums in watts."""
