@@ -8,7 +8,7 @@ import sys
 import typer
 
 from goodwatt import __version__
-from goodwatt.cli import calibrate, clusters, compare, gpus, policies, predict, replay, traces, workloads
+from goodwatt.cli import bounds, calibrate, clusters, compare, gpus, policies, predict, replay, traces, workloads
 from goodwatt.errors import GoodwattError, InputError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
+app.command("bounds")(bounds.bounds)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(traces.app, name="traces")
 app.add_typer(clusters.app, name="clusters")

@@ -23,13 +23,14 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError
 from goodwatt.policies.bounds.floor import floor_lines
-from goodwatt.policies.bounds.groups import Needy, group_jobs
+from goodwatt.policies.bounds.groups import Group, Needy, group_jobs
 from goodwatt.policies.bounds.operating import FullNeeds, Needs, ideal_needs
 from goodwatt.policies.bounds.pools import Pool, full_pools, ideal_pools
 from goodwatt.policies.bounds.program import Program, Site
 from goodwatt.policies.bounds.share import SCOPES, best_goodput, least_j
 from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.truth import NO_RESIDUAL, Truth
+from goodwatt.simulator.elastic import elastic_range
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.world import jobs_of
 
@@ -38,8 +39,8 @@ Lines = list[tuple[float, float]]
 
 PROGRAM_AT = (0.999, 0.95, 0.85, 0.7, 0.5)
 """Shares of the most work at which lines touch the curve of the relaxation."""
-TOLERANCE = 1e-6
-"""Relative: what solvers and roundings may be off is taken off every bound."""
+TOLERANCE, ROUNDING = 1e-6, 1e-9
+"""Relative: what a solver may be off, and what sums may be, is taken off every bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,10 @@ class BoundOptions:
 
     `start_s` to `horizon_s`: the span in which work and energy count, by default from the first submission to a second
     after the last, as `compare` has it. `physics`, `truth`, `seed`: of the runs; with truth `residual` the bound knows
-    what the seed has drawn for every job and chip. `sleep`: whether nodes may sleep. `residents`: the most jobs that
-    may hold a GPU whole at once; jobs that ask for shares of GPUs share them anyway. `budget_w`: IT power that no run
-    exceeds on average over a slot. `slots`, `groups`, `chip_bins`: how finely time, jobs and chips are told apart:
-    more make the bound tighter and slower, never wrong.
+    what the seed has drawn for every job and chip. `residents`: the most jobs that may hold a GPU whole at once; jobs
+    that ask for shares of GPUs share them anyway. `budget_w`: IT power that no run exceeds on average over a slot.
+    `slots`, `groups`, `chip_bins`: how finely time, jobs and chips are told apart: more make the bound tighter and
+    slower, never wrong.
     """
 
     start_s: float | None = None
@@ -59,11 +60,10 @@ class BoundOptions:
     physics: str = "full"
     truth: str = "residual"
     seed: int = 0
-    sleep: bool = True
     residents: int = 1
     budget_w: float | None = None
-    slots: int = 96
-    groups: int = 24
+    slots: int = 48
+    groups: int = 96
     chip_bins: int = 3
 
 
@@ -79,22 +79,48 @@ def energy_bounds(jobs: Sequence[Job], cluster: Cluster, options: BoundOptions) 
     offered = math.fsum(job.done_by(end_s) for job in needy)
     edges_s = np.linspace(start_s, end_s, options.slots + 1)
     grouping = group_jobs(needy, edges_s[1:], options.groups)
-    program = Program(pools, sites, grouping.groups, np.diff(edges_s).tolist(), options.sleep, options.budget_w)
-    most = min(program.most_work() * (1.0 + TOLERANCE), offered)
-    floors = {s: floor_lines(needy, pools, sites, s, options.sleep, start_s, end_s) for s in SCOPES}
-    relaxed = {s: _program_lines(program, s, most) for s in SCOPES}
+    found = _Found(needy, pools, sites, grouping.groups, edges_s, options.budget_w)
+    most = min(found.program(sleep=True).most_work() * (1.0 + TOLERANCE), offered * (1.0 + ROUNDING))
     return {
         **_facts(cluster, options, start_s, end_s),
         "jobs": len(needy),
+        "shares_of_gpus": any(job.gpu_milli < WHOLE_GPU_MILLI or job.mig_profile is not None for job in wanted),
         "offered_work_gpu_s": offered,
         "most_work_gpu_s": most,
-        "floor": {s: _curve(floors[s], offered) for s in SCOPES},
-        "relaxation": {s: _curve([*relaxed[s], *floors[s]], most) for s in SCOPES},
+        "awake": found.curves(False, offered, most),
+        "sleeping": found.curves(True, offered, most),
         "slots": options.slots,
         "groups": len(grouping.groups),
         "given_away_by_groups": grouping.given_away,
         "bound_cpu_s": round(time.process_time() - began_s, 3),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that the bounds are computed from."""
+
+    jobs: Sequence[Needy]
+    pools: Sequence[Pool]
+    sites: Sequence[Site]
+    groups: Sequence[Group]
+    edges_s: Floats
+    budget_w: float | None
+
+    def program(self, sleep: bool) -> Program:
+        """The relaxation, with nodes that sleep when nobody uses them or not."""
+        slots_s = np.diff(self.edges_s).tolist()
+        return Program(self.pools, self.sites, self.groups, slots_s, sleep, self.budget_w)
+
+    def curves(self, sleep: bool, offered: float, most: float) -> dict[str, Any]:
+        """Floor and relaxation, each for the energy of IT and of GPUs alone."""
+        program, (start_s, end_s) = self.program(sleep), self.edges_s[[0, -1]].tolist()
+        content: dict[str, Any] = {"floor": {}, "relaxation": {}}
+        for scope in SCOPES:
+            lines = floor_lines(self.jobs, self.pools, self.sites, scope, sleep, start_s, end_s)
+            content["floor"][scope] = _curve(lines, offered)
+            content["relaxation"][scope] = _curve([*_program_lines(program, scope, most), *lines], most)
+        return content
 
 
 def _span(jobs: Sequence[Job], options: BoundOptions) -> tuple[float, float]:
@@ -115,7 +141,6 @@ def _facts(cluster: Cluster, options: BoundOptions, start_s: float, end_s: float
         "physics": options.physics,
         "truth": options.truth if options.physics == "full" else None,
         "seed": options.seed,
-        "sleep": options.sleep,
         "residents": options.residents,
         "budget_w": options.budget_w,
         "start_s": start_s,
@@ -181,7 +206,7 @@ def _with_sites(job: Job, usable: Sequence[int], pools: Sequence[Pool], describe
 
 
 class _Ideal:
-    """Needs under ideal physics: the same for every job."""
+    """Needs under ideal physics."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._kinds = cluster.kinds
@@ -190,7 +215,7 @@ class _Ideal:
         """Of a job in a pool."""
         kind = self._kinds[pool.kind]
         active_w = 0.0 if kind.active_w is None or kind.idle_w is None else kind.active_w - kind.idle_w
-        return ideal_needs(active_w, np.array(_prices(pool)))
+        return ideal_needs(job, active_w, np.array(_prices(pool)))
 
 
 class _Full:
@@ -208,7 +233,7 @@ class _Full:
     def __call__(self, job: Job, pool: Pool, chip: float) -> Needs:
         """Of a job in a pool, on chips of this factor."""
         who = (
-            (job.workload, job.reference_gpu, job.num_gpus, job.gpu_milli, job.partition, job.mig_profile is None)
+            (job.workload, job.reference_gpu, job.num_gpus, job.gpu_milli, job.partition, elastic_range(job))
             if self._alike
             else (job.job_id,)
         )
@@ -238,8 +263,9 @@ def _program_lines(program: Program, scope: str, most: float) -> Lines:
 
 def _curve(lines: Lines, most: float) -> dict[str, Any]:
     """What the JSON says of a curve: its lines, joules of the most work, most work per kJ at any amount of work."""
+    kept = [(slope, intercept - ROUNDING * least_j(lines, most)) for slope, intercept in lines]
     return {
-        "lines": [list(line) for line in lines],
-        "energy_j": least_j(lines, most),
-        "goodput_per_watt": best_goodput(lines, most) if most > 0.0 else None,
+        "lines": [list(line) for line in kept],
+        "energy_j": least_j(kept, most),
+        "goodput_per_watt": best_goodput(kept, most) if most > 0.0 else None,
     }

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.network import Network
-from goodwatt.cluster.packed import MOST_TENANTS
 from goodwatt.power.collectives import NVLS_EFFICIENCY
 from goodwatt.power.gpu_model import CAP_KEPT, GpuModel
 from goodwatt.power.gpu_point import Load, capped_loads, highest_clock, load_of
@@ -29,6 +28,7 @@ from goodwatt.power.interference_constants import PAIR_ERRORS
 from goodwatt.power.network_board import BYTES_PER_GB, Board, board_of, node_gbps, pcie_gbps
 from goodwatt.power.truth import NO_RESIDUAL, Truth, greatest_factor
 from goodwatt.power.workload import Phase, Step
+from goodwatt.simulator.elastic import doubling, elastic_range, gpu_efficiency
 from goodwatt.simulator.job_facts import JobFacts, OnKind
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 class Needs:
     """Support `joules` at the prices asked for, and the least GPU-seconds `held_s`, per unit of work.
 
-    `rate`: the most work per second that each GPU of the job can do.
+    `rate`: the most work per second for each GPU that the job asks for.
     """
 
     joules: Floats
@@ -67,17 +67,17 @@ class FullNeeds:
     def needs(self, job: JobRequest, facts: JobFacts, model: GpuModel | None, chip: float, prices: Floats) -> Needs:
         """Of a job on a GPU of this model whose SMs draw `chip` times nominal; no joules where power is unknown."""
         part = 1.0 if job.gpu_milli == WHOLE_GPU_MILLI else job.gpu_milli / WHOLE_GPU_MILLI
-        shares = self._residents > 1 or part < 1.0 or job.mig_profile is not None
-        tenants = MOST_TENANTS if job.mig_profile is not None else self._residents if part == 1.0 else 1
+        shares = self._residents > 1 or part < 1.0
+        tenants = self._residents if part == 1.0 else 1
         curves = (
             [_Unknown()] if model is None else self._curves(facts.on(model, job.reference_gpu), model, chip, shares)
         )
-        exchange = _Exchange.of(facts, job.num_gpus, self._links)
+        exchange = _Exchange.of(facts, job, self._links)
         # A job with a share of a GPU does `part` of the work that its class does there, at the same joules.
         scaled = prices * (part / tenants)
         joules = np.minimum.reduce([exchange.support(curve, scaled) for curve in curves]) / part
         held_s = min(exchange.held_s(curve) for curve in curves)
-        return Needs(joules, held_s / tenants, 1.0 / held_s)
+        return resized(job, Needs(joules, held_s / tenants, 1.0 / held_s))
 
     def _curves(self, on: OnKind, model: GpuModel, chip: float, shares: bool) -> list[_Curve]:
         loads, default_s = capped_loads(model, on.phases)
@@ -92,9 +92,18 @@ class FullNeeds:
         return [alone, _Curve([(points[0], points[1] / self._luck)], 1.0 / (wall_s * on.speed))]
 
 
-def ideal_needs(active_w: float, prices: Floats) -> Needs:
+def ideal_needs(job: JobRequest, active_w: float, prices: Floats) -> Needs:
     """Under ideal physics every GPU works at rate 1 and draws so much more than idle."""
-    return Needs(active_w + prices, 1.0, IDEAL_RATE)
+    return resized(job, Needs(active_w + prices, 1.0, IDEAL_RATE))
+
+
+def resized(job: JobRequest, needs: Needs) -> Needs:
+    """Needs of a job at whichever of its sizes does best: small gangs waste least, large ones do most in a second."""
+    sizes = elastic_range(job)
+    if not sizes.elastic:
+        return needs
+    saved = gpu_efficiency(sizes.asked, sizes.least, doubling(sizes.asked)(sizes.least))
+    return Needs(needs.joules / saved, needs.held_s / saved, needs.rate * sizes.most / sizes.asked)
 
 
 class _Curve:
@@ -152,12 +161,12 @@ class _Exchange:
     overlap: float = 0.0
 
     @classmethod
-    def of(cls, facts: JobFacts, gpus: int, links: Sequence[Link]) -> _Exchange:
-        """Of a job; nothing where it exchanges nothing."""
+    def of(cls, facts: JobFacts, job: JobRequest, links: Sequence[Link]) -> _Exchange:
+        """Of a job; nothing where it exchanges nothing, or may do so at another size."""
         if not facts.exchanges:
             return cls()
         step = facts.workload.step
-        exchange_s = least_exchange_s(step, gpus, links)
+        exchange_s = 0.0 if elastic_range(job).elastic else least_exchange_s(step, job.num_gpus, links)
         return cls(step.compute_s / facts.best_s, exchange_s / facts.best_s, step.overlap)
 
     def support(self, curve: _Curve, prices: Floats) -> Floats:

@@ -20,47 +20,45 @@ def share_of_bound(summary: Mapping[str, Any], bounds: Mapping[str, Any]) -> dic
     """Shares of a run by its summary: `floor_it`, `floor_gpu`, `relaxation_it`, `relaxation_gpu`: the least energy for
     the work that it did over the energy that it took; `work`: its work over the most possible.
 
-    None where the two do not belong together: another span, other GPUs, or a budget that the run did not keep. Whoever
-    calls sees to it that trace, physics, truth and seed are the same, and that the run did neither sleep nor share
-    where the bounds forbid it. Entries are None where energy is unknown.
+    Runs whose nodes never slept are held against bounds without sleep. None where the two do not belong together, see
+    `comparable`; whoever calls sees to it that the trace is the same. Entries are None where energy is unknown.
     """
     if not comparable(summary, bounds):
         return None
     work, most = summary["work_gpu_s"], bounds["most_work_gpu_s"]
     found: dict[str, float | None] = {"work": work / most if most > 0.0 else None}
+    nodes = "sleeping" if may_have_slept(summary) else "awake"
     for scope in SCOPES:
         drawn_j = summary[f"{scope}_energy_j"]
+        known = not bounds["gpus_without_energy"] and drawn_j > 0.0
         for name in ("floor", "relaxation"):
-            least_j = least_energy_j(bounds, name, scope, work)
-            found[f"{name}_{scope}"] = least_j / drawn_j if least_j is not None and drawn_j > 0.0 else None
+            lines = bounds[nodes][name][scope]["lines"]
+            found[f"{name}_{scope}"] = least_j(lines, work) / drawn_j if known else None
     return found
 
 
 def comparable(summary: Mapping[str, Any], bounds: Mapping[str, Any]) -> bool:
-    """Whether a summary is of a run that these bounds are about, as far as a summary tells."""
-    if bounds["budget_w"] is not None and summary["over_budget_s"] > 0.0:
-        return False
-    same_end = abs(summary["horizon_s"] - bounds["horizon_s"]) <= SAME_SPAN_S
-    same_span = abs(summary["span_s"] - bounds["span_s"]) <= SAME_SPAN_S
-    return bool(same_end and same_span and summary["gpus"] == bounds["gpus"])
+    """Whether a summary is of a run that these bounds are about, as far as a summary tells.
 
-
-def least_energy_j(bounds: Mapping[str, Any], name: str, scope: str, work: float) -> float | None:
-    """Joules that so much work takes at least, `name` being floor or relaxation; None where energy is unknown.
-
-    What the floor says holds for the relaxation too.
+    Not so with another span, cluster, physics, truth or seed, with a budget that the run did not keep, with failures
+    (what is down draws nothing), or where jobs got in each other's way and the bounds give every job its GPUs alone.
     """
-    if bounds["gpus_without_energy"]:
-        return None
-    lines = list(bounds["floor"][scope]["lines"])
-    if name == "relaxation":
-        lines += bounds["relaxation"][scope]["lines"]
-    return least_j(lines, work)
+    same = all(summary[name] == bounds[name] for name in ("gpus", "physics", "truth"))
+    same_seed = bounds["physics"] == "ideal" or summary["seed"] == bounds["seed"]  # it draws classes of jobs too
+    same_span = all(abs(summary[name] - bounds[name]) <= SAME_SPAN_S for name in ("horizon_s", "span_s"))
+    kept = bounds["budget_w"] is None or not summary["over_budget_s"]
+    shared = bounds["residents"] == 1 and not bounds["shares_of_gpus"] and summary["interference_gpu_s"] > 0.0
+    return same and same_seed and same_span and kept and not shared and not summary["component_failures"]
+
+
+def may_have_slept(summary: Mapping[str, Any]) -> bool:
+    """Whether nodes may have slept; under ideal physics they draw nothing then, so nobody can tell."""
+    return bool(summary["physics"] == "ideal" or summary["asleep_energy_j"])
 
 
 def least_j(lines: Lines, work: float) -> float:
     """The greatest of the lines at this work, at least 0."""
-    return max([slope * work + intercept for slope, intercept in lines], default=0.0)
+    return max(0.0, *(slope * work + intercept for slope, intercept in lines))
 
 
 def best_goodput(lines: Lines, most: float) -> float | None:

@@ -1,0 +1,80 @@
+"""How `goodwatt bounds` prints: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from goodwatt.errors import InputError
+
+HOUR_S, MWH_J = 3600.0, 3.6e9
+NAMES = {"floor": "energy floor", "relaxation": "relaxation"}
+
+
+def show(found: Mapping[str, Any], out: Path | None, as_json: bool) -> None:
+    """Print bounds, and write them to a file if one is named."""
+    text = orjson.dumps(found, option=orjson.OPT_INDENT_2)
+    if out is not None:
+        try:
+            out.write_bytes(text + b"\n")
+        except OSError as error:
+            raise InputError(f"--out {out}: expected a file to write to, got {error.strerror or error}") from None
+    if as_json:
+        typer.echo(text.decode())
+        return
+    console = Console(highlight=False)
+    for part in (_title(found), _table(found), *_notes(found)):
+        console.print(part)
+
+
+def _title(found: Mapping[str, Any]) -> str:
+    world = found["physics"] if found["truth"] is None else f"{found['physics']} physics, truth {found['truth']}"
+    offered, most = found["offered_work_gpu_s"], found["most_work_gpu_s"]
+    share = f", {most / offered:.1%} of what is offered" if offered > 0.0 else ""
+    return (
+        f"[bold]{found['trace']} on {found['cluster']}[/bold]: {found['jobs']:,} jobs, {found['gpus']:,} GPUs, "
+        f"{found['span_s'] / HOUR_S:,.1f} h, {world}\n"
+        f"at most {most / HOUR_S:,.0f} GPU-h of work can be done{share}"
+    )
+
+
+def _table(found: Mapping[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("bound", no_wrap=True)
+    table.add_column("nodes", no_wrap=True)
+    for title in ("IT MWh at least", "GPU MWh at least", "work/kJ IT", "work/kJ GPU"):
+        table.add_column(title, justify="right")
+    for name, words in NAMES.items():
+        for nodes, state in (("awake", "stay awake"), ("sleeping", "may sleep")):
+            table.add_row(words, state, *_cells(found, found[nodes][name]))
+    return table
+
+
+def _cells(found: Mapping[str, Any], curves: Mapping[str, Any]) -> list[str]:
+    if found["gpus_without_energy"]:
+        return ["-"] * 4
+    joules = [f"{curves[scope]['energy_j'] / MWH_J:,.3f}" for scope in ("it", "gpu")]
+    best = [curves[scope]["goodput_per_watt"] for scope in ("it", "gpu")]
+    return [*joules, *("-" if value is None else f"{value:,.3f}" for value in best)]
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    notes = [
+        "MWh: for the most work of that bound; work/kJ: at whatever amount of work is best. "
+        "A run is held against the least energy for its own work."
+    ]
+    if found["gpus_without_energy"]:
+        notes.append(f"{found['gpus_without_energy']:,} GPUs are of kinds without known power: no bound on energy.")
+    if found["residents"] == 1:
+        notes.append("Holds for policies that share no whole GPU between jobs; --residents N for those that do.")
+    if found["truth"] == "residual":
+        notes.append(f"Knows what seed {found['seed']} has drawn for every job and chip, which no policy can.")
+    notes.append("Holds without failures and maintenance: what is down draws nothing.")
+    return notes
