@@ -29,14 +29,15 @@ def shortage_beside(state: ClusterState, job: JobRequest, host: JobRequest) -> s
         return "shares of GPUs are not packed beside other jobs"
     if not job.num_gpus or job.num_gpus != host.num_gpus:
         return f"{job.num_gpus} GPUs wanted, {host.job_id} holds {host.num_gpus}"
-    reasons = (_node_shortage(state, job, node, mask) for node, mask in placement)
-    return next(filter(None, reasons), None)
+    for node, mask in placement:
+        if reason := _node_shortage(state, job, node, mask):
+            return reason
+    return None
 
 
 def _node_shortage(state: ClusterState, job: JobRequest, node: int, mask: int) -> str | None:
-    name = state.cluster.nodes[node].name
     if not state.eligible(job).nodes >> node & 1:
-        return f"{name} is not of the job's partition or not of its GPU kind"
+        return f"{state.cluster.nodes[node].name} is not of the job's partition or not of its GPU kind"
     if is_full(state.packed[node], mask):
-        return f"{MOST_TENANTS} jobs share a GPU of {name} already"
+        return f"{MOST_TENANTS} jobs share a GPU of {state.cluster.nodes[node].name} already"
     return find_host_shortage(state, job, node, mask.bit_count())

@@ -16,6 +16,7 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
+from goodwatt.simulator.requests import request_of
 from goodwatt.simulator.view import Pool, View
 
 
@@ -142,7 +143,7 @@ def shares(placement: Placement) -> bool:
 def hold(job: JobRequest, place: Place, state: ClusterState, view: View) -> None:
     """Make a placement in a what-if; DoesNotFitError if it cannot be made."""
     if place.beside is None:
-        state.allocate(job, place.nodes, place.gpus)
+        state.allocate(request_of(job, place), place.nodes, place.gpus)
     else:
         allocate_beside(state, job, view.run(place.beside).spec)
 
