@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goodwatt.cluster.job import JobRequest
 from goodwatt.power.energy_price import StepSeries, cheapest_start_s
 from goodwatt.simulator.view import View
 
@@ -11,6 +12,11 @@ def series_of(view: View, by: str) -> StepSeries | None:
     if view.price is None:
         return None
     return view.price.per_kwh if by == "price" else view.price.gco2_per_kwh
+
+
+def latest_start_s(job: JobRequest, lasts_s: float, max_delay_s: float) -> float:
+    """Until when a job that lasts so long may wait: for its deadline, or that long after its submission."""
+    return job.submit_s + max_delay_s if job.deadline_s is None else job.deadline_s - lasts_s
 
 
 def worthwhile_start_s(series: StepSeries, lasts_s: float, now_s: float, latest_s: float, saving: float) -> float:

@@ -40,7 +40,7 @@ def test_the_promise_is_kept_within_the_error_of_the_estimate(slowdown: float) -
     plain, plain_j = took("default")
     slow, slow_j = took(f"static:slowdown={slowdown}")
     stretch = {name: slow[name] / plain[name] - 1.0 for name in slow}
-    # 0.25 is twice the error of kappa after two readings, at the clocks that such a slowdown allows
+    # each job may miss by what kappa is off after readings so close together; the bounds leave room above what is seen
     assert max(stretch.values()) <= slowdown * 1.8 + 0.01
     assert statistics.fmean(stretch.values()) <= slowdown * 1.15
     assert slow_j < plain_j

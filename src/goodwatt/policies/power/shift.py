@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from goodwatt.policies.cheap_hours import series_of, worthwhile_start_s
+from goodwatt.policies.cheap_hours import latest_start_s, series_of, worthwhile_start_s
 from goodwatt.policies.power_memory import PowerMemory, power_memory
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.power.energy_price import StepSeries
@@ -56,15 +55,10 @@ class Shift(SteadyPower):
 
     def _start_s(self, run: JobRun, series: StepSeries, view: View) -> float:
         """When a waiting job is to start; settled when it is first seen waiting, at once if it has run before."""
-        times_s = power_memory(view).times_s
-        if run.spec.job_id not in times_s:
-            times_s[run.spec.job_id] = -math.inf if run.start_s is not None else self._best_s(run, series, view)
-        return times_s[run.spec.job_id]
-
-    def _best_s(self, run: JobRun, series: StepSeries, view: View) -> float:
-        job, now_s = run.spec, view.now_s
-        lasts_s = power_memory(view).durations.predict_s(job, now_s)
-        latest_s = job.submit_s + self.max_delay_s
-        if job.deadline_s is not None:
-            latest_s = job.deadline_s - self.margin * lasts_s
-        return worthwhile_start_s(series, lasts_s, now_s, latest_s, self.saving)
+        memory, job = power_memory(view), run.spec
+        if job.job_id not in memory.times_s:
+            lasts_s = memory.durations.predict_s(job, view.now_s)
+            latest_s = latest_start_s(job, lasts_s * self.margin, self.max_delay_s)
+            best_s = worthwhile_start_s(series, lasts_s, view.now_s, latest_s, self.saving)
+            memory.times_s[job.job_id] = best_s if run.start_s is None else view.now_s
+        return memory.times_s[job.job_id]
