@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
-from goodwatt.power.sharing import fault_victims
 from goodwatt.simulator import draws
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
@@ -43,6 +42,8 @@ def application_faults(sim: Simulation, job_id: str) -> None:
 
 
 def _victims(sim: Simulation, run: JobRun) -> list[JobRun]:
+    from goodwatt.power.sharing import fault_victims  # brings the physics, which ideal runs never need
+
     together = [other for other in sim.live.values() if _share_a_gpu(run, other)]
     if any(_mode(sim, other) == "mps" for other in together) and run.spec.mig_profile is None:
         return [together[i] for i in fault_victims("mps", len(together), together.index(run))]
