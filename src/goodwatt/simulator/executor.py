@@ -206,7 +206,7 @@ class Executor:
         if isinstance(step, Place):
             self._start(run, step)
             return
-        sim.stop(run)
+        sim.stop(run, why=step.reason)
         if isinstance(step, Migrate):
             run.clock_mhz, run.cap_w = self._setting(step, run)
             run.sharing = MIG if run.spec.mig_profile is not None else EXCLUSIVE
@@ -248,6 +248,7 @@ class Executor:
             return str(error)
         if setting == (None, None) != (clock, cap):
             return "a job there is protected from slow clocks"
+        run.why = decision.reason
         power_control.set_gpus(self._sim, run, *setting)
         return None
 

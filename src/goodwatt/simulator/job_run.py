@@ -75,6 +75,7 @@ class JobRun:
         "submit_s",
         "thread_percent",
         "version",
+        "why",
         "work_gpu_s",
         "write_s",
     )
@@ -100,6 +101,7 @@ class JobRun:
         self.clock_mhz: float | None = None
         self.cap_w: float | None = None
         self.command = self.fault = 0
+        self.why = ""
         self.alone = False
         self.sharing = EXCLUSIVE
         self.thread_percent = 100.0
@@ -179,6 +181,7 @@ class JobRun:
         """It has got GPUs, other than before if it ran already; settled."""
         self.rate = 0.0
         self.started_s = now_s
+        self.why = ""
         self.serving = self.spec.gpus
 
     def wait(self, seconds: float) -> None:

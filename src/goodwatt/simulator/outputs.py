@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from goodwatt.cluster.bitset import members
 from goodwatt.simulator.decisions import Refusal
 from goodwatt.simulator.lost_time import PARTS
 from goodwatt.simulator.result import RunResult
@@ -25,7 +26,8 @@ JOB_COLUMNS = (*_FACTS, *(f"{part}_s" for part in PARTS))
 """The last columns say where each job's time went."""
 TIMELINE_COLUMNS = ("t_s", "queued", "running", "busy_gpus", "power_w", "budget_w", "gpu_w", "host_w", "loss_w",
                     "asleep_nodes")  # fmt: skip
-RUN_FILES = ("jobs.csv", "timeline.csv", "summary.json", "refusals.csv")
+STAY_COLUMNS = ("job_id", "start_s", "end_s", "node", "gpus", "sharing", "clock_mhz", "cap_w", "why", "ended")
+RUN_FILES = ("jobs.csv", "timeline.csv", "stays.csv", "summary.json", "refusals.csv")
 COMPARISON_FILES = ("comparison.csv", "comparison.json")
 SHARED_FILES = ("manifest.json", "report.html")
 
@@ -38,6 +40,8 @@ def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> N
     timeline = {name: getattr(result.timeline, name) for name in TIMELINE_COLUMNS}
     timeline["budget_w"] = [result.timeline.budget_w] * len(result.timeline.t_s)
     write_table(folder / "timeline.csv", TIMELINE_COLUMNS, list(timeline.values()))
+    if result.occupancy:
+        write_table(folder / "stays.csv", STAY_COLUMNS, _stay_columns(result))
     write_json(folder / "summary.json", result.summary)
     write_json(folder / "manifest.json", manifest)
 
@@ -52,6 +56,20 @@ def write_refusals(path: Path, refusals: Iterable[Refusal]) -> None:
     """Decisions that the executor did not apply, with the reasons."""
     rows = [(r.time_s, str(r.decision), r.reason) for r in refusals]
     write_table(path, ("t_s", "decision", "reason"), list(zip(*rows, strict=True)) or [[], [], []])
+
+
+def _stay_columns(result: RunResult) -> list[Sequence[Any]]:
+    """One row per job and node; GPUs as `0+1+2`, the earliest first."""
+    stays = sorted(result.occupancy, key=lambda stay: (stay.start_s, stay.job, stay.node))
+    masks = {mask: "+".join(map(str, members(mask))) for mask in {stay.gpus for stay in stays}}
+    return [
+        [result.jobs.job_id[stay.job] for stay in stays],
+        [stay.start_s for stay in stays],
+        [stay.end_s for stay in stays],
+        [result.node_names[stay.node] for stay in stays],
+        [masks[stay.gpus] for stay in stays],
+        *([getattr(stay, name) for stay in stays] for name in STAY_COLUMNS[5:]),
+    ]
 
 
 def write_table(path: Path, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:

@@ -158,11 +158,10 @@ class Recorder:
         if name == "warm-up":
             self.totals.peak_w, self.dirty = 0.0, True
 
-    def stay(self, run: JobRun, now_s: float) -> None:
+    def stay(self, run: JobRun, now_s: float, ended: str) -> None:
         """A job leaves its GPUs, for good or not."""
         if self.occupancy is not None:
-            for node, mask in run.placement:
-                self.occupancy.append(Occupancy(run.index, node, mask, run.started_s, now_s))
+            self.occupancy += _stays(run, now_s, ended)
 
     def job(self, run: JobRun, end_s: float = NEVER) -> None:
         """Write down how far a job came; once when it ends, or for those still alive when the run ends."""
@@ -182,7 +181,7 @@ class Recorder:
 
     def ended(self, run: JobRun, now_s: float) -> None:
         """A job is done."""
-        self.stay(run, now_s)
+        self.stay(run, now_s, "finished")
         self.job(run, now_s)
         self.totals.work_gpu_s += run.work_gpu_s
         self.totals.lost_gpu_s += run.lost_gpu_s
@@ -198,8 +197,7 @@ class Recorder:
         """Where each job ran, those that still run up to now; empty if that is not kept."""
         if self.occupancy is None:
             return []
-        still = [Occupancy(run.index, node, mask, run.started_s, now_s) for run in live for node, mask in run.placement]
-        return [*self.occupancy, *still]
+        return [*self.occupancy, *(stay for run in live for stay in _stays(run, now_s, ""))]
 
     def copy(self) -> Recorder:
         """An independent copy."""
@@ -209,3 +207,9 @@ class Recorder:
         twin.totals = replace(self.totals)
         twin.marks = dict(self.marks)
         return twin
+
+
+def _stays(run: JobRun, now_s: float, ended: str) -> list[Occupancy]:
+    """Where a job is now, node by node."""
+    setting = run.sharing, run.clock_mhz, run.cap_w, run.why
+    return [Occupancy(run.index, node, mask, run.started_s, now_s, *setting, ended) for node, mask in run.placement]

@@ -52,7 +52,7 @@ def resize(sim: Simulation, decision: Resize) -> str | None:
 def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
     now = sim.now_s
     run.settle(now)
-    sim.recorder.stay(run, now)
+    sim.recorder.stay(run, now, "resized")
     old = run.placement
     in_place = _overlap(old, tuple((node, mask) for (node, _), mask in zip(nodes, masks, strict=True)))
     pause_s = resize_cost_s(in_place, sim.engine.restart_s(max(run.spec.num_gpus, wanted.num_gpus)))

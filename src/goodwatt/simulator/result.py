@@ -6,17 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from goodwatt.simulator.job_run import EXCLUSIVE
+
 Summary = dict[str, Any]
 
 
 class Occupancy(NamedTuple):
-    """One stay of a job on one node, for drawing; `gpus` is a bit mask over the node's GPUs."""
+    """One stay of a job on one node, for drawing and explaining; `gpus` is a bit mask over the node's GPUs.
+
+    `sharing`, `clock_mhz` and `cap_w` as they were last set, None being the board's own choice, and `why` by whom set
+    them; `ended`: how the stay ended, empty if it has not.
+    """
 
     job: int
     node: int
     gpus: int
     start_s: float
     end_s: float
+    sharing: str = EXCLUSIVE
+    clock_mhz: float | None = None
+    cap_w: float | None = None
+    why: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)

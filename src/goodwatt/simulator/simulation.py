@@ -236,7 +236,7 @@ class Simulation:
             nodes.free(self, node)
         else:
             for run in nodes.jobs_on(self, node):
-                self.stop(run)
+                self.stop(run, why="its node went away")
             nodes.hold(self, node)
 
     def pass_mark(self, name: str) -> None:
@@ -282,7 +282,7 @@ class Simulation:
         memory_fit.watch(self, run)
         faults.watch(self, run)
 
-    def stop(self, run: JobRun, failed: bool = False) -> None:
+    def stop(self, run: JobRun, failed: bool = False, why: str = "") -> None:
         """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
         now = self.clock.now
         run.settle(now)
@@ -290,7 +290,7 @@ class Simulation:
         run.failures += failed
         run.preemptions += not failed
         run.version += 1
-        self._leave(run, now)
+        self._leave(run, now, "failed" if failed else f"stopped: {why}" if why else "stopped")
         run.spec = run.base
         self._enqueue(run)
 
@@ -400,15 +400,16 @@ class Simulation:
         run.finish()
         self.recorder.ended(run, now)
         del self.live[run.spec.job_id]
-        self._leave(run, now, ended=True)
+        self._leave(run, now)
         self.view.memory.job_ended(run.base, run._duration_s, now)
         self.stopped = self.stopped or self._all_done()
 
-    def _leave(self, run: JobRun, now_s: float, ended: bool = False) -> None:
+    def _leave(self, run: JobRun, now_s: float, stopped: str = "") -> None:
+        """It gives its GPUs back: stopped so, or done."""
         pool = self.pool_of(run.spec)
         del pool.running[run.spec.job_id]
-        if not ended:
-            self.recorder.stay(run, now_s)
+        if stopped:
+            self.recorder.stay(run, now_s, stopped)
         self.timers.cancel(run.command)
         self.timers.cancel(run.fault)
         run.command = run.fault = 0
