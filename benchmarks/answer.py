@@ -62,9 +62,10 @@ SPANS = (
 )
 SCHEDULERS = ("fifo", "easy-backfill", "qssf", "qssf+pack")
 CANDIDATES = {
-    "uniform cap": tuple(f"uniform-cap:share={share}" for share in (0.9, 0.8, 0.7, 0.6, 0.5)),
-    "static clock": tuple(f"static:slowdown={slowdown}" for slowdown in (0.02, 0.05, 0.1, 0.15)),
-    "static clock + sleep": tuple(f"static:slowdown={slowdown}+sleep" for slowdown in (0.02, 0.05, 0.1)),
+    "uniform cap": tuple(f"uniform-cap:share={share}" for share in (0.9, 0.8, 0.7, 0.6)),
+    "uniform clock": tuple(f"uniform-clock:share={share}" for share in (0.95, 0.9, 0.85)),
+    "static clock": tuple(f"static:slowdown={slowdown}" for slowdown in (0.02, 0.05, 0.1)),
+    "static clock and sleep": tuple(f"static:slowdown={slowdown}+sleep" for slowdown in (0.02, 0.05)),
 }
 LIMITS = {
     "mean_jct_s": 1.05,
@@ -100,7 +101,7 @@ def main() -> None:
 
 def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str) -> list[dict[str, Any]]:
     chosen = {name: _choose(pool, span, cluster, specs) for name, specs in CANDIDATES.items()}
-    powers = {"default": "default", **chosen}
+    powers = {"default": "default", "sleep": "sleep", **chosen}
     cases = [Case(span, span.report, cluster, scheduler, spec) for scheduler in SCHEDULERS for spec in powers.values()]
     results = list(pool.map(_summary, cases))
     first = results[0]
