@@ -17,7 +17,7 @@ PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format typecheck bench docs lock wheel ci clean FORCE
+.PHONY: help demo test lint format typecheck bench fidelity docs lock wheel ci clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ typecheck: $(VENV)/.dev ## mypy --strict over src, tests, benchmarks, examples
 
 bench: $(VENV)/.base ## run the benchmarks; tables here, JSON in benchmarks/results; BENCHMARKS="speed" for some
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+
+fidelity: $(VENV)/.base ## how well the physics holds against public measurements; FIDELITY=--docs also writes its page
+	@$(BIN)/python benchmarks/fidelity $(FIDELITY)
 
 docs: $(VENV)/.docs ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -56,17 +56,26 @@ def loop_s() -> float:
 
 def report(name: str, title: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
     """Print the rows as a table and write them, with what made them, to benchmarks/results/NAME.json."""
+    print_table(title, rows)
+    write_results(name, **facts, rows=list(rows))
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows as a table; all have the columns of the first."""
     table = Table(title=title, title_justify="left")
     for key in rows[0]:
         table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right", overflow="fold")
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def write_results(name: str, **content: Any) -> None:
+    """What was found, with what made it, as benchmarks/results/NAME.json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    content = {"command": " ".join(sys.argv), "machine": _machine(), "commit": _commit(), **facts, "rows": list(rows)}
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    console.print(f"wrote {RESULTS.relative_to(ROOT) / name}.json", highlight=False)
+    made_by = {"command": " ".join(sys.argv), "machine": _machine(), "commit": _commit()}
+    (RESULTS / f"{name}.json").write_text(json.dumps({**made_by, **content}, indent=2) + "\n", encoding="utf-8")
+    Console().print(f"wrote {RESULTS.relative_to(ROOT) / name}.json", highlight=False)
 
 
 def need(path: Path) -> Path:

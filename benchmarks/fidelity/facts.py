@@ -23,6 +23,7 @@ import numpy as np
 from calibration import a100_grid, zeus_power
 from calibration.clock_sweeps import fit_kernels
 from calibration.curves import Figures
+from fidelity.row import Row
 from measured import RESULTS, SHARED, need, report
 
 from goodwatt.cluster.catalogue import gpu_kind
@@ -33,7 +34,17 @@ from goodwatt.power.gpu_point import GpuPoint, alone_point
 from goodwatt.power.telemetry import Counters, demand_from_counters
 from goodwatt.power.workload import Phase
 
-Row = dict[str, Any]
+BAR = 5.0
+UNDER_RULE = (
+    "keeps the bar only because caps that the board does not hold fit nothing: a rule made after this fact had come "
+    "out 7 to 9% wrong without it; the rows without the rule stand beside"
+)
+WITHOUT_RULE = "figures as they were before the rule; not shipped"
+GEMM_CLOCK = (
+    "the clock is not established from held-out data: 1455 MHz from the time-sliced run, 1380 from the MPS run; the "
+    "way by counters was added after both had been seen"
+)
+RATE_ALONE = "where no cap binds this tests little more than that joules per iteration stay the same"
 
 
 def rows() -> list[Row]:
@@ -42,16 +53,19 @@ def rows() -> list[Row]:
     return [*_caps("v100", (175, 100)), *a40, *_memory_bound_a100(), *_h200(), _gemm_from_counters()]
 
 
-def _row(fact: str, measured: float, told: float, n: int, split: str, source: str) -> Row:
-    return {
-        "fact": fact,
-        "measured": round(measured, 3),
-        "model": round(told, 3),
-        "deviation": f"{told / measured - 1:+.1%}",
-        "n": n,
-        "split": split,
-        "source": source,
-    }
+def _row(
+    fact: str, measured: float, told: float, n: int, split: str, source: str, after: str = "", barred: bool = True
+) -> Row:
+    return Row(
+        what=fact,
+        figure=f"deviation: {measured:.5g} measured, {told:.5g} told",
+        percent=100 * (told / measured - 1),
+        n=n,
+        split=split,
+        source=source,
+        most=BAR if barred else None,
+        after=after,
+    )
 
 
 def _caps(file: str, caps: tuple[int, ...], held_only: bool = True) -> list[Row]:
@@ -81,7 +95,9 @@ def _caps(file: str, caps: tuple[int, ...], held_only: bool = True) -> list[Row]
         split += "" if held_only else "; figures also on caps not held (not shipped)"
         for name, real, told in (("time", real_s, told_s), ("energy", real_j, told_j)):
             title = f"{board.kind} at {cap} W: {name} over that at {top} W"
-            found.append(_row(title, float(real.mean()), float(told.mean()), len(jobs), split, "zeus_power"))
+            after = "" if file != "a40" else UNDER_RULE if held_only else WITHOUT_RULE
+            values = float(real.mean()), float(told.mean())
+            found.append(_row(title, *values, len(jobs), split, "zeus_power", after, barred=held_only))
     return found
 
 
@@ -127,7 +143,8 @@ def _h200() -> list[Row]:
                 if name == "gemm":
                     told["MHz"] = (alone[name]["sm_mhz"], point.clock_mhz)
                 for unit, (real, model_says) in told.items():
-                    found.append(_row(f"H200 {name} alone, {unit}", real, model_says, 1, split, "h200_measured"))
+                    after = GEMM_CLOCK if unit == "MHz" else RATE_ALONE
+                    found.append(_row(f"H200 {name} alone, {unit}", real, model_says, 1, split, "h200_measured", after))
     return found
 
 
@@ -145,7 +162,9 @@ def _gemm_from_counters() -> Row:
     alone = json.loads(need(SHARED / "data" / "h200_measured" / "colocation.json").read_text())["alone"]
     real = next(run["sm_mhz"] for run in alone if run["kinds"] == ["gemm"])
     split = "counters of another day, no watts of a GEMM; weights from applications"
-    return _row("H200 gemm alone, MHz", real, point.clock_mhz, len(seen), split, "h200_measured, h200_phases")
+    return _row(
+        "H200 gemm alone, MHz", real, point.clock_mhz, len(seen), split, "h200_measured, h200_phases", GEMM_CLOCK
+    )
 
 
 def _alone_from_pair(model: GpuModel, pair: Mapping[str, Any], rate: float) -> GpuPoint:
@@ -175,4 +194,4 @@ def _power(power: PowerModel | None) -> PowerModel:
 
 
 if __name__ == "__main__":
-    report("fidelity-facts", "Facts of real boards, told by the shipped catalogue", rows())
+    report("fidelity-facts", "Facts of real boards, told by the shipped catalogue", [row.content() for row in rows()])

@@ -25,7 +25,7 @@ def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: floa
     """Counters of a workload that is alone at a clock, as means over wall time; what the kind has of them."""
     longer = 1.0 + demand.kappa * (model.top_mhz / clock_mhz - 1.0)
     wall = demand.duty * longer + 1.0 - demand.duty
-    duty = demand.duty * longer / wall
+    duty = min(1.0, demand.duty * longer / wall)
     if model.kind.architecture in WITHOUT_COUNTERS:
         return Counters(power_w=power_w, clock_mhz=clock_mhz, duty=duty, memory_mib=demand.memory_mib)
     per_wall = demand.duty / wall

@@ -82,7 +82,7 @@ def mean_demand(phases: tuple[Phase, ...]) -> Demand:
     told = [w if phase.demand.kernel_us > 0.0 else 0.0 for w, phase in zip(on_gpu, phases, strict=True)]
     memory = max(phase.demand.memory_mib for phase in phases)
     kernel_us = _mean(phases, "kernel_us", told)
-    return Demand(**averaged, duty=total / wall, memory_mib=memory, kernel_us=kernel_us)
+    return Demand(**averaged, duty=min(1.0, total / wall), memory_mib=memory, kernel_us=kernel_us)
 
 
 _OF_HOST = ("host_cores", "pcie_gbps")

@@ -35,7 +35,7 @@ from goodwatt.power.workload import Phase, Step, WorkloadClass
 FOLDER = Path(__file__).parent / "workloads"
 
 MOST = 1.0
-"""A share of the bandwidth is at most the whole."""
+"""A share is at most the whole, also where rounding says otherwise."""
 
 Ratios = tuple[float, float, float]
 """Peak arithmetic, bandwidth and gain of a kind relative to the reference kind."""
@@ -163,7 +163,7 @@ def _carried(phase: Phase, ratios: Ratios, stretch: float) -> Demand:
         demand,
         m=min(MOST, demand.m / (ratios[1] * busy_s)),
         kappa=scaled / longer,
-        duty=demand.duty * longer / wall,
+        duty=min(MOST, demand.duty * longer / wall),
         tensor=min(MOST, demand.tensor / (ratios[0] * busy_s)),
         pcie_gbps=demand.pcie_gbps / (wall * stretch),
         kernel_us=demand.kernel_us * busy_s,
