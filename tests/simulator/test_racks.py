@@ -64,10 +64,17 @@ def loads(sim: Simulation) -> dict[str, float]:
     return {name: rack.load_w for name, rack in sim.view.racks.items()}
 
 
+def decide(sim: Simulation) -> None:
+    """The decision that is due."""
+    view = sim.advance()
+    assert view is not None
+    sim.apply(sim.policy.decide(view))
+
+
 def step(sim: Simulation) -> None:
     """One event, or one decision."""
     if sim.deciding:
-        sim.apply(sim.policy.decide(sim.view))
+        decide(sim)
     else:
         sim.clock.step()
 

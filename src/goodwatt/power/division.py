@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from goodwatt.errors import InputError, UnknownNameError
@@ -106,6 +107,7 @@ def _by_goodput(fill: Fill, wants: Sequence[Want], most: Sequence[int], leaves: 
             fill.together([Ask(leaf, mw, mw) for leaf, mw in asks])
 
 
+@lru_cache(maxsize=4096)
 def _stretches(curve: GoodputCurve | None) -> list[tuple[float, int]]:
     """(goodput per watt, milliwatts where it ends); what comes before the first corner is the floor's."""
     if curve is None:

@@ -1,0 +1,236 @@
+"""A power budget divided among jobs: what each GPU of a running job may draw under the limits of site, rows and racks.
+
+The leaves of the tree are jobs, or their parts where a gang stands below several limits; a gang gets one cap, the
+least that any of its parts allows. Limits are at the feed: what nodes add to their GPUs is bounded from above by a
+straight line over the curve of each node as it is occupied now. How to divide is in `power.division`, who enforces it
+is `simulator.power_book`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.host_power import NodePower
+from goodwatt.cluster.state import NodeCounts
+from goodwatt.power.budget_tree import BudgetTree, limit_mw
+from goodwatt.power.cluster_budget import MOST_GPU_W
+from goodwatt.power.demand import Demand
+from goodwatt.power.division import Want, divide
+from goodwatt.power.goodput_curve import GoodputCurve, goodput_curve
+from goodwatt.power.gpu_model import CAP_KEPT, GpuModel, gpu_model
+from goodwatt.power.supply import node_facts, node_wall_w
+from goodwatt.simulator.power_book import NO_LIMIT, PowerBook
+from goodwatt.simulator.power_meter import MICRO
+from goodwatt.simulator.view import View
+
+STEP_W = 5.0
+"""Caps are multiples of it."""
+POINTS = 12
+"""Clocks at which a goodput curve is looked at."""
+SPARE = 1e-3
+"""Of the least slope of a curve: what a watt beyond its end is taken to buy."""
+UNKNOWN = Demand(u=0.36, m=0.35, kappa=0.65)
+"""A job of which nothing is known: about the mean of the training classes of the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one GPU of a job asks for: `floor_w`, less is of no use, `most_w`, more neither; `rated_w` of its board.
+
+    `curve`: what watts buy, with a last stretch up to `rated_w` that buys next to nothing.
+    """
+
+    floor_w: float
+    most_w: float
+    rated_w: float
+    curve: GoodputCurve
+    _scaled: dict[int, GoodputCurve] = field(default_factory=dict, compare=False, repr=False)
+
+    def curve_of(self, gpus: int) -> GoodputCurve:
+        """The curve of so many of them."""
+        scaled = self._scaled.get(gpus)
+        if scaled is None:
+            watts, goodput = (
+                tuple(gpus * value for value in values) for values in (self.curve.watts, self.curve.goodput)
+            )
+            scaled = self._scaled[gpus] = GoodputCurve(watts, goodput)
+        return scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A job that takes part in a division.
+
+    `nodes`: GPUs on each node. `ask`: what each of its GPUs asks for. `running`: it holds these GPUs, else it waits for
+    power to start on them.
+    """
+
+    job_id: str
+    nodes: NodeCounts
+    ask: Ask
+    priority: int
+    running: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What a division comes to: a cap for each job, and the jobs that did not get their floors."""
+
+    cap_w: Mapping[str, float]
+    short: frozenset[str]
+
+
+def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> Caps:
+    """The limits of the book divided among jobs in one of `power.division.WAYS`."""
+    parts = [(share, level, gpus) for share in shares for level, gpus in _gpus_below(book, share.nodes).items()]
+    tree = _tree(book, _gpu_limits_w(view, book, shares), [level for _, level, _ in parts])
+    division = divide(tree, [_want(share, gpus, way) for share, _, gpus in parts], way)
+    caps: dict[str, float] = {}
+    short = set()
+    for (share, _, gpus), grant_w, lacking in zip(parts, division.grant_w, division.short_mw, strict=True):
+        caps[share.job_id] = min(caps.get(share.job_id, math.inf), grant_w / gpus)
+        if lacking > gpus:  # more than what rounding takes
+            short.add(share.job_id)
+    return Caps(caps, frozenset(short))
+
+
+@lru_cache(maxsize=4096)
+def ask_of(kind: GpuKind, demand: Demand | None, floor_share: float, margin: float) -> Ask:
+    """What a job with this demand asks for on a kind of GPU; None: nothing is known of it, or of the kind.
+
+    The floor is a share of the rated power, at least the lowest cap; the most is `margin` above what it draws.
+    """
+    rated_w = board_w(kind)
+    floor_w = min(_up(max(float(kind.min_cap_w or 0.0), floor_share * rated_w)), rated_w)
+    if kind.power_model is None:
+        return Ask(floor_w, rated_w, rated_w, goodput_curve([(floor_w, 0.5), (rated_w, 1.0)]))
+    model, most_w = gpu_model(kind), rated_w
+    if demand is not None:
+        drawn_w = model.watts(demand, model.top_mhz) / CAP_KEPT
+        most_w = max(min(rated_w, _up(drawn_w * (1.0 + margin))), floor_w)
+    curve = _curve(model, UNKNOWN if demand is None else demand, floor_w, most_w)
+    return Ask(floor_w, most_w, rated_w, _with_spare(curve, rated_w))
+
+
+def _curve(model: GpuModel, demand: Demand, floor_w: float, most_w: float) -> GoodputCurve:
+    """Speed of a workload against the cap that holds it there, from `floor_w` to `most_w`."""
+    top = len(model.clocks_mhz) - 1
+    clocks = sorted({round(top * i / (POINTS - 1)) for i in range(POINTS)})
+    points = []
+    for i in clocks:
+        clock_mhz = model.clocks_mhz[i]
+        points.append((model.watts(demand, clock_mhz) / CAP_KEPT, 1.0 / model.slowdown(demand, clock_mhz)))
+    inside = [(watts, speed) for watts, speed in points if floor_w < watts < most_w]
+    ends = [(watts, _speed_at(points, watts)) for watts in (floor_w, most_w)]
+    return goodput_curve([*ends, *inside])
+
+
+def _with_spare(curve: GoodputCurve, rated_w: float) -> GoodputCurve:
+    """The curve with a last stretch up to the rated power that buys next to nothing: for power that nobody needs."""
+    if rated_w <= curve.watts[-1]:
+        return curve
+    slope = SPARE * min(curve.slopes, default=1.0)
+    more = curve.goodput[-1] + slope * (rated_w - curve.watts[-1])
+    return GoodputCurve((*curve.watts, rated_w), (*curve.goodput, more))
+
+
+def board_w(kind: GpuKind) -> float:
+    """The rated power of a board."""
+    return kind.max_w or MOST_GPU_W
+
+
+def _speed_at(points: Sequence[tuple[float, float]], watts: float) -> float:
+    """Linear between points that rise; that of the ends beyond them."""
+    if watts <= points[0][0]:
+        return points[0][1]
+    for (w0, s0), (w1, s1) in pairwise(points):
+        if watts <= w1:
+            return s0 + (s1 - s0) * (watts - w0) / (w1 - w0) if w1 > w0 else s1
+    return points[-1][1]
+
+
+def rounded(watts: float) -> float:
+    """In whole steps, down."""
+    return math.floor(watts / STEP_W) * STEP_W
+
+
+def _up(watts: float) -> float:
+    return math.ceil(watts / STEP_W) * STEP_W
+
+
+def _gpus_below(book: PowerBook, nodes: NodeCounts) -> dict[int, int]:
+    """GPUs by the lowest limit above them."""
+    found: dict[int, int] = {}
+    for node, count in nodes:
+        level = book.path[node][-1]
+        found[level] = found.get(level, 0) + count
+    return found
+
+
+def _tree(book: PowerBook, limits_w: Sequence[float | None], leaves: Sequence[int]) -> BudgetTree:
+    levels = len(book.names)
+    parents = [-1] + [0] * (levels - 1)
+    for path in book.path:
+        for above, below in pairwise(path):
+            parents[below] = above
+    names = [*book.names, *(str(i) for i in range(len(leaves)))]
+    return BudgetTree(
+        names=tuple(names),
+        parent=(*parents, *leaves),
+        limit_mw=(*(limit_mw(watts) for watts in limits_w), *[limit_mw(None)] * len(leaves)),
+        floor_mw=(0,) * len(names),
+        leaves=tuple(range(levels, len(names))),
+    )
+
+
+def _want(share: Share, gpus: int, way: str) -> Want:
+    """A share's part with so many GPUs; one that waits wants its floor and no more."""
+    ask = share.ask
+    spare = way == "goodput"  # what nobody needs is given away too: a job may need more than is believed
+    most_w = ask.floor_w if not share.running else ask.rated_w if spare else ask.most_w
+    return Want(
+        floor_w=gpus * ask.floor_w,
+        most_w=gpus * most_w,
+        capacity_w=gpus * ask.rated_w,
+        priority=share.priority,
+        curve=ask.curve_of(gpus) if way == "goodput" else None,
+    )
+
+
+def _gpu_limits_w(view: View, book: PowerBook, shares: Iterable[Share]) -> list[float | None]:
+    """What the GPUs of jobs may draw together below each level."""
+    cluster = view.state.cluster
+    facts = node_facts(cluster.power)
+    coming: dict[int, int] = {}
+    for share in shares:
+        if not share.running:
+            for node, count in share.nodes:
+                coming[node] = coming.get(node, 0) + count
+    fixed, slope = [0.0] * len(book.names), [1.0] * len(book.names)
+    for node, path in enumerate(book.path):
+        facts_of, gpus = cluster.nodes[node], cluster.nodes[node].gpus
+        kind = cluster.kinds[facts_of.gpu_kind]
+        held = min(book.held[node] + coming.get(node, 0), gpus)
+        line = _line(facts, (gpus - held) * (kind.idle_w or 0.0), held / max(gpus, 1), held * board_w(kind))
+        for level in path:
+            fixed[level] += line[0]
+            slope[level] = max(slope[level], line[1])
+    return [
+        None if limit >= NO_LIMIT else max((limit / MICRO - base) / rise, 0.0)
+        for limit, base, rise in zip(book.limit_uw, fixed, slope, strict=True)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _line(facts: NodePower, idle_w: float, load: float, most_w: float) -> tuple[float, float]:
+    """(watts at the feed, more for each GPU watt): a line above the curve of a node whose idle GPUs draw `idle_w`, from
+    none to `most_w` of the others; see `power.cluster_budget.chord`."""
+    fixed = node_wall_w(idle_w, load, facts)
+    host_w = facts.host_idle_w + (facts.host_max_w - facts.host_idle_w) * load
+    ends = [w for w in (facts.fan_full_w - host_w - idle_w, most_w) if 0.0 < w <= most_w]
+    return fixed, max(((node_wall_w(idle_w + w, load, facts) - fixed) / w for w in ends), default=1.0)

@@ -1,0 +1,248 @@
+"""A power budget that is kept: every job has a cap, and the caps are divided so that the budget does the most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.state import NodeCounts
+from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, rounded
+from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
+from goodwatt.policies.power_policy import SteadyPower
+from goodwatt.power.telemetry import Counters
+from goodwatt.simulator.decisions import Decision, Place, Preempt, SetCap, WaitUntil
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.power_book import PowerBook
+from goodwatt.simulator.view import View
+
+SOON_S = 1.0
+WORTH_SETTING = 0.03
+"""If no cap moves by more than this share, none is sent."""
+
+
+class BudgetMemory(PowerMemory):
+    """Demands, and what was asked for: `asked` caps by job (None: the board's own), limits at the last division.
+
+    `stale`: jobs came, went or were seen since. `held`: jobs that found no power in this round, with where they would
+    have stood; `starts`: those that did, with their caps. `in_vain`: who was held when the last division was made.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, float | None] = {}
+        self.divided_s = -math.inf
+        self.limits: tuple[int, ...] = ()
+        self.stale = False
+        self.held: list[tuple[str, NodeCounts]] = []
+        self.starts: list[tuple[NodeCounts, float]] = []
+        self.in_vain: list[tuple[str, NodeCounts]] = []
+
+    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
+        """What it needs may be another now."""
+        super().job_observed(run, kind, seen, now_s)
+        self.stale = True
+
+    def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
+        """Its watts are free."""
+        super().job_ended(job, ran_s, now_s)
+        self.asked.pop(job.job_id, None)
+        self.stale = True
+
+    def copy(self) -> Self:
+        """An independent copy."""
+        twin = super().copy()
+        twin.asked, twin.in_vain = dict(self.asked), self.in_vain[:]
+        twin.divided_s, twin.limits, twin.stale = self.divided_s, self.limits, self.stale
+        return twin
+
+    def to_plain(self) -> Any:
+        """Its parts; `held` and `starts` are empty between rounds."""
+        divided_s = None if self.divided_s == -math.inf else self.divided_s
+        more = [list(self.asked.items()), divided_s, list(self.limits), self.stale, self.in_vain]
+        return [super().to_plain(), *more]
+
+    def load_plain(self, plain: Any) -> None:
+        """Take over what `to_plain` gave."""
+        super().load_plain(plain[0])
+        self.asked = dict(plain[1])
+        self.divided_s = -math.inf if plain[2] is None else plain[2]
+        self.limits, self.stale = tuple(plain[3]), plain[4]
+        self.in_vain = [(job_id, tuple((node, gpus) for node, gpus in nodes)) for job_id, nodes in plain[5]]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget(SteadyPower):
+    """Divides the power budget (`--budget-w`, or the limits of the cluster's site, rows and racks) among running jobs.
+
+    `division`: by goodput (each watt where it buys the most work, by what telemetry shows), by demand or capacity in
+    proportion, or by priority. No GPU gets less than `floor_share` of its rated power: a job waits until that fits, and
+    if a limit falls so far that it does not, the youngest jobs are stopped. A job gets at most `margin` more than it is
+    believed to draw. Unless a limit changes or somebody waits for power, shares move every `period_s` at most.
+    Sources: Wu et al., "Dynamo", ISCA 2016 (capping by priority below breakers); Federgruen and Groenevelt 1986
+    (dividing by marginal gain is optimal).
+    """
+
+    name: ClassVar[str] = "budget"
+    restless: ClassVar[bool] = True
+    observe_s: ClassVar[float | None] = OBSERVE_S
+    enforces_budget: ClassVar[bool] = True
+
+    division: Literal["goodput", "demand", "priority", "capacity"] = "goodput"
+    floor_share: float = 0.4
+    margin: float = 0.1
+    period_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.floor_share <= 1 and self.margin >= 0 and self.period_s >= 0):
+            raise ValueError("expected a floor_share from 0 to 1, margin and period_s of at least 0")
+
+    def new_memory(self) -> BudgetMemory:
+        """Demands and caps."""
+        return BudgetMemory()
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+        """Under the highest cap for which there is power; held back if there is not even enough for its floor.
+
+        Whoever comes after somebody that is held back waits too, or it would never get its power.
+        """
+        book, memory, kind = view.book, _memory(view), view.kind_of(place.nodes)
+        if book is None or not book.limited or kind is None or kind.max_w is None or not run.spec.num_gpus:
+            return place
+        if place.beside is not None:
+            return replace(place, cap_w=memory.asked.get(place.beside))
+        if memory.held:
+            return None
+        share = self._share(run, place.nodes, kind, view, running=False)
+        cap_w = _fitting(book, share, memory.starts)
+        if cap_w is None:
+            memory.held.append((run.spec.job_id, place.nodes))
+            return None
+        memory.starts.append((place.nodes, cap_w))
+        memory.asked[run.spec.job_id] = cap_w = None if cap_w >= board_w(kind) else cap_w
+        memory.stale = True
+        return replace(place, cap_w=cap_w)
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """Other caps, if something has changed that matters."""
+        book, memory = view.book, _memory(view)
+        held, memory.held = memory.held, []
+        starts, memory.starts = memory.starts, []
+        if book is None or not book.limited:
+            return ()
+        moved = memory.limits != tuple(book.limit_uw)
+        if not moved and (not held or (held == memory.in_vain and not memory.stale)):
+            if not memory.stale:
+                return ()
+            if view.now_s < (next_s := memory.divided_s + self.period_s):
+                return [WaitUntil(next_s, "the budget is divided anew")]
+        memory.limits, memory.divided_s, memory.stale, memory.in_vain = tuple(book.limit_uw), view.now_s, False, held
+        commands = self._divide(view, book, held, moved or bool(held))
+        again = [WaitUntil(view.now_s + SOON_S, "who has just started may come down for others")]
+        return [*commands, *(again if starts and held else ())]
+
+    def _divide(
+        self, view: View, book: PowerBook, held: Sequence[tuple[str, NodeCounts]], urgent: bool
+    ) -> Sequence[Decision]:
+        """The commands that lead to a new division; running jobs are stopped while their floors do not fit."""
+        waiting = [
+            self._share(view.run(job_id), nodes, kind, view, running=False)
+            for job_id, nodes in held
+            if (kind := view.kind_of(nodes)) is not None
+        ]
+        shares, followers = self._running(view)
+        caps = divided(view, book, [*shares, *waiting], self.division)
+        if waiting and caps.short:
+            caps = divided(view, book, shares, self.division)
+        stopped: list[Decision] = []
+        while caps.short and shares:
+            youngest = max(shares, key=lambda share: view.run(share.job_id).started_s)
+            shares.remove(youngest)
+            stopped.append(Preempt(youngest.job_id, "its least power does not fit the budget any more"))
+            caps = divided(view, book, shares, self.division)
+        wishes = {share.job_id: _cap(caps.cap_w[share.job_id], share) for share in shares}
+        for job_id, leader in followers.items():
+            if leader in wishes:
+                wishes[job_id] = wishes[leader]
+        return [*stopped, *self._commands(view, wishes, urgent)]
+
+    def _commands(self, view: View, wishes: dict[str, float | None], urgent: bool) -> list[Decision]:
+        """Caps that differ from what was asked for last; none if none differs by much."""
+        asked, moves, most = _memory(view).asked, [], 0.0
+        for job_id, cap_w in wishes.items():
+            kind = view.kind_of(view.run(job_id).placement)
+            rated_w = board_w(kind) if kind is not None else 1.0
+            before_w, after_w = (rated_w if w is None else w for w in (asked.get(job_id), cap_w))
+            if before_w != after_w:
+                moves.append((job_id, cap_w))
+                most = max(most, abs(after_w - before_w) / before_w)
+        if not urgent and most < WORTH_SETTING:
+            return []
+        asked.update(moves)
+        return [SetCap(job_id, cap_w, self.name) for job_id, cap_w in moves]
+
+    def _running(self, view: View) -> tuple[list[Share], dict[str, str]]:
+        """Shares of jobs that run; who shares a GPU with one of them has the same cap and follows it."""
+        shares, followers = [], dict[str, str]()
+        taken: dict[int, list[tuple[int, str]]] = {}
+        for pool in view.pools:
+            for run in pool.running.values():
+                kind = view.kind_of(run.placement)
+                if kind is None or kind.max_w is None or not run.spec.num_gpus:
+                    continue
+                leader = _beside(run, taken)
+                if leader is not None:
+                    followers[run.spec.job_id] = leader
+                else:
+                    counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
+                    shares.append(self._share(run, counts, kind, view))
+                for node, mask in run.placement:
+                    taken.setdefault(node, []).append((mask, leader or run.spec.job_id))
+        return shares, followers
+
+    def _share(self, run: JobRun, nodes: NodeCounts, kind: GpuKind, view: View, running: bool = True) -> Share:
+        """What a job asks for on these nodes."""
+        estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
+        demand = None if estimate is None else estimate.demand
+        ask = ask_of(kind, demand, self.floor_share, self.margin)
+        return Share(run.spec.job_id, nodes, ask, run.spec.priority, running)
+
+
+def _memory(view: View) -> BudgetMemory:
+    assert isinstance(view.memory, BudgetMemory)  # noqa: S101 - new_memory above made it
+    return view.memory
+
+
+def _fitting(book: PowerBook, share: Share, starts: Sequence[tuple[NodeCounts, float]]) -> float | None:
+    """The highest cap under which a job may start beside those that do; None if not even its floor fits."""
+
+    def fits(cap_w: float) -> bool:
+        return book.fits([*starts, (share.nodes, cap_w)])
+
+    floor_w, most_w = share.ask.floor_w, share.ask.most_w
+    if not fits(floor_w):
+        return None
+    if fits(most_w):
+        return most_w
+    low, high = 0, math.ceil((most_w - floor_w) / STEP_W)  # steps above the floor; low fits
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(floor_w + STEP_W * middle):
+            low = middle
+        else:
+            high = middle
+    return floor_w + STEP_W * low
+
+
+def _beside(run: JobRun, taken: dict[int, list[tuple[int, str]]]) -> str | None:
+    """Who holds one of a job's GPUs already."""
+    return next((who for node, mask in run.placement for held, who in taken.get(node, ()) if held & mask), None)
+
+
+def _cap(cap_w: float, share: Share) -> float | None:
+    """A cap in whole steps, down, but not below the floor; None at the rated power."""
+    cap_w = max(rounded(cap_w), share.ask.floor_w)
+    return None if cap_w >= share.ask.rated_w else cap_w
