@@ -31,18 +31,19 @@ Wish = tuple[float | None, float | None]
 def setting(sim: Simulation, run: JobRun, others: Sequence[JobRun], wish: Wish, where: NodeCounts | Placement) -> Wish:
     """What is set for a job on these nodes: its wish, within the guardrails of all jobs on the GPUs.
 
-    All kinds of a gang get the same. DoesNotFitError for a clock that is none and for a cap that the boards refuse.
+    All kinds of a gang get the same, as near to it as each can. DoesNotFitError for a clock that is none and for a cap
+    that all of its boards refuse.
     """
     clock_mhz, cap_w = wish
-    if clock_mhz is None and cap_w is None:
-        return wish
+    if (clock_mhz is None and cap_w is None) or not run.base.num_gpus:
+        return None, None
     guardrails, kinds = sim.options.guardrails, kinds_of(sim, where)
     if clock_mhz is not None and not 0 < clock_mhz < math.inf:
         raise DoesNotFitError(f"expected a clock above 0 MHz, got {clock_mhz:g}")
     if cap_w is not None:
-        least_w = max((kind.min_cap_w or 0.0 for kind in kinds), default=0.0)
-        most_w = min((kind.max_cap_w or math.inf for kind in kinds), default=math.inf)
-        if not least_w <= cap_w <= most_w or not 0 < cap_w < math.inf:
+        ranges = [(kind.min_cap_w or 0.0, kind.max_cap_w or math.inf) for kind in kinds] or [(0.0, math.inf)]
+        if not 0 < cap_w < math.inf or not any(least_w <= cap_w <= most_w for least_w, most_w in ranges):
+            least_w, most_w = ranges[0]
             raise DoesNotFitError(f"the boards take caps from {least_w:g} to {most_w:g} W, got {cap_w:g}")
     if not all(guardrails.may_slow(one.base) for one in (run, *others)):
         return None, None

@@ -8,6 +8,7 @@ with the residuals of `power.truth`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -165,7 +166,7 @@ class FullPhysics:
         model = self._models[node]
         if model is None or not on:
             return self.idle_w(node)
-        cap_w = max(model.default_cap_w if cap is None else cap for _, cap in on)
+        cap_w = max(model.default_cap_w if cap is None else _in_range(model, cap) for _, cap in on)
         runs = [run for run, _ in on]
         point = self._settled(model, node, gpu, runs, Setting(None, cap_w))
         waiting = [self._on(run, model).waiting for run in runs]
@@ -239,8 +240,13 @@ class FullPhysics:
         if not tenants:
             return None
         runs = [self._runs[job_id] for job_id in tenants]
-        setting = Setting(_least(run.clock_mhz for run in runs), _least(run.cap_w for run in runs))
+        setting = Setting(_least(run.clock_mhz for run in runs), self._cap_w(model, runs))
         return self._settled(model, node, gpu, runs, setting)
+
+    def _cap_w(self, model: GpuModel, runs: Sequence[JobRun]) -> float | None:
+        """The cap of a GPU with these jobs: the lowest of theirs, or the next to it that the board takes."""
+        cap_w = _least(run.cap_w for run in runs)
+        return None if cap_w is None else _in_range(model, cap_w)
 
     def _settled(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], setting: Setting) -> GpuPoint:
         """Where a GPU settles with these jobs on it under a setting."""
@@ -345,7 +351,7 @@ class FullPhysics:
             return None
         here = self._tenants[node][gpu]
         tenants = [self._tenant(job_id, node, speed, model) for job_id, speed in zip(here, point.speeds, strict=True)]
-        found = parts_by_tenant(model, point, tenants, _least(tenant.run.cap_w for tenant in tenants))
+        found = parts_by_tenant(model, point, tenants, self._cap_w(model, [tenant.run for tenant in tenants]))
         parts = list(self._gpu_parts[node])
         parts[gpu] = found[0] if len(found) == 1 else tuple(map(sum, zip(*found, strict=True)))  # type: ignore[assignment]
         self._gpu_parts[node] = tuple(parts)
@@ -381,6 +387,12 @@ class FullPhysics:
 
 def _idle_parts(model: GpuModel | None) -> GpuParts:
     return (0, 0, 0, 0) if model is None else (round(model.idle_w * MICRO), 0, 0, 0)
+
+
+def _in_range(model: GpuModel, cap_w: float) -> float:
+    """The cap that a board takes next to this one."""
+    least_w, most_w = model.kind.min_cap_w or 0.0, model.kind.max_cap_w or math.inf
+    return min(max(cap_w, least_w), most_w)
 
 
 def _least(values: Any) -> float | None:

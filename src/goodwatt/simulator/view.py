@@ -18,6 +18,7 @@ from goodwatt.simulator.quota import QuotaUse
 
 if TYPE_CHECKING:
     from goodwatt.power.energy_price import EnergyPrice, StepSeries
+    from goodwatt.simulator.decisions import Place
     from goodwatt.simulator.power_book import PowerBook
     from goodwatt.simulator.racks import RackPower, Racks
 
@@ -116,6 +117,10 @@ class View:
     def carbon(self) -> StepSeries | None:
         """Grams of CO2 per kWh over time; None: nobody says."""
         return None if self.price is None else self.price.gco2_per_kwh
+
+    def kind_at(self, place: Place) -> GpuKind | None:
+        """The GPU kind of the GPUs that a placement would give, beside another job those of that one."""
+        return self.kind_of(place.nodes if place.beside is None else self.run(place.beside).placement)
 
     def kind_of(self, nodes: NodeCounts | Placement) -> GpuKind | None:
         """The GPU kind of a placement, of its first node where kinds differ; None for CPU-only nodes."""

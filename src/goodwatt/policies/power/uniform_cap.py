@@ -29,7 +29,7 @@ class UniformCap(SteadyPower):
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
         """With the cap of its kind."""
-        kind = view.kind_of(place.nodes)
+        kind = view.kind_at(place)
         if kind is None or kind.max_w is None:
             return place
         return replace(place, cap_w=max(self.share * kind.max_w, float(kind.min_cap_w or 0)))

@@ -25,7 +25,7 @@ class UniformClock(SteadyPower):
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
         """With the clock of its kind."""
-        kind = view.kind_of(place.nodes)
+        kind = view.kind_at(place)
         if kind is None or kind.max_clock_mhz is None:
             return place
         return replace(place, clock_mhz=self.share * kind.max_clock_mhz)

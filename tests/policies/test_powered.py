@@ -1,0 +1,166 @@
+"""A scheduling policy and a power policy as one: who sees what, who decides what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+
+from goodwatt.policies.memories import Memories
+from goodwatt.policies.power_policy import SteadyPower
+from goodwatt.policies.powered import Powered
+from goodwatt.policies.registry import make_policy
+from goodwatt.power.telemetry import Counters
+from goodwatt.simulator.decisions import Decision, Group, Place, Preempt, SetCap, SetClock, WaitUntil
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.view import View
+from tests.scenario import Calls, Nodes, Scripted, calls, cluster, job, simulate
+from tests.simulator.test_full_physics import FULL, NET, when
+
+ON = cluster(Nodes(2, 2, "V100"))
+JOBS = [job(name, workload=NET, submit_s=float(i)) for i, name in enumerate("abc")]
+
+
+@dataclass(frozen=True)
+class Slow(SteadyPower):
+    """Every job at a clock; jobs named in `late` are put off, those in `never` held back at their start."""
+
+    name: ClassVar[str] = "slow"
+    clock_mhz: float = 900.0
+    late: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+    more: Sequence[Decision] = ()
+
+    def new_memory(self) -> Calls:
+        return Calls()
+
+    def holds(self, view: View) -> frozenset[str]:
+        assert isinstance(view.memory, Calls), "its own"
+        return self.late
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+        calls(view).ended.append((run.spec.job_id, view.now_s))
+        return None if place.job_id in self.never else replace(place, clock_mhz=self.clock_mhz)
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        calls(view).ask(view.now_s)
+        return self.more
+
+
+@dataclass(frozen=True)
+class Restless(Slow):
+    """Asked at every event: who holds jobs back has to be, or nobody asks about those behind them."""
+
+    restless: ClassVar[bool] = True
+
+
+def together(scheduling: Policy, power: Any) -> Powered:
+    return Powered(scheduling, power, "slow")
+
+
+def run(power: Any, script: dict[float, Sequence[Decision]] | None = None) -> Simulation:
+    return simulate(JOBS, ON, together(Scripted(script) if script else make_policy("fifo"), power), options=FULL)
+
+
+def test_placements_get_their_clocks() -> None:
+    sim = when(run(Slow()), 5.0)
+    assert {run.spec.job_id: run.clock_mhz for run in sim.live.values()} == {"a": 900.0, "b": 900.0, "c": 900.0}
+
+
+def test_who_is_put_off_is_passed_over_by_the_scheduling_policy() -> None:
+    sim = when(run(Restless(late=frozenset({"a"}))), 5.0)
+    assert [run.spec.job_id for run in sim.live.values() if run.placement] == ["b", "c"]
+    assert sim.view.held == frozenset(), "only while it is asked"
+
+
+def test_who_is_held_back_at_its_start_does_not_start() -> None:
+    sim = when(run(Restless(never=frozenset({"b"}))), 5.0)
+    assert [run.spec.job_id for run in sim.live.values() if run.placement] == ["a", "c"]
+    assert not sim.executor.refusals
+
+
+def test_a_group_starts_with_its_clocks_or_not_at_all() -> None:
+    steps = (Place("a", ((0, 1),)), Place("b", ((0, 1),)))
+    script = {1.0: [Group(steps)]}
+    sim = when(run(Slow(), script), 1.0)
+    assert {run.clock_mhz for run in sim.live.values() if run.placement} == {900.0}
+    sim = when(run(Slow(never=frozenset({"b"})), script), 1.0)
+    assert not [run for run in sim.live.values() if run.placement]
+
+
+def test_other_decisions_pass() -> None:
+    script: dict[float, Sequence[Decision]] = {0.0: [Place("a", ((0, 1),))], 5.0: [Preempt("a")], 6.0: []}
+    sim = when(run(Slow(), script), 5.0)
+    assert not sim.live["a"].placement
+    assert sim.live["a"].preemptions == 1
+
+
+def test_who_is_stopped_in_the_same_breath_gets_no_setting() -> None:
+    more = [SetClock("a", 600.0), SetCap("a", 150.0), WaitUntil(50.0)]
+    policy = together(Scripted({0.0: [], 5.0: [Preempt("a")]}), Slow(more=more))
+    sim = simulate(JOBS, ON, policy, options=FULL)
+    sim.advance()
+    sim.view.now_s = 5.0
+    assert list(policy.decide(sim.view)) == [Preempt("a"), WaitUntil(50.0)]
+
+
+def test_each_has_a_memory_of_its_own() -> None:
+    sim = run(Slow())
+    sim.run()
+    memory = sim.view.memory
+    assert isinstance(memory, Memories)
+    _, power = memory.parts
+    assert isinstance(power, Calls)
+    assert [job_id for job_id, _ in power.ended] == ["a", "b", "c", "a", "b", "c"], "starts, then ends"
+    twin = memory.copy()
+    twin.job_ended(JOBS[0], 1.0, 2.0)
+    assert len(power.ended) == 6
+    again = sim.policy.new_memory()
+    again.load_plain(memory.to_plain())
+    assert again.to_plain() == memory.to_plain()
+
+
+def test_telemetry_goes_to_those_who_watch() -> None:
+    shown: list[str] = []
+
+    class Watches(Calls):
+        def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
+            shown.append(f"{run.spec.job_id} on {kind} at {now_s:g}")
+
+    @dataclass(frozen=True)
+    class Watcher(Slow):
+        observe_s: ClassVar[float | None] = 60.0
+
+        def new_memory(self) -> Calls:
+            return Watches()
+
+    when(run(Watcher()), 61.0)
+    assert shown == ["a on V100-PCIE at 60", "b on V100-PCIE at 61"]
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "power", "head_only"),
+    [("fifo", Slow(), True), ("easy-backfill", Slow(), False)],
+)
+def test_when_it_has_to_be_asked(scheduling: str, power: Slow, head_only: bool) -> None:
+    assert together(make_policy(scheduling), power).head_only == head_only
+    assert not together(make_policy(scheduling), Restless()).head_only
+
+
+def test_it_is_an_oracle_if_either_is() -> None:
+    class Knows(Slow):
+        oracle: ClassVar[bool] = True
+
+    assert not together(make_policy("fifo"), Slow()).oracle
+    assert together(make_policy("fifo"), Knows()).oracle
+    assert together(make_policy("srtf"), Slow()).oracle == make_policy("srtf").oracle
+
+
+def test_it_has_the_names_of_both_and_preempts_as_the_scheduling_policy_does() -> None:
+    both = together(make_policy("tiresias"), Slow())
+    assert (both.name, both.preemptive) == ("tiresias / slow", True)
+    assert (both.observe_s, both.enforces_budget) == (None, False)
