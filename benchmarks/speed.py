@@ -19,6 +19,8 @@ from measured import GOODWATT, SHARED, loop_s, measure, report
 GOLDEN = SHARED / "golden" / "lucid_philly_480" / "jobs.csv.gz"
 PHILLY = SHARED / "data" / "philly_2017" / "philly_jobs.csv.gz"
 RUNS = 5
+SHARED_CLOCKS = ("--physics", "full", "--power", "static")
+"""Full physics, with a clock of its own for every job."""
 
 
 def main() -> None:
@@ -34,17 +36,24 @@ def _golden(scratch: str) -> list[dict[str, Any]]:
         return []
     lucid = ("--physics", "ideal", "--engine", "lucid")
     policies = ("fifo", "sjf", "tiresias")
-    return [
+    ideal = [
         _row(f"10,650 jobs, 480 GPUs, {p}", _replay(GOLDEN, "philly-480", p, scratch, *lucid), RUNS) for p in policies
+    ]
+    full = ("--physics", "full", "--engine", "lucid")
+    return ideal + [
+        _row(f"10,650 jobs, 480 GPUs, {p}, full physics", _replay(GOLDEN, "philly-480", p, scratch, *full), 3)
+        for p in policies
     ]
 
 
 def _philly(scratch: str) -> list[dict[str, Any]]:
     if not PHILLY.exists():
         return []
-    return [
+    ideal = [
         _row(f"71,979 jobs, 3,205 GPUs, {p}", _replay(PHILLY, "philly-552", p, scratch), 3) for p in ("sjf", "qssf")
     ]
+    command = _replay(PHILLY, "philly-552", "qssf+pack", scratch, *SHARED_CLOCKS)
+    return [*ideal, _row("71,979 jobs, 3,205 GPUs, qssf+pack, a clock for each job", command, 1)]
 
 
 def _large(scratch: Path) -> list[dict[str, Any]]:
@@ -53,6 +62,8 @@ def _large(scratch: Path) -> list[dict[str, Any]]:
     for jobs in (70_000, 700_000):
         trace = _generated(scratch, jobs, 3205, 0.8)
         rows.append(_row(f"{jobs:,} generated jobs, 3,205 GPUs, sjf", _replay(trace, "philly-552", "sjf", scratch), 1))
+        command = _replay(trace, "philly-552", "qssf+pack", scratch, *SHARED_CLOCKS)
+        rows.append(_row(f"{jobs:,} generated jobs, 3,205 GPUs, qssf+pack, a clock for each job", command, 1))
     trace = _generated(scratch, 1_000_000, 100_000, 0.85)
     command = _replay(trace, "generated:gpus=100000", "fifo", scratch)
     return [*rows, _row("1,000,000 generated jobs, 100,000 GPUs, fifo", command, 1)]
