@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from goodwatt.cluster.state import host_share
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import Engine, Outage
 from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings, StragglerRates
+from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.result import RunResult
@@ -141,12 +142,14 @@ engines = st.builds(
 
 frail_engines = st.builds(
     engine,
-    failures=st.just(FRAIL),
+    failures=st.sampled_from([FRAIL, replace(FRAIL, gpu_takes="gpu"), replace(FRAIL, gpu_takes="reset", reset_s=4.0)]),
     restart_overhead_s=st.sampled_from([0.0, 3.5]),
     checkpoint_interval_s=st.sampled_from([0.0, 1.0]),
     checkpoint_rule=st.sampled_from(["none", "daly"]),
     share_mode=st.sampled_from(["timeslice", "mps"]),
 )
+
+STRICT = Guardrails(max_slowdown=1.5, max_wait_s=15.0, protected=frozenset({"ann"}))
 
 options = st.builds(
     RunOptions,
@@ -157,6 +160,7 @@ options = st.builds(
     draw=st.just(True),
     physics=st.sampled_from(["ideal", "full"]),
     truth=st.sampled_from(["residual", "model"]),
+    guardrails=st.sampled_from([NO_GUARDRAILS, STRICT]),
 )
 
 sturdy = st.builds(Made, clusters, jobs, engines, st.sampled_from(POLICIES), options)
@@ -215,6 +219,9 @@ def snapshot(sim: Simulation) -> dict[str, Any]:
         "memory": sim.view.memory.to_plain(),
         "fields": (sim.next_arrival, sim.next_outage, sim.next_mark, sim.wake_s, sim.round_s, sim.deciding),
         "more": (sim.stopped, sim.sequence, sim.now_s),
+        "to come": (sim.timers.to_plain(), sim.failures and sim.failures.to_plain()),
+        "nodes": (dict(sim.asleep), dict(sim.away), dict(sim.resetting), list(sim.late)),
+        "physics": (sim.physics.power(), sim.physics.clocks(), sim.racks.to_plain(), sim.book and sim.book.to_plain()),
     }
 
 

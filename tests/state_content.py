@@ -45,6 +45,8 @@ def rebuilt(state: ClusterState, jobs: Mapping[str, JobRequest]) -> ClusterState
         for new in sliced:
             fresh.set_slices(node, new.gpu, new)
     for node in range(len(state.capacity)):
+        if state.lost_mask[node]:
+            fresh.set_lost(node, state.lost_mask[node], True)
         if not state.up >> node & 1:
             fresh.set_up(node, False)
     for job_id, placement in state.placements.items():
@@ -95,7 +97,9 @@ def by_hand(state: ClusterState, jobs: Mapping[str, JobRequest]) -> None:
             legal(state, node, one)
         started = sum(1 << gpu for gpu in shares) | sum(1 << one.gpu for one in sliced)
         assert not started & whole
-        assert state.free_mask[node] == ((1 << facts.gpus) - 1) & ~whole & ~started
+        lost = state.lost_mask[node]
+        assert not lost & (whole | started), f"a GPU of node {node} is broken and in use"
+        assert state.free_mask[node] == ((1 << facts.gpus) - 1) & ~whole & ~started & ~lost
         assert state.shares[node] == tuple(sorted(shares.items()))
 
 
