@@ -6,7 +6,8 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +113,21 @@ def test_a_floor_above_what_a_board_has_is_its_greatest_clock() -> None:
     assert Guardrails(min_clock_mhz=9_000).slowest_mhz([V100]) == V100.max_clock_mhz
     assert Guardrails(min_clock_mhz=9_000).slowest_mhz([KINDS["small"]]) == 0.0
     assert NO_GUARDRAILS.slowest_mhz([V100]) == 0.0
+
+
+DOCS = Path(__file__).parents[2] / "docs/reference/guardrails.md"
+
+
+def test_the_reference_names_every_limit_and_its_example_runs() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    names = [*(f.name for f in fields(Guardrails)), *PROTECTIONS]
+    assert [name for name in names if f"| `{name}` |" not in text] == []
+    example = text.split("```python\n")[1].split("```")[0]
+    known: dict[str, Any] = {}
+    exec(example, known)  # noqa: S102 - our own page
+    assert known["options"].guardrails == Guardrails(
+        max_slowdown=1.1, max_wait_s=86_400, protected=frozenset({"alice"})
+    )
 
 
 # clocks --------------------------------------------------------------------------------------------------------------
