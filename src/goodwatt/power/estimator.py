@@ -42,6 +42,10 @@ MOST_BUSY = 0.5
 """On kinds without counters, gaps tell of jobs that are on the GPU for at most this share of the time."""
 LEAST_SPREAD = 1e-4
 """Readings whose f_max / f spread less, as a sum of squares, stand at one clock."""
+LEAST_RATE = 1e-3
+"""A line through 1/rate that meets the greatest clock further off than this, relative to the first reading, is none."""
+LEAST_VARIANCE = 1e-6
+"""kappa is never known better than to a thousandth: no counter is."""
 
 Level = Literal["job", "name", "user", "others"]
 _FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor", "memory_mib", "kernel_us")
@@ -91,10 +95,11 @@ class _Line:
         b = (self.xy - self.x * self.y / self.n) / spread
         mean_x = self.x / self.n
         a = self.y / self.n - b * mean_x
-        if a <= 0.0:
+        if not LEAST_RATE < a < 1.0 / LEAST_RATE:
             return None
         k = min(1.5, max(-0.5, b / a))
-        return k, (NOISE / a) ** 2 * ((1.0 + k * mean_x) ** 2 / spread + k * k / self.n)
+        variance = (NOISE / a) ** 2 * ((1.0 + k * mean_x) ** 2 / spread + k * k / self.n)
+        return k, max(variance, LEAST_VARIANCE)
 
 
 Evidence = tuple[float, float]
