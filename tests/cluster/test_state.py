@@ -88,6 +88,7 @@ REFUSED: list[tuple[str, dict[str, Any], Any, Any, str]] = [
     ("no node for a job without GPUs", {"gpus": 0}, (), None, "0 GPUs wanted"),
     ("a job without GPUs on two nodes", {"gpus": 0}, ((0, 0), (1, 0)), None, "0 GPUs wanted"),
     ("a negative count beside one too large", {"gpus": 4}, ((0, 5), (1, -1)), None, "4 GPUs wanted"),
+    ("a negative count for a job without GPUs", {"gpus": 0, "cpu_milli": 9}, ((0, -1), (1, 1)), None, "0 GPUs wanted"),
     ("a node that gives nothing", {"gpus": 4}, ((0, 4), (1, 0)), None, "4 GPUs wanted"),
     ("a node before the first", {"gpus": 4}, ((-1, 4),), None, "node -1"),
     ("a node after the last", {"gpus": 4}, ((9, 4),), None, "node 9"),
@@ -415,10 +416,3 @@ def test_single_node_finds_exactly_the_nodes_that_can_hold_the_job(
     found = [node for _, nodes in state.single_node(new) for node in members(nodes)]
     fits = [n for n in range(len(state.capacity)) if state.shortage(new, ((n, new.num_gpus),)) is None]
     assert sorted(found) == fits
-
-
-@pytest.mark.parametrize("nodes", [((0, -1),), ((0, 1), (1, -1)), ((0, -1), (1, 1))])
-def test_fewer_than_no_gpus_cannot_be_had_by_a_job_without_gpus_either(nodes: tuple[tuple[int, int], ...]) -> None:
-    state = ClusterState(cluster(Nodes(2, 2, cpu_milli=1000)))
-    assert state.shortage(job("a", 0, cpu_milli=500), nodes) is not None
-    assert state.shortage(job("a", 1), nodes) is not None

@@ -19,8 +19,9 @@ def find_shortage(state: ClusterState, job: JobRequest, nodes: NodeCounts, gpus:
         wanted += count
         if not 0 <= node < len(state.capacity) or not allowed >> node & 1:
             return f"node {node} is down, not of the job's partition or not of its GPU kind"
-        if count < 0:
-            return f"{count} GPUs wanted of node {node}"
+        if count < 0:  # and nothing of what follows is meant for it
+            wanted = -1
+            break
         if reason := _node_shortage(state, job, node, count):
             return reason
     if wanted != job.num_gpus or (len(nodes) != 1 and not _names_nodes_once(nodes)):
