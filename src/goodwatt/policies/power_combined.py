@@ -39,6 +39,12 @@ class CombinedPower:
         """If any part has budgets enforced."""
         return any(getattr(part, "enforces_budget", False) for part in self.parts)
 
+    @property
+    def ramp_w_per_s(self) -> float | None:
+        """The slowest that any part asks for."""
+        wishes = (getattr(part, "ramp_w_per_s", None) for part in self.parts)
+        return min((wish for wish in wishes if wish is not None), default=None)
+
     def new_memory(self) -> Memories:
         """One for each part."""
         return Memories(tuple(part.new_memory() for part in self.parts))

@@ -33,7 +33,8 @@ class PowerPolicy(Protocol):
     `oracle`: it reads the truth. `restless`: it has to be asked at every event, not only when a job may start or has
     been observed. `observe_s`: telemetry of a job is shown so long after it started or got another setting; None
     for never. `enforces_budget`: nothing starts and no cap rises for which the budgets of the site, its rows and racks
-    have no room (`simulator.power_book`).
+    have no room (`simulator.power_book`). `ramp_w_per_s`: power rises no faster than that (0: than the cluster's site
+    and racks allow), see `simulator.ramping`; None: as it likes.
     """
 
     @property
@@ -56,6 +57,10 @@ class PowerPolicy(Protocol):
     def enforces_budget(self) -> bool:
         """Whether nothing may start or rise above the budgets."""
 
+    @property
+    def ramp_w_per_s(self) -> float | None:
+        """How fast power may rise."""
+
     def new_memory(self) -> Memory:
         """What it carries from decision to decision."""
 
@@ -77,6 +82,11 @@ class SteadyPower:
     restless: ClassVar[bool] = False
     observe_s: ClassVar[float | None] = None
     enforces_budget: ClassVar[bool] = False
+
+    @property
+    def ramp_w_per_s(self) -> float | None:
+        """No limit is kept."""
+        return None
 
     def new_memory(self) -> Any:
         """None needed."""

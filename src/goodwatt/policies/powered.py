@@ -48,6 +48,12 @@ class Powered:
         return getattr(self.power, "enforces_budget", False)
 
     @property
+    def ramp_w_per_s(self) -> float | None:
+        """As the power policy has it."""
+        wish: float | None = getattr(self.power, "ramp_w_per_s", None)
+        return wish
+
+    @property
     def observe_s(self) -> float | None:
         """When either wants to see telemetry."""
         return soonest(getattr(self.scheduling, "observe_s", None), self.power.observe_s)

@@ -23,6 +23,7 @@ from goodwatt.power.network_loads import NetworkLoads
 from goodwatt.power.sensors import counters_at
 from goodwatt.power.telemetry import Counters
 from goodwatt.power.truth import Truth
+from goodwatt.power.workload_catalogue import communicating
 from goodwatt.simulator.elastic import doubling
 from goodwatt.simulator.host_share import Asker, HostShare
 from goodwatt.simulator.job_facts import JobFacts, OnKind
@@ -31,6 +32,8 @@ from goodwatt.simulator.physics import Change, ClusterPower, JobPoint
 from goodwatt.simulator.power_meter import MICRO, GpuParts, PowerMeter
 from goodwatt.simulator.shared_gpu import Tenant, fits, parts_by_tenant, settled, sharing_mode
 
+COMMUNICATING = communicating(Demand(u=0.0, m=0.0, kappa=0.0))
+"""What a GPU does that waits for others, whatever its job."""
 CHIP_DIGITS = 2
 """Chip factors are rounded to hundredths, so that a gang's GPUs share what was computed for one of them."""
 
@@ -58,6 +61,8 @@ class FullPhysics:
         self.meter = PowerMeter(cluster)
         self._clocks = [(0, 0)] * len(cluster.nodes)
         self._clocked = (0, 0)
+        self._launching: dict[str, int] = {}
+        self._dormant: dict[int, int] = {}
         self._dirty_gpus: dict[int, int] = {}
         self._dirty_jobs: dict[str, None] = {}
         for node in range(len(cluster.nodes)):
@@ -80,6 +85,24 @@ class FullPhysics:
         self._dirty_jobs.pop(run.spec.job_id, None)
         del self._runs[run.spec.job_id]
         self._pace.pop(run.spec.job_id, None)
+        if run.spec.job_id in self._launching:
+            self.launch(run, None)
+            del self._dirty_jobs[run.spec.job_id]
+
+    def launch(self, run: JobRun, up: int | None) -> None:
+        """So many of its nodes are up and wait for the others; None: all are, and it computes."""
+        if up is None:
+            self._launching.pop(run.spec.job_id, None)
+        else:
+            self._launching[run.spec.job_id] = up
+        for i, (node, mask) in enumerate(run.placement):
+            dormant = self._dormant.pop(node, 0) & ~mask
+            if up is not None and i >= up:
+                dormant |= mask
+            if dormant:
+                self._dormant[node] = dormant
+            self._dirty_gpus.setdefault(node, 0)
+        self._dirty_jobs[run.spec.job_id] = None
 
     def reset(self, run: JobRun) -> None:
         """Its GPUs have another setting."""
@@ -128,6 +151,8 @@ class FullPhysics:
 
     def counters(self, run: JobRun) -> Counters | None:
         """What the sensors of its first GPU show, without noise; None where it is not alone or nothing is known."""
+        if run.spec.job_id in self._launching:
+            return None
         node, mask = run.placement[0] if run.placement else (0, 0)
         gpu, model = (mask & -mask).bit_length() - 1, self._models[node]
         shared = any(len(self._tenants[n][g]) > 1 for n, m in run.placement for g in members(m))
@@ -173,6 +198,39 @@ class FullPhysics:
         least_w = max(_waiting_w(model, demand, 0) for demand in waiting) + model.context_w
         return max(cap_w, point.watts, least_w)
 
+    def gpu_w(self, node: int, gpu: int) -> float:
+        """What a GPU draws now."""
+        return sum(self._gpu_parts[node][gpu]) / MICRO
+
+    def clock_step_w(self, node: int, gpu: int) -> float:
+        """What the next higher clock may add to a GPU at most."""
+        model, point = self._models[node], self._points[node][gpu]
+        if model is None or point is None:
+            return 0.0
+        at = min(model.index_of(point.clock_mhz), len(model.core_w) - 2)
+        return model.core_w[at + 1] - model.core_w[at]
+
+    def launched_w(self, node: int) -> float | None:
+        """What a GPU of a node draws while it waits for other members of its gang to come up; None if unknown."""
+        model = self._models[node]
+        return None if model is None else model.context_w + _waiting_w(model, COMMUNICATING, -1)
+
+    def least_cap_w(self, node: int) -> float:
+        """The lowest cap that the boards of a node take."""
+        model = self._models[node]
+        return 0.0 if model is None else float(model.kind.min_cap_w or 0.0)
+
+    def default_cap_w(self, node: int) -> float:
+        """The boards' own cap."""
+        model = self._models[node]
+        return 0.0 if model is None else model.default_cap_w
+
+    def in_use(self, node: int) -> int:
+        """How many GPUs of a node jobs hold that have been launched."""
+        dormant = self._dormant.get(node, 0)
+        held = sum(map(bool, self._tenants[node]))
+        return held - dormant.bit_count()
+
     def held_mhz(self, run: JobRun) -> Mapping[str, float]:
         """Where each of its GPUs has settled."""
         lowest: dict[str, float] = {}
@@ -197,6 +255,7 @@ class FullPhysics:
         twin._mode, twin.meter, twin._loads = dict(self._mode), self.meter.copy(), self._loads.copy()
         twin._hosts, twin._pace = self._hosts.copy(), dict(self._pace)
         twin._clocks = self._clocks[:]
+        twin._launching, twin._dormant = dict(self._launching), dict(self._dormant)
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
         return twin
 
@@ -288,6 +347,8 @@ class FullPhysics:
         """Its rate from its slowest GPU, and what its GPUs draw while they compute and while they wait."""
         if not run.spec.num_gpus:
             return JobPoint(1.0, 0.0)
+        if run.spec.job_id in self._launching:
+            return self._launch_point(run, nodes)
         speeds = self._speeds(run)
         slowest, at = min((speed, place) for place, (_, speed) in speeds.items())
         rate, computing = self._gang(run, slowest)
@@ -298,6 +359,20 @@ class FullPhysics:
             nodes.setdefault(node, 0)
             watts = None if share is None or watts is None else watts + share
         return JobPoint(rate, watts, self._slow(run, at, speeds[at], rate))
+
+    def _launch_point(self, run: JobRun, nodes: dict[int, int]) -> JobPoint:
+        """It does not compute yet: nodes that are up draw what waiting draws, the others idle."""
+        up, watts = self._launching[run.spec.job_id], 0.0
+        for i, (node, mask) in enumerate(run.placement):
+            model, parts = self._models[node], list(self._gpu_parts[node])
+            nodes.setdefault(node, 0)
+            if model is None:
+                continue
+            for gpu in members(mask):
+                parts[gpu] = _launched_parts(model, run.cap_w) if i < up else (0, round(model.idle_w * MICRO), 0, 0)
+                watts += sum(parts[gpu]) / MICRO
+            self._gpu_parts[node] = tuple(parts)
+        return JobPoint(0.0, watts)
 
     def _speeds(self, run: JobRun) -> dict[tuple[int, int], tuple[float, float]]:
         """Work per second of each of its GPUs, before communication: as the GPU allows, and as its host does too."""
@@ -378,7 +453,7 @@ class FullPhysics:
     def _meter_node(self, node: int) -> None:
         mode = self._mode.get(node, "on")
         if mode == "on":
-            self.meter.on(node, self._gpu_parts[node], sum(map(bool, self._tenants[node])))
+            self.meter.on(node, self._gpu_parts[node], self.in_use(node))
         elif mode == "off":
             self.meter.off(node)
         else:
@@ -387,6 +462,14 @@ class FullPhysics:
 
 def _idle_parts(model: GpuModel | None) -> GpuParts:
     return (0, 0, 0, 0) if model is None else (round(model.idle_w * MICRO), 0, 0, 0)
+
+
+def _launched_parts(model: GpuModel, cap_w: float | None) -> GpuParts:
+    """A GPU that waits for other members of its gang to come up, at the greatest clock that its cap allows."""
+    sm_w, dram_w = COMMUNICATING.u * model.core_w[-1], COMMUNICATING.m * model.memory_w
+    if cap_w is not None:
+        sm_w = min(sm_w, max(cap_w - model.context_w - dram_w, COMMUNICATING.u * model.core_w[0]))
+    return 0, round(model.context_w * MICRO), round(sm_w * MICRO), round(dram_w * MICRO)
 
 
 def _in_range(model: GpuModel, cap_w: float) -> float:

@@ -153,9 +153,12 @@ class JobRun:
         overhead = min(elapsed, self._overhead_s)
         if overhead:
             self.lost.restarted(overhead)
-        self.lost.ran(elapsed - overhead, self.slow)
+        if self.rate:
+            self.lost.ran(elapsed - overhead, self.slow)
+        else:
+            self.lost.restarted(elapsed - overhead)
         progress = min((elapsed - overhead) * self.rate, self._remaining_s)
-        if progress == self._remaining_s:
+        if progress == self._remaining_s and self.rate:
             self._lag_s = max(self._lag_s - (elapsed - overhead - progress / self.rate), 0.0)
         self._overhead_s -= overhead
         self._remaining_s -= progress
@@ -189,7 +192,9 @@ class JobRun:
         self._overhead_s += seconds
 
     def finish_time(self, now_s: float) -> float:
-        """When it ends at the present rate, if settled at `now_s`."""
+        """When it ends at the present rate, if settled at `now_s`; never while it is being launched."""
+        if not self.rate:
+            return math.inf
         return now_s + self._overhead_s + self._remaining_s / self.rate + self._lag_s
 
     def go(self, pace: float, slow: tuple[float, ...]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from goodwatt.cluster.host_power import SLEEPS, NodeSleep
 from goodwatt.power.transient import actuation_delay_s
-from goodwatt.simulator import nodes, observation
+from goodwatt.simulator import nodes, observation, ramping
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 def set_gpus(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float | None) -> None:
     """Ask for a clock and a cap on a running job's GPUs; both settle together, and only the last wish does.
 
-    Where budgets are enforced, a wish for which there is no room yet waits until others have come down.
+    Where budgets are enforced, a wish for which there is no room yet waits until others have come down; where ramps
+    are kept, caps rise in steps.
     """
+    if sim.ramp is not None and ramping.takes(sim, run, clock_mhz, cap_w):
+        return
     if sim.book is not None and not sim.book.ask(run, clock_mhz, cap_w):
         return
     sim.timers.cancel(run.command)
@@ -35,6 +38,9 @@ def wished(sim: Simulation, run: JobRun) -> tuple[float | None, float | None]:
     """The clock and the cap that were last asked for on a running job's GPUs, settled or not."""
     if sim.book is not None and run.spec.job_id in sim.book.wishes:
         return sim.book.wishes[run.spec.job_id]
+    if sim.ramp is not None and run.spec.job_id in sim.ramp.rising:
+        rise = sim.ramp.rising[run.spec.job_id]
+        return rise.clock_mhz, rise.cap_w
     if run.command in sim.timers.waiting:
         _, clock_mhz, cap_w = sim.timers.waiting[run.command].args
         return clock_mhz, cap_w

@@ -139,6 +139,7 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "timers": sim.timers.to_plain(),
         "racks": sim.racks.to_plain(),
         "book": sim.book and sim.book.to_plain(),
+        "ramp": sim.ramp and sim.ramp.to_plain(),
         "failures": sim.failures and sim.failures.to_plain(),
         "lost": [list(lost) for lost in enumerate(sim.state.lost_mask) if lost[1]],
         "refused": list(sim.refused.items()),
@@ -164,6 +165,8 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         if not run.placement:
             sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
     sim.late = SortedSet((index, job_id) for index, job_id in state["late"])
+    if sim.ramp is not None:
+        sim.ramp.load_plain(state["ramp"])
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
     sim.racks.load_plain(state["racks"])

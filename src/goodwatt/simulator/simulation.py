@@ -37,6 +37,7 @@ from goodwatt.simulator import (
     power_control,
     processes,
     racks,
+    ramping,
     slowest_clock,
 )
 from goodwatt.simulator.checkpoints import plan_of
@@ -54,7 +55,7 @@ from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of
+from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of, ramp_of
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -95,6 +96,7 @@ class Simulation:
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
         self.book = book_of(cluster, self.physics, self.racks, policy, options)
+        self.ramp = ramp_of(cluster, self.physics, policy)
         self.refused: dict[int, str] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.outages = outage_times(self.engine.outages, cluster)
@@ -188,6 +190,7 @@ class Simulation:
         twin.view.now_s = self.view.now_s
         twin.physics = self.physics.copy(twin.state, twin.live)
         twin.racks = self.racks.copy(meter_of(twin.physics))
+        twin.ramp = self.ramp and self.ramp.copy(twin.physics)  # type: ignore[arg-type] # as for the book
         twin.book = self.book and self.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
         twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
         twin.away, twin.resetting = dict(self.away), dict(self.resetting)
@@ -258,9 +261,11 @@ class Simulation:
             run.placement = self.state.allocate(run.spec, counts, gpus)
         else:
             run.placement = allocate_beside(self.state, run.spec, beside.spec)
+        ramping.prepare(self, run)
         if self.book is not None and (reason := self.book.lacks([(run, run.placement, run.cap_w)])):
             self.state.release(run.spec)
             run.placement = ()
+            ramping.forget(self, run)
             raise DoesNotFitError(reason)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
@@ -274,6 +279,7 @@ class Simulation:
         self.physics.placed(run)
         if self.book is not None:
             self.book.enter(run)
+        ramping.launch(self, run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
         self.follow()
@@ -320,7 +326,8 @@ class Simulation:
         self.round = Event(self.clock)
         for process in (processes.arrivals, processes.scheduler, processes.outages, processes.marks):
             self.clock.process(process(self))
-        for run in sorted((r for r in self.live.values() if r.placement), key=lambda r: r.sequence):
+        ending = (run for run in self.live.values() if run.placement and run._end_s < math.inf)
+        for run in sorted(ending, key=lambda r: r.sequence):
             self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
         self.timers.restart()
         if self.wake_s < math.inf:
@@ -388,7 +395,8 @@ class Simulation:
         run.version += 1
         run.sequence = self.sequence = self.sequence + 1
         run._end_s = run.finish_time(self.clock.now)
-        self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
+        if run._end_s < math.inf:
+            self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
 
     def _on_end(self, event: Event) -> None:
         run, version = event._value
@@ -418,6 +426,7 @@ class Simulation:
         self.physics.left(run)
         self.state.release(run.spec)
         placement, run.placement, run.serving = run.placement, (), 0.0
+        ramping.forget(self, run)
         if self.book is not None:
             self.book.leave(run, placement)
             if self.book.wishes:  # not at once: what follows in the same decision may need the room

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.power_book import PowerBook
     from goodwatt.simulator.power_meter import PowerMeter
     from goodwatt.simulator.racks import Racks
+    from goodwatt.simulator.ramping import SiteRamp
     from goodwatt.simulator.run_options import RunOptions
     from goodwatt.simulator.stragglers import Stragglers
 
@@ -66,6 +67,18 @@ def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, op
 
     assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
     return PowerBook(cluster, physics, racks, options.budget_w)
+
+
+def ramp_of(cluster: Cluster, physics: Physics, policy: Policy) -> SiteRamp | None:
+    """Keeps the site's and the racks' ramp limits, if the policy wants them kept and the physics knows of watts."""
+    wish_w = getattr(policy, "ramp_w_per_s", None)
+    if wish_w is None or getattr(physics, "meter", None) is None:
+        return None
+    from goodwatt.simulator.full_physics import FullPhysics
+    from goodwatt.simulator.ramping import SiteRamp
+
+    assert isinstance(physics, FullPhysics)  # noqa: S101 - no other has a meter
+    return SiteRamp(cluster, physics, wish_w or cluster.power.ramp_w_per_s)
 
 
 def failures_of(
