@@ -18,7 +18,7 @@ from goodwatt.cluster.cluster import Cluster, HostPower
 from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.cluster.job import Job
 from goodwatt.power.gpu_model import gpu_model
-from goodwatt.simulator import longest_wait
+from goodwatt.simulator import longest_wait, nodes
 from goodwatt.simulator.decisions import (
     Decision,
     Group,
@@ -434,6 +434,20 @@ def test_gpus_are_not_cut_away_from_it() -> None:
     assert reasons(sim) == ["somebody who has waited too long goes first"]
 
 
+@pytest.mark.parametrize("mig", [(), ("3g.71gb", "3g.71gb")])
+def test_gpus_that_a_policy_has_cut_are_made_whole_for_it_unless_the_cluster_file_cuts_them(
+    mig: tuple[str, ...],
+) -> None:
+    other = cluster(Nodes(1, 2, "H200", mig=mig), Nodes(1, 1, "H200"))
+    cuts = [Partition(0, gpu, ("1g.18gb",)) for gpu in (0, 1)] + [Partition(1, 0, ("7g.141gb",))]
+    one = job("a", mig_profile="3g.71gb") if mig else job("a", 2)
+    sim = simulate(
+        [one], other, script((0.0, cuts[0]), (0.0, cuts[1]), (0.0, cuts[2])), options=guarded(max_wait_s=30.0)
+    )
+    assert until(sim, 60).live["a"].placement == ((0, 0b01 if mig else 0b11),)
+    assert not reasons(sim)
+
+
 def test_who_is_over_the_quota_holds_nobody_up() -> None:
     from goodwatt.cluster.cluster import Quotas
 
@@ -501,9 +515,11 @@ class Hostile:
         if self.places and waiting:
             for job_id in waiting:
                 host = view.random.choice(running).spec.job_id if running else None
-                nodes = ((view.random.randrange(len(view.state.capacity)), view.run(job_id).spec.num_gpus),)
-                found.append(Place(job_id, nodes, clock_mhz=1.0, cap_w=view.random.choice([100.0, 200.0, None])))
-                found.append(Place(job_id, (), beside=host, sharing="mps", thread_percent=5.0))
+                where = ((view.random.randrange(len(view.state.capacity)), view.run(job_id).spec.num_gpus),)
+                found.append(Place(job_id, where, clock_mhz=1.0, cap_w=view.random.choice([100.0, 200.0, None])))
+                found.append(
+                    Place(job_id, (), beside=host, sharing="mps", thread_percent=view.random.choice([5.0, 100.0]))
+                )
         found += [Sleep(node) for node in range(len(view.state.capacity))]
         return [*found, WaitUntil(view.now_s + 9.0)] if running or waiting else found
 
@@ -546,6 +562,7 @@ def assert_not_too_slow(sim: Simulation, run: JobRun, on: Cluster) -> None:
         assert mhz >= LIMITS.slowest_mhz([on.kinds[name]]) * (1 - 1e-6) or not (run.cap_w or run.clock_mhz)
     if run.spec.user == "ann":
         assert (run.clock_mhz, run.cap_w, run.thread_percent) == (None, None, 100.0)
+        assert run.spec.gpu_milli < 1000 or not run.spec.num_gpus or nodes.together(sim, run) == [run]
 
 
 def assert_nobody_waits_who_could_run(sim: Simulation) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.bitset import bitset
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
-from goodwatt.simulator import longest_wait
+from goodwatt.simulator import longest_wait, nodes
 from goodwatt.simulator.decisions import Migrate, Place, Preempt, Resize
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.requests import MIG
@@ -48,6 +48,11 @@ def setting(sim: Simulation, run: JobRun, others: Sequence[JobRun], wish: Wish, 
     if not all(guardrails.may_slow(one.base) for one in (run, *others)):
         return None, None
     return None if clock_mhz is None else max(clock_mhz, guardrails.slowest_mhz(kinds)), cap_w
+
+
+def neighbours(sim: Simulation, run: JobRun) -> Sequence[JobRun]:
+    """The jobs with which a running one shares its GPUs, itself among them, as far as a guardrail asks about them."""
+    return nodes.together(sim, run) if sim.options.guardrails.protected else (run,)
 
 
 def carried(sim: Simulation, run: JobRun, where: NodeCounts) -> Wish:

@@ -78,7 +78,7 @@ class Executor:
         sim, wanted, beside = self._sim, request_of(run.base, decision), self._host(decision)
         if sim.quotas is not None and (reason := sim.quotas.excess(wanted)):
             raise DoesNotFitError(reason)
-        others = () if beside is None else nodes.together(sim, beside)
+        others = () if beside is None else allowed.neighbours(sim, beside)
         allowed.check_sharing(sim, run, decision, others)
         where = decision.nodes if beside is None else beside.placement
         before = run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent
@@ -243,7 +243,7 @@ class Executor:
         else:
             cap = decision.cap_w
         try:
-            setting = allowed.setting(self._sim, run, nodes.together(self._sim, run), (clock, cap), run.placement)
+            setting = allowed.setting(self._sim, run, allowed.neighbours(self._sim, run), (clock, cap), run.placement)
         except DoesNotFitError as error:
             return str(error)
         if setting == (None, None) != (clock, cap):

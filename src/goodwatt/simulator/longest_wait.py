@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.bitset import first, members
 from goodwatt.cluster.gang import gang_nodes
 from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.mig_state import layout
 from goodwatt.cluster.state import ClusterState, NodeCounts
-from goodwatt.simulator import nodes, power_control
+from goodwatt.simulator import nodes, partitions, power_control
 from goodwatt.simulator.clock import Kind
+from goodwatt.simulator.decisions import Partition
 from goodwatt.simulator.timers import action
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def serve(sim: Simulation) -> bool:
             continue
         usable = sim.state.eligible(run.base).nodes
         _wake(sim, run.base, usable & ~taken)
+        _make_whole(sim, usable & ~taken)
         taken |= usable
         if taken == everything:
             break
@@ -102,6 +105,19 @@ def _there(sim: Simulation, job: JobRequest) -> bool:
             if gpus >= max(job.num_gpus, 1) or not job.num_gpus:
                 return True
     return False
+
+
+def _make_whole(sim: Simulation, usable: int) -> None:
+    """Cut idle GPUs again as the cluster file does, mostly not at all, where a policy has cut them otherwise."""
+    for node in members(usable & sim.state.up):
+        facts = sim.cluster.nodes[node]
+        kind = sim.cluster.kinds[facts.gpu_kind]
+        for one in sim.state.slices.of_node[node]:
+            file = layout(kind, facts.mig, one.gpu).slots if facts.mig else ()
+            kept = tuple(slot.profile for slot in file)
+            idle = one.ready and not any(slot.holder for slot in one.slots)
+            if idle and sorted(kept) != sorted(slot.profile for slot in one.slots):
+                partitions.partition(sim, Partition(node, one.gpu, kept))
 
 
 def _wake(sim: Simulation, job: JobRequest, usable: int) -> None:

@@ -42,7 +42,7 @@ def jobs_on(sim: Simulation, node: int) -> list[JobRun]:
 
 def together(sim: Simulation, run: JobRun) -> list[JobRun]:
     """The jobs that hold one of a running job's GPUs, itself among them."""
-    return [other for other in sim.live.values() if _overlap(other.placement, run.placement)]
+    return [sim.live[i] for i, held in sim.state.placements.items() if _overlap(held, run.placement)]
 
 
 def _overlap(one: Placement, other: Placement) -> bool:
