@@ -244,6 +244,24 @@ def test_what_if_inside_what_if() -> None:
     assert content(state) == before
 
 
+def test_what_if_leaves_placements_in_their_order() -> None:
+    state = ClusterState(MIXED)
+    jobs = [job(name, gpus=2) for name in ("first", "second", "third")]
+    for one in jobs:
+        state.allocate(one, ((0, 2),))
+    with state.what_if():
+        state.release(jobs[1])
+        mark = state.checkpoint()
+        state.release(jobs[0])
+        state.rollback(mark)
+    with state.what_if():
+        mark = state.checkpoint()
+        state.release(jobs[0])
+        state.rollback(mark)
+        state.release(jobs[0])
+    assert list(state.placements) == ["first", "second", "third"]
+
+
 def test_rollback_to_a_checkpoint() -> None:
     state = ClusterState(MIXED)
     with state.what_if():

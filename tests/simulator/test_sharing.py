@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.engine import Engine, Outage
 from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
+from goodwatt.simulator.full_physics import FullPhysics
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import snapshot
-from tests.scenario import Nodes, Scripted, cluster, engine, job, simulate
+from tests.scenario import EVERY_EVENT, Nodes, Scripted, cluster, engine, job, simulate
 from tests.simulator.crowd import HOSTS, Crowd, assert_shared_well, crowded
 
 ONE = cluster(Nodes(1, gpus=1, kind="H200"))
@@ -83,6 +84,21 @@ def test_forks_and_saved_runs_go_on_alike(seed: int, tmp_path: Path) -> None:
             assert snapshot(twin) == snapshot(sim)
             forward(twin, MOST_ROUNDS - after, look=True)
             assert result(twin) == result(alone)
+
+
+def test_a_run_is_saved_after_somebody_tried_to_do_without_a_host(tmp_path: Path) -> None:
+    jobs = [job(f"j{i}", workload="resnet50_train", reference_gpu="H200-SXM", duration_s=1e3) for i in range(2)]
+    script: dict[float, list[Decision]] = {0: [Place("j0", ((0, 1),)), Place("j1", (), beside="j0", sharing="mps")]}
+    sim = simulate(jobs, ONE, Scripted(script), options=MODEL)
+    forward(sim, 1)
+    with sim.state.what_if() as state:
+        state.release(sim.live["j0"].spec)
+    save(sim, tmp_path / "run.json")
+    twin = load(tmp_path / "run.json", jobs, ONE, Scripted(script), EVERY_EVENT, MODEL)
+    assert snapshot(twin) == snapshot(sim)
+    assert isinstance(sim.physics, FullPhysics)
+    assert isinstance(twin.physics, FullPhysics)
+    assert twin.physics.tenants(0) == sim.physics.tenants(0) == (("j0", "j1"),)
 
 
 # who pays ------------------------------------------------------------------------------------------------------------

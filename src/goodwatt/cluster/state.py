@@ -33,6 +33,7 @@ UNLIMITED = 1 << 62
 """Stands for the CPU or memory of a node where the cluster file sets no limit."""
 
 _NodeState = tuple[int, int, Shares, Packed, Sliced, int, int]
+_LogEntry = _NodeState | tuple[str, Placement | None] | tuple[dict[str, Placement]]
 
 
 class DoesNotFitError(RunError):
@@ -88,7 +89,8 @@ class ClusterState:
         self.free_gpus = self.whole_node_gpus = sum(self.capacity)
         self.placements: dict[str, Placement] = {}
         self.slices = SliceIndex(cluster)
-        self._log: list[_NodeState | tuple[str, Placement | None]] | None = None
+        self._log: list[_LogEntry] | None = None
+        self._order_logged = False
         for node in range(len(nodes)):
             if nodes[node].mig:
                 self._set_slices(node, self.slices.layout(node))
@@ -246,7 +248,9 @@ class ClusterState:
         assert log is not None, "rollback outside what_if"  # noqa: S101 - a broken invariant, not input
         while len(log) > mark:
             entry = log.pop()
-            if len(entry) == 2:
+            if len(entry) == 1:
+                (self.placements,), self._order_logged = entry, False
+            elif len(entry) == 2:
                 self._record(*entry)
             else:
                 self._restore(*entry)
@@ -271,7 +275,7 @@ class ClusterState:
             setattr(twin, name, getattr(self, name)[:])
         for name in ("_cpu_index", "_memory_index", "_room_index", "placements", "cliques", "slices"):
             setattr(twin, name, getattr(self, name).copy())
-        twin._log = None
+        twin._log, twin._order_logged = None, False
         return twin
 
     # inside ------------------------------------------------------------------------------------------------------
@@ -285,6 +289,9 @@ class ClusterState:
 
     def _record(self, job_id: str, placement: Placement | None) -> None:
         if self._log is not None:
+            if placement is None and not self._order_logged:  # who came first counts: jobs on one GPU go by it
+                self._log.append((self.placements.copy(),))
+                self._order_logged = True
             self._log.append((job_id, self.placements.get(job_id)))
         if placement is None:
             del self.placements[job_id]
