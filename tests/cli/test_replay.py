@@ -22,7 +22,7 @@ from tests.third_party import install, installed
 JOB_COLUMNS = [
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
     "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
-    "lost_energy_j", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
+    "lost_energy_j", "gpu_milli", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
     "communication_s", "straggler_s", "productive_s",
 ]  # fmt: skip
 TIMELINE_COLUMNS = [
@@ -55,7 +55,7 @@ def test_the_files_have_the_names_and_columns_of_the_contract(goodwatt: Command)
     outcome = goodwatt("replay", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--budget-w", "1000", "--out", "out")
     assert outcome.status == 0
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "jobs.csv", "manifest.json", "report.html", "summary.json", "timeline.csv",
+        "jobs.csv", "manifest.json", "report.html", "stays.csv", "summary.json", "timeline.csv",
     ]  # fmt: skip
     jobs, timeline = goodwatt.rows("out/jobs.csv"), goodwatt.rows("out/timeline.csv")
     summary = goodwatt.content("out/summary.json")
@@ -104,7 +104,7 @@ def test_files_of_an_earlier_command_do_not_stay_beside_those_of_this_one(goodwa
     goodwatt.write("out/notes.txt", "mine")
     goodwatt.replay()
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "jobs.csv", "manifest.json", "notes.txt", "summary.json", "timeline.csv",
+        "jobs.csv", "manifest.json", "notes.txt", "stays.csv", "summary.json", "timeline.csv",
     ]  # fmt: skip
 
 

@@ -8,7 +8,19 @@ import sys
 import typer
 
 from goodwatt import __version__
-from goodwatt.cli import bounds, calibrate, clusters, compare, gpus, policies, predict, replay, traces, workloads
+from goodwatt.cli import (
+    bounds,
+    calibrate,
+    clusters,
+    compare,
+    explain,
+    gpus,
+    policies,
+    predict,
+    replay,
+    traces,
+    workloads,
+)
 from goodwatt.errors import GoodwattError, InputError
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("bounds")(bounds.bounds)
+app.command("explain")(explain.explain)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(traces.app, name="traces")
 app.add_typer(clusters.app, name="clusters")

@@ -84,13 +84,14 @@ def _jobs(asked: Replay, read: Inputs) -> Sequence[Job]:
 def _options(asked: Replay, objective: Objective, read: Inputs, jobs: Sequence[Job]) -> RunOptions:
     start_s = asked.from_s if asked.from_s is not None else jobs[0].submit_s
     until_s = None if asked.horizon_s is None else start_s + asked.horizon_s
-    options = RunOptions(seed=asked.seed, start_s=start_s, horizon_s=until_s, draw=asked.report)
+    options = RunOptions(seed=asked.seed, start_s=start_s, horizon_s=until_s, draw=True)
     return asked.settings.apply(options, objective, read.trace.jobs[0].submit_s)
 
 
 def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dict[str, Any]:
     named = {name: run.summary[name] for name in ("policy", "power", "physics", "truth", "seed")}
     files = asked.settings.files()
+    named["cluster_given"] = asked.source.cluster  # `explain` reads it again
     return manifest.manifest(read.trace, read.cluster, read.engine, files=files, **named, partial=partial)
 
 

@@ -61,6 +61,7 @@ class JobColumns:
     clock_mhz: list[float | None] = field(default_factory=list)
     failures: Sequence[int] = ()
     lost_energy_j: Sequence[float] = ()
+    gpu_milli: Sequence[int] = ()
     lost_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 

@@ -98,6 +98,7 @@ def _columns(sim: Simulation) -> JobColumns:
         clock_mhz=_optional(recorder.clock_mhz),
         failures=recorder.job_failures[:],
         lost_energy_j=recorder.lost_j[:],
+        gpu_milli=[job.gpu_milli for job in jobs],
         lost_s=_lost(recorder),
     )
 

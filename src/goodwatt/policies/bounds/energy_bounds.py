@@ -84,7 +84,6 @@ def energy_bounds(jobs: Sequence[Job], cluster: Cluster, options: BoundOptions) 
     return {
         **_facts(cluster, options, start_s, end_s),
         "jobs": len(needy),
-        "shares_of_gpus": any(job.gpu_milli < WHOLE_GPU_MILLI or job.mig_profile is not None for job in wanted),
         "offered_work_gpu_s": offered,
         "most_work_gpu_s": most,
         "awake": found.curves(False, offered, most),

@@ -1,0 +1,40 @@
+"""`goodwatt explain`: why a job of a replay ran as it did. Printing is `explanation_view`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from goodwatt.cli.replay import JsonOption
+
+
+def explain(
+    job: Annotated[str, typer.Argument(help="The job's job_id.", show_default=False)],
+    run: Annotated[Path, typer.Option("--run", "-r", help="The folder that goodwatt replay --out left.")] = Path(
+        "goodwatt-out"
+    ),
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", "-c", help="Where the cluster is now.", show_default="as the replay named it"),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain a job: why it waited, why there, why that clock, what it cost, what else could have been."""
+    from goodwatt.cli.explanation_view import show
+    from goodwatt.cluster.fingerprint import fingerprint
+    from goodwatt.cluster.presets import load_cluster
+    from goodwatt.errors import InputError
+    from goodwatt.simulator.explanation import explain as explained
+    from goodwatt.simulator.explanation_record import read_record
+
+    record = read_record(run)
+    record.job(job)
+    named = cluster or record.manifest.get("cluster_given")
+    if named is None:
+        raise InputError(f"{run}: the manifest does not say which cluster it was: name it with --cluster")
+    machine = load_cluster(named)
+    if fingerprint(machine) != record.manifest["inputs"]["cluster_sha256"]:
+        raise InputError(f"{named}: expected the cluster of the run in {run}, got another (name it with --cluster)")
+    show(explained(record, machine, job), json)
