@@ -55,6 +55,19 @@ def test_uplinks_of_racks_are_shared_by_gangs_on_different_nodes() -> None:
         assert loads.gangs_on(loads.links_of("a")) == ("a", "b")
 
 
+def test_the_nodes_of_an_nvlink_domain_carry_the_ring_together() -> None:
+    loads = NetworkLoads(NVL72)
+    both, few = whole(36, 4), [(17, 15), (18, 15)]
+    loads.add("both", both, layout_of(NVL72, both))
+    assert loads.load("both") == pytest.approx(1.0), "a gang that is alone has all that it could use"
+    loads.add("few", few, layout_of(NVL72, few))
+    assert loads.load("both") == loads.load("few") == pytest.approx(2.0), "on the cards of two nodes they meet"
+    uneven = NetworkLoads(NVL72)
+    placement = [*whole(18, 4), (18, 3)]
+    uneven.add("one", placement, layout_of(NVL72, placement))
+    assert uneven.load("one") == pytest.approx(1.0), "half the cards of a single node are the narrowest"
+
+
 def test_a_gang_is_added_once() -> None:
     loads = NetworkLoads(HGX)
     loads.add("a", whole(2), layout_of(HGX, whole(2)))

@@ -3,13 +3,13 @@
 Links are the network cards of a node and the uplink of a rack. A gang asks of every link on its way what its ring
 would carry if it had the network for itself; when the gangs on a link ask for more than it carries, each gets less
 in the same proportion. Gangs that compute do not send: the others count with the share of time that they send, as
-long as nobody arranges their steps (compare Rajasekaran et al., CASSINI, NSDI 2024). What a slower network does to a
-step is left to `gang_step`.
+long as nobody arranges their steps (compare Rajasekaran et al., CASSINI, NSDI 2024). The nodes of an NVLink domain
+carry the ring together, each as much as its cards take. What a slower network does to a step is left to `gang_step`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from goodwatt.cluster.cluster import Cluster
@@ -25,14 +25,19 @@ _PER_GBPS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The links of a gang; on each it asks for `demand` kB/s while it sends, `mean` kB/s on average."""
+    """The links of a gang; of each it asks for `demand` kB/s while it sends, `mean` kB/s on average."""
 
     links: tuple[Link, ...]
-    demand: int
-    mean: int
+    demand: tuple[int, ...]
+    mean: tuple[int, ...]
+
+    @property
+    def asked(self) -> Iterator[tuple[Link, int, int]]:
+        """(link, demand, mean) of each link."""
+        return zip(self.links, self.demand, self.mean, strict=True)
 
 
-NOWHERE = Crossing((), 0, 0)
+NOWHERE = Crossing((), (), ())
 
 
 class NetworkLoads:
@@ -69,34 +74,34 @@ class NetworkLoads:
             return ()
         self._crossings[gang] = crossing
         touched: dict[str, None] = {}
-        for link in crossing.links:
+        for link, _, mean in crossing.asked:
             there = self._gangs.get(link, ())
             touched.update(dict.fromkeys(there))
             self._gangs[link] = (*there, gang)
-            self._asked[link] = self._asked.get(link, 0) + crossing.mean
+            self._asked[link] = self._asked.get(link, 0) + mean
         return tuple(touched)
 
     def remove(self, gang: str) -> tuple[str, ...]:
         """A gang ends or moves away; nothing happens if it uses no link. Who shared one with it."""
         crossing = self._crossings.pop(gang, NOWHERE)
         touched: dict[str, None] = {}
-        for link in crossing.links:
+        for link, _, mean in crossing.asked:
             self._gangs[link] = left = tuple(other for other in self._gangs[link] if other != gang)
-            self._asked[link] -= crossing.mean
+            self._asked[link] -= mean
             touched.update(dict.fromkeys(left))
         return tuple(touched)
 
     def load(self, gang: str) -> float:
         """How many times slower than alone the network is for a gang: 1 at least, 1 for one that uses no link."""
         crossing = self._crossings.get(gang, NOWHERE)
-        own = crossing.demand - crossing.mean
-        return max((1.0, *((self._asked[link] + own) / self._capacity[link] for link in crossing.links)))
+        asked, capacity = self._asked, self._capacity
+        return max((1.0, *((asked[link] + demand - mean) / capacity[link] for link, demand, mean in crossing.asked)))
 
     def expected_load(self, placement: Placement, layout: Layout) -> float:
         """The load that a gang would have if it started here now."""
         crossing = self._crossing(placement, layout, 1.0)
         asked = self._asked.get
-        loads = ((asked(link, 0) + crossing.demand) / self._capacity[link] for link in crossing.links)
+        loads = ((asked(link, 0) + demand) / self._capacity[link] for link, demand, _ in crossing.asked)
         return max((1.0, *loads))
 
     def gangs_on(self, links: Iterable[Link]) -> tuple[str, ...]:
@@ -111,10 +116,26 @@ class NetworkLoads:
         if layout.num_machines < 2:
             return NOWHERE
         nodes, links = self._cluster.nodes, [node for node, _ in placement]
+        ring = ring_network_gbps(layout, self._cluster.network) * _PER_GBPS
+        demand = [round(ring * share) for share in self._node_shares(placement, layout)]
         if layout.num_racks > 1:
-            links += dict.fromkeys(self._racks[nodes[node].rack] for node, _ in placement)
-        demand = round(ring_network_gbps(layout, self._cluster.network) * _PER_GBPS)
-        return Crossing(tuple(links), demand, round(demand * min(1.0, max(0.0, busy))))
+            uplinks = dict.fromkeys(self._racks[nodes[node].rack] for node, _ in placement)
+            links += uplinks
+            demand += [round(ring)] * len(uplinks)
+        sends = min(1.0, max(0.0, busy))
+        return Crossing(tuple(links), tuple(demand), tuple(round(kbps * sends) for kbps in demand))
+
+    def _node_shares(self, placement: Placement, layout: Layout) -> list[float]:
+        """Which part of what its machine sends each node does: all of it but in an NVLink domain of several nodes."""
+        nodes, network = self._cluster.nodes, self._cluster.network
+        cliques = [nodes[node].clique for node, _ in placement]
+        if not any(cliques):
+            return [1.0] * len(cliques)
+        cards = [node_gbps(layout.board, network, nodes[node].gpus, mask.bit_count()) for node, mask in placement]
+        total: dict[str | None, float] = {}
+        for clique, gbps in zip(cliques, cards, strict=True):
+            total[clique] = total.get(clique, 0.0) + gbps
+        return [1.0 if c is None else gbps / total[c] for c, gbps in zip(cliques, cards, strict=True)]
 
 
 def _capacities(cluster: Cluster, racks: dict[str | None, Link]) -> dict[Link, int]:
