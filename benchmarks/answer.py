@@ -21,6 +21,8 @@ from typing import Any
 from measured import SHARED, need, report
 
 from goodwatt.cluster.presets import load_cluster
+from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
+from goodwatt.policies.bounds.share import share_of_bound
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.engine import load_engine
@@ -111,10 +113,12 @@ def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str) -> list[dict[str,
         for scheduler in SCHEDULERS
         for power in (*awake, *(asleep if scheduler in WITH_SLEEP else ()))
     ]
+    bounds = pool.submit(_bounds, span, cluster)
     results = list(pool.map(_summary, cases))
     first = results[0]
     own = {case.scheduler: result for case, result in zip(cases, results, strict=True) if case.power == "default"}
-    return [_row(case, result, first, own[case.scheduler]) for case, result in zip(cases, results, strict=True)]
+    lines = bounds.result()
+    return [_row(case, result, first, own[case.scheduler], lines) for case, result in zip(cases, results, strict=True)]
 
 
 def _choose(pool: ProcessPoolExecutor, span: Span, cluster: str, specs: Sequence[str]) -> str:
@@ -128,8 +132,11 @@ def _choose(pool: ProcessPoolExecutor, span: Span, cluster: str, specs: Sequence
     return max(fitting)[1] if fitting else specs[0]
 
 
-def _row(case: Case, result: dict[str, Any], first: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    case: Case, result: dict[str, Any], first: dict[str, Any], own: dict[str, Any], bounds: dict[str, Any]
+) -> dict[str, Any]:
     kwh = result["it_energy_j"] / 3.6e6
+    share = share_of_bound(result, bounds, shared="pack" in case.scheduler)
     return {
         "cluster": case.cluster,
         "scheduler": case.scheduler,
@@ -138,6 +145,7 @@ def _row(case: Case, result: dict[str, Any], first: dict[str, Any], own: dict[st
         "work/kJ": result["goodput_per_watt_it"],
         "vs FIFO %": _percent(result["goodput_per_watt_it"], first["goodput_per_watt_it"]),
         "vs own default %": _percent(result["goodput_per_watt_it"], own["goodput_per_watt_it"]),
+        "% of bound": "-" if share is None or share["relaxation_it"] is None else f"{100 * share['relaxation_it']:.1f}",
         "JCT h": result["mean_jct_s"] / 3600.0,
         "p95 JCT h": result["p95_jct_s"] / 3600.0,
         "p99 wait h": result["p99_queueing_s"] / 3600.0,
@@ -166,6 +174,13 @@ def _broken(result: dict[str, Any], reference: dict[str, Any]) -> Iterable[str]:
 
 def _percent(value: float, base: float) -> float:
     return 100.0 * (value / base - 1.0)
+
+
+def _bounds(span: Span, cluster: str) -> dict[str, Any]:
+    """What no schedule of the reported span can do better than, each job alone on its GPUs."""
+    from_s, until_s = (_seconds(span, day) for day in span.report)
+    jobs = [job for job in _trace(span.trace).jobs if from_s <= job.submit_s < until_s]
+    return energy_bounds(jobs, load_cluster(cluster), BoundOptions(start_s=from_s, horizon_s=until_s))
 
 
 def _summary(case: Case) -> dict[str, Any]:
