@@ -151,6 +151,15 @@ def test_a_fault_takes_every_client_of_mps_along(mode: str, dead: set[str]) -> N
     assert all(simulation.live[name].lost_gpu_s > 0 for name in dead)
 
 
+def test_who_dies_of_a_fault_goes_by_how_the_gpu_is_shared_now() -> None:
+    jobs = [known("a", 8_000), known("b", 8_000), known("c", 8_000)]
+    script: Script = {0: [Place("a", ((0, 1),)), beside("b", "a", "mps"), beside("c", "a", "timeslice")], 60: []}
+    assert running(faulty("timeslice", script, jobs)) == {"b", "c"}, "the latest to come shares by time slices"
+    shares = [known("a", 8_000, gpu_milli=500), known("b", 8_000, gpu_milli=500)]
+    script = {0: [Place(name, ((0, 1),), sharing="mps") for name in "ab"], 60: []}
+    assert running(faulty("mps", script, shares)) == set(), "what a decision says counts before the engine's mode"
+
+
 def test_a_fault_stays_in_its_instance() -> None:
     jobs = [known("a", 8_000, mig_profile="1g.18gb"), known("b", 8_000, mig_profile="1g.18gb")]
     script: Script = {0: [Place("a", ((0, 1),)), Place("b", ((0, 1),))], 60: []}

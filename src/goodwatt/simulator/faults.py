@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goodwatt.cluster.job import WHOLE_GPU_MILLI
-from goodwatt.simulator import draws
+from goodwatt.simulator import draws, nodes
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
@@ -42,17 +41,12 @@ def application_faults(sim: Simulation, job_id: str) -> None:
 
 
 def _victims(sim: Simulation, run: JobRun) -> list[JobRun]:
+    """Itself, and whoever is on its GPUs if the jobs there share them by MPS."""
     from goodwatt.power.sharing import fault_victims  # brings the physics, which ideal runs never need
+    from goodwatt.simulator.shared_gpu import sharing_mode
 
-    together = [other for other in sim.live.values() if _share_a_gpu(run, other)]
-    if any(_mode(sim, other) == "mps" for other in together) and run.spec.mig_profile is None:
-        return [together[i] for i in fault_victims("mps", len(together), together.index(run))]
-    return [run]
-
-
-def _mode(sim: Simulation, run: JobRun) -> str:
-    return sim.engine.share_mode if run.spec.gpu_milli < WHOLE_GPU_MILLI else run.sharing
-
-
-def _share_a_gpu(one: JobRun, other: JobRun) -> bool:
-    return any(node == where and mask & masks for node, mask in one.placement for where, masks in other.placement)
+    together = nodes.together(sim, run)
+    mode = sharing_mode(together, sim.engine.share_mode)
+    if mode is None:
+        return [run]
+    return [together[i] for i in fault_victims(mode, len(together), together.index(run))]
