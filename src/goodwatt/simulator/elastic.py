@@ -96,7 +96,7 @@ def gpu_efficiency(asked: int, gpus: int, speed: float) -> float:
 
 
 def resize_cost_s(in_place: bool, restart_time_s: float) -> float:
-    """The pause of a resize: short if the framework can do it in place, else a checkpoint and a restart."""
+    """The pause of a resize: short if the framework can do it in place, else a restart from the last checkpoint."""
     return min(IN_PLACE_S, restart_time_s) if in_place else restart_time_s
 
 

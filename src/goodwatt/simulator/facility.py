@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodwatt.cluster.host_power import HostPower
-from goodwatt.power.cooling import MILD_C, fixed_w, hot_share
+from goodwatt.power.cooling import MILD_C, facility_w
 from goodwatt.power.energy_price import J_PER_KWH, EnergyPrice, StepSeries, Stretch
 from goodwatt.simulator.recorder import Totals
 
@@ -23,25 +23,21 @@ class FacilityMeter:
     """
 
     def __init__(self, power: HostPower, price: EnergyPrice | None, outside_c: StepSeries | None) -> None:
-        self._price = price or NO_PRICE
-        self._cooling, self._pue = power.cooling, power.pue
+        self._power, self._price = power, price or NO_PRICE
         self._outside_c = outside_c
-        self._fixed_w = 0.0 if power.cooling is None else fixed_w(power.cooling)
 
     def add(self, totals: Totals, it_w: float, from_s: float, to_s: float) -> None:
         """`it_w` was drawn from one time to another."""
-        if self._cooling is None:
-            self._bill(totals, (from_s, to_s, it_w * self._pue))
+        if self._power.cooling is None:
+            self._bill(totals, (from_s, to_s, it_w * self._power.pue))
             return
         for stretch in self._stretches(it_w, from_s, to_s):
             self._bill(totals, stretch)
 
     def watts(self, it_w: float, time_s: float) -> float:
         """What the site draws while its IT draws `it_w`, at the temperature of the time."""
-        if self._cooling is None:
-            return it_w * self._pue
         outside_c = MILD_C if self._outside_c is None else self._outside_c.value_at(time_s)
-        return it_w * (1.0 + self._cooling.proportional + hot_share(self._cooling, outside_c)) + self._fixed_w
+        return facility_w(it_w, self._power, outside_c)
 
     def _bill(self, totals: Totals, stretch: Stretch) -> None:
         start, end, watts = stretch

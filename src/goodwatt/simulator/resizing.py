@@ -1,5 +1,6 @@
-"""Elastic jobs change their size: a running gang goes on with fewer or more GPUs after a pause, its work conserved.
+"""Elastic jobs change their size: a running gang goes on with fewer or more GPUs after a pause.
 
+If it keeps a GPU nothing is lost; if it leaves all of them it restarts elsewhere as after a stop, from its checkpoint.
 Which sizes a job allows and what a change costs is `elastic`, how fast it then is the physics says.
 """
 
