@@ -62,7 +62,12 @@ ObjectiveOption = Annotated[
 ]
 BudgetOption = Annotated[
     float | None,
-    typer.Option("--budget-w", help="Power budget in watts: what budget policies keep to; time above it is reported.", min=0, callback=finite),
+    typer.Option(
+        "--budget-w",
+        help="Power budget in watts: what budget policies keep to; time above it is reported.",
+        min=0,
+        callback=finite,
+    ),
 ]
 PriceOption = Annotated[
     str | None, typer.Option(help="Money per kWh: a number, or a CSV series over time.", show_default=False)
