@@ -221,7 +221,8 @@ def snapshot(sim: Simulation) -> dict[str, Any]:
         "more": (sim.stopped, sim.sequence, sim.now_s),
         "to come": (sim.timers.to_plain(), sim.failures and sim.failures.to_plain()),
         "nodes": (dict(sim.asleep), dict(sim.away), dict(sim.resetting), list(sim.late)),
-        "physics": (sim.physics.power(), sim.physics.clocks(), sim.racks.to_plain(), sim.book and sim.book.to_plain()),
+        "physics": (sim.physics.power(), sim.physics.clocks(), sim.racks.to_plain()),
+        "limits": (sim.book and sim.book.to_plain(), sim.ramp and sim.ramp.to_plain()),
     }
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from fidelity import facts, network, one_gpu, sharing, supply, workloads
+from fidelity import facts, network, one_gpu, scenarios, sharing, supply, workloads
 from fidelity.row import Row
 from measured import ROOT, SHARED, need, print_table, write_results
 
@@ -24,7 +25,11 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "Collectives and gangs": network.rows,
     "Facts of real boards": facts.rows,
 }
-BESIDE = {"Workload classes": workloads.rows, "Power above the GPU": supply.rows}
+BESIDE: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "Workload classes": workloads.rows,
+    "Power above the GPU": supply.rows,
+    **{title: partial(scenarios.table, title) for title in scenarios.TABLES},
+}
 """Without bars, in columns of their own."""
 
 

@@ -25,7 +25,6 @@ from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
-from goodwatt.simulator.timers import action
 from tests.scenario import EVERY_EVENT, engine, fates, finished, job, simulate
 
 FULL = RunOptions(physics="full", truth="model", draw=True)
@@ -48,14 +47,9 @@ def training(job_id: str, gpus: int = 8, submit_s: float = 0.0, duration_s: floa
     return job(job_id, gpus, submit_s, duration_s, workload="bert_squad", reference_gpu="H100-SXM", **more)
 
 
-@action
-def loses_feed(sim: Simulation, rack: str, feed: int, back_s: float) -> None:
-    racks.lose_feed(sim, rack, feed, back_s)
-
-
 def losing(sim: Simulation, at_s: float, for_s: float = 1e6, feed: int = 0) -> Simulation:
     """A feed of the first rack fails at a time."""
-    sim.timers.set(at_s, Kind.NODE, loses_feed, "rack-001", feed, at_s + for_s)
+    sim.timers.set(at_s, Kind.NODE, racks.lose_feed, "rack-001", feed, at_s + for_s)
     return sim
 
 

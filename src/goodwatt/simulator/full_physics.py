@@ -203,12 +203,13 @@ class FullPhysics:
         return sum(self._gpu_parts[node][gpu]) / MICRO
 
     def clock_step_w(self, node: int, gpu: int) -> float:
-        """What the next higher clock may add to a GPU at most."""
+        """What the next higher clock may add to what a GPU draws."""
         model, point = self._models[node], self._points[node][gpu]
         if model is None or point is None:
             return 0.0
         at = min(model.index_of(point.clock_mhz), len(model.core_w) - 2)
-        return model.core_w[at + 1] - model.core_w[at]
+        drawn = sum(self._gpu_parts[node][gpu][2:]) / MICRO
+        return drawn * (model.core_w[at + 1] / model.core_w[at] - 1.0)
 
     def launched_w(self, node: int) -> float | None:
         """What a GPU of a node draws while it waits for other members of its gang to come up; None if unknown."""

@@ -182,7 +182,7 @@ class JobRun:
 
     def hold(self, now_s: float) -> None:
         """It has got GPUs, other than before if it ran already; settled."""
-        self.rate = 0.0
+        self.rate, self._end_s = 0.0, math.inf
         self.started_s = now_s
         self.why = ""
         self.serving = self.spec.gpus

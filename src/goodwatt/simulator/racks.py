@@ -121,6 +121,7 @@ def follow(sim: Simulation) -> None:
             rack.timer = sim.timers.set(sim.now_s, Kind.NODE, rack_feeds_changed, name)
 
 
+@action
 def lose_feed(sim: Simulation, name: str, feed: int, back_s: float) -> None:
     """The mains behind a feed fail until `back_s`."""
     rack = sim.racks.of(name, sim.now_s)

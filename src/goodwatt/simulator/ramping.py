@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.power.gpu_model import CAP_KEPT
 from goodwatt.power.supply import node_facts, node_wall_w
 from goodwatt.simulator import observation, power_control
@@ -146,12 +147,18 @@ def _by_name(rises: Rises) -> dict[str, float]:
 
 
 def prepare(sim: Simulation, run: JobRun) -> None:
-    """A job has got GPUs that it does not share; before the physics knows of it: it is to start low."""
+    """A job has got GPUs, and the physics does not know of it yet: it is to start low, unless it shares them.
+
+    Whoever was there and still waited for the rest of its gang computes from now on.
+    """
     ramp = sim.ramp
     if ramp is None or run.spec.mig_profile is not None or not run.spec.num_gpus:
         return
-    shared = any(ramp.physics.tenants(node)[gpu] for node, mask in run.placement for gpu in members(mask))
-    first_w = None if shared else ramp.first_cap_w(run)
+    here = [ramp.physics.tenants(node)[gpu] for node, mask in run.placement for gpu in members(mask)]
+    for other in dict.fromkeys(job_id for tenants in here for job_id in tenants if job_id in ramp.rising):
+        ramp.rising[other].up = None
+        ramp.physics.launch(ramp.physics.run_of(other), None)
+    first_w = None if any(here) or run.spec.gpu_milli < WHOLE_GPU_MILLI else ramp.first_cap_w(run)
     if first_w is not None:
         ramp.rising[run.spec.job_id] = Rise(0, run.clock_mhz, run.cap_w)
         run.cap_w = first_w
