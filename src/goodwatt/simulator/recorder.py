@@ -40,6 +40,7 @@ class Totals:
     host_j: float = 0.0
     loss_j: float = 0.0
     asleep_j: float = 0.0
+    asleep_node_s: float = 0.0
     facility_j: float = 0.0
     cost: float = 0.0
     co2_g: float = 0.0
@@ -136,6 +137,8 @@ class Recorder:
         totals.host_j += host * elapsed
         totals.loss_j += loss * elapsed
         totals.asleep_j += standby * elapsed
+        if asleep:
+            totals.asleep_node_s += asleep * elapsed
         totals.busy_gpu_s += self._busy * elapsed
         if self._clocked:
             totals.clock_mhz_s += self._clock_mhz * elapsed

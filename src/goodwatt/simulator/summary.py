@@ -108,6 +108,7 @@ def _work(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
         "lost_work_gpu_s": last.lost_gpu_s - first.lost_gpu_s,
         "utilisation": _ratio(last.busy_gpu_s - first.busy_gpu_s, span * sim.cluster.num_gpus),
         "fragmentation": _ratio(last.split_s - first.split_s, queued),
+        "asleep_node_s": last.asleep_node_s - first.asleep_node_s,
         "mean_clock_mhz": _ratio(last.clock_mhz_s - first.clock_mhz_s, last.clocked_s - first.clocked_s),
     }
 

@@ -14,10 +14,11 @@ from goodwatt.cluster.host_power import SLEEPS, node_power
 from goodwatt.cluster.packed import MOST_TENANTS
 from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
 from goodwatt.policies.bounds.share import share_of_bound
+from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from tests.made_runs import MOST_DECISIONS, POLICIES, Made, busy_trace, clusters, jobs, options
-from tests.scenario import Nodes, cluster, engine
+from tests.scenario import Nodes, Scripted, cluster, engine, job, simulate
 
 HOSTS = st.sampled_from(
     [
@@ -97,3 +98,51 @@ def test_a_busy_cluster_stays_below_and_comes_near(truth: str, policy: str, hori
     if policy == "fifo":
         assert shares["relaxation_it"] is not None
         assert shares["relaxation_it"] > 0.6
+
+
+CLASSES = st.sampled_from(["bert_train", "resnet50_imagenet", "llama2_70b_chat", "autoencoder_ml20m", "rl_small"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(CLASSES, min_size=2, max_size=2),
+    st.sampled_from([("timeslice", 100.0), ("mps", 100.0), ("mps", 50.0)]),
+    st.sampled_from([None, 600.0, 1005.0, 1410.0]),
+    st.sampled_from([1, 2]),
+    st.sampled_from(["model", "residual"]),
+)
+def test_pairs_stay_below_bounds_that_let_two_share(
+    classes: list[str], way: tuple[str, float], clock_mhz: float | None, gpus: int, truth: str
+) -> None:
+    """With every GPU shared all the time, bounds for two residents have nothing to hide behind."""
+    on = cluster(Nodes(1, gpus=gpus, kind="H200"))
+    pair = tuple(job(name, gpus, duration_s=100.0, workload=kind) for name, kind in zip("ab", classes, strict=True))
+    counts = ((0, gpus),)
+    script = {
+        0.0: (
+            Place("a", counts, clock_mhz=clock_mhz),
+            Place("b", counts, beside="a", sharing=way[0], thread_percent=way[1], clock_mhz=clock_mhz),
+        )
+    }
+    options = RunOptions(physics="full", truth=truth, horizon_s=100.0)
+    sim = simulate(pair, on, Scripted(script), engine(), options)
+    sim.run()
+    summary = result(sim).summary
+    about = BoundOptions(horizon_s=100.0, truth=truth, residents=2, slots=2)
+    shares = share_of_bound(summary, energy_bounds(pair, on, about), shared=True)
+    assert shares is not None
+    assert all(share is not None and share <= ROUNDING for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("physics", ["ideal", "full"])
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_elastic_jobs_stay_below_at_every_size(physics: str, size: int) -> None:
+    on = cluster(Nodes(1, kind="H200"))
+    one = job("a", 4, duration_s=300.0, workload="bert_train", min_gpus=1, max_gpus=8)
+    options = RunOptions(physics=physics, truth="model", horizon_s=100.0)
+    sim = simulate((one,), on, Scripted({0.0: (Place("a", ((0, size),)),)}), engine(), options)
+    sim.run()
+    about = BoundOptions(horizon_s=100.0, physics=physics, truth="model", slots=2)
+    shares = share_of_bound(result(sim).summary, energy_bounds((one,), on, about))
+    assert shares is not None
+    assert all(share is not None and share <= ROUNDING for share in shares.values()), shares

@@ -199,7 +199,7 @@ BOUNDS = {
 }  # fmt: skip
 SUMMARY = {
     "gpus": 8, "physics": "full", "truth": "model", "seed": 0, "horizon_s": 100.0, "span_s": 100.0,
-    "over_budget_s": 0.0, "component_failures": 0, "asleep_energy_j": 0.0,
+    "over_budget_s": 0.0, "component_failures": 0, "asleep_node_s": 0.0,
     "work_gpu_s": 100.0, "it_energy_j": 420.0, "gpu_energy_j": 210.0,
 }  # fmt: skip
 
@@ -208,9 +208,9 @@ def test_a_run_is_held_against_the_least_energy_for_its_own_work() -> None:
     assert share_of_bound(SUMMARY, BOUNDS) == pytest.approx(
         {"work": 0.25, "floor_it": 0.5, "relaxation_it": 0.5, "floor_gpu": 1.0, "relaxation_gpu": 1.0}
     )
-    slept = share_of_bound({**SUMMARY, "asleep_energy_j": 1.0}, BOUNDS)
-    assert slept is not None
-    assert slept["floor_it"] == pytest.approx(100.0 / 420.0)
+    rested = share_of_bound({**SUMMARY, "asleep_node_s": 1.0}, BOUNDS)
+    assert rested is not None
+    assert rested["floor_it"] == pytest.approx(100.0 / 420.0)
     unknown = share_of_bound(SUMMARY, {**BOUNDS, "gpus_without_energy": 1})
     assert unknown is not None
     assert unknown["floor_it"] is None

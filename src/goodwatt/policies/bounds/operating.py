@@ -87,9 +87,10 @@ class FullNeeds:
         load = load_of(model, (Phase("mean", 1.0, 1.0, on.demand),))
         top = len(model.clocks_mhz) - 1
         wall_s = load.wall_s(model.stretch[max(0, highest_clock(model, load, top, model.default_cap_w))])
-        points = _points(model, load, chip, capped=False)
-        # Good luck beside a neighbour gives more work for the same joules.
-        return [alone, _Curve([(points[0], points[1] / self._luck)], 1.0 / (wall_s * on.speed))]
+        walls, joules = _points(model, load, chip, capped=False)
+        # Good luck beside a neighbour gives more work in the same time for the same joules, but no speed above alone.
+        lucky = np.maximum(walls / self._luck, walls.min()), joules / self._luck
+        return [alone, _Curve([lucky], 1.0 / (wall_s * on.speed))]
 
 
 def ideal_needs(job: JobRequest, active_w: float, prices: Floats) -> Needs:

@@ -30,7 +30,7 @@ def share_of_bound(
         return None
     work, most = summary["work_gpu_s"], bounds["most_work_gpu_s"]
     found: dict[str, float | None] = {"work": work / most if most > 0.0 else None}
-    nodes = "sleeping" if may_have_slept(summary) else "awake"
+    nodes = "sleeping" if slept(summary) else "awake"
     for scope in SCOPES:
         drawn_j = summary[f"{scope}_energy_j"]
         known = not bounds["gpus_without_energy"] and drawn_j > 0.0
@@ -53,9 +53,9 @@ def comparable(summary: Mapping[str, Any], bounds: Mapping[str, Any]) -> bool:
     return same and same_seed and same_span and kept and not summary["component_failures"]
 
 
-def may_have_slept(summary: Mapping[str, Any]) -> bool:
-    """Whether nodes may have slept; under ideal physics they draw nothing then, so nobody can tell."""
-    return bool(summary["physics"] == "ideal" or summary["asleep_energy_j"])
+def slept(summary: Mapping[str, Any]) -> bool:
+    """Whether nodes slept, or were on the way there or back."""
+    return bool(summary["asleep_node_s"])
 
 
 def least_j(lines: Lines, work: float) -> float:
