@@ -37,7 +37,8 @@ SUMMARY_FIELDS = {
     "slow_clock_gpu_s", "interference_gpu_s", "communication_gpu_s", "straggler_gpu_s", "productive_gpu_s", "horizon_s",
     "span_s", "work_gpu_s", "lost_work_gpu_s", "utilisation", "fragmentation", "asleep_node_s", "mean_clock_mhz",
     "gpu_energy_j", "it_energy_j", "facility_energy_j", "facility_energy_kwh", "idle_energy_j", "held_energy_j",
-    "sm_energy_j", "dram_energy_j", "host_energy_j", "loss_energy_j", "asleep_energy_j", "cooling_energy_j", "gpus_without_energy",
+    "sm_energy_j", "dram_energy_j", "host_energy_j", "loss_energy_j", "asleep_energy_j", "cooling_energy_j",
+    "gpus_without_energy",
     "goodput_per_watt_gpu", "goodput_per_watt_it", "mean_power_w", "peak_power_w", "over_budget_s", "energy_cost",
     "currency", "co2_kg", "cpu_s", "wall_s",
 }  # fmt: skip
