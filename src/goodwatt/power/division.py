@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.power.budget_tree import MILLI, BudgetTree, to_mw
@@ -112,7 +112,9 @@ def _stretches(curve: GoodputCurve | None) -> list[tuple[float, int]]:
     """(goodput per watt, milliwatts where it ends); what comes before the first corner is the floor's."""
     if curve is None:
         return []
-    return [(s, int(end * MILLI)) for s, end in zip(curve.slopes, curve.watts[1:], strict=True) if s > 0.0]
+    rising = [(s, int(end * MILLI)) for s, end in zip(curve.slopes, curve.watts[1:], strict=True) if s > 0.0]
+    # Equal slopes are one stretch: two would both be served at once.
+    return [here for here, after in zip_longest(rising, rising[1:]) if after is None or here[0] != after[0]]
 
 
 def _by_demand(fill: Fill, _: Sequence[Want], most: Sequence[int], leaves: Sequence[int]) -> None:

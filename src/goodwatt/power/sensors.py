@@ -21,6 +21,23 @@ _EXACT = ("clock_mhz", "memory_mib")
 _SHARES = ("sm_util", "occupancy", "tensor", "dram_bw", "duty")
 
 
+def of_gang(counters: Counters, busy: float, waits: float, waiting: Demand) -> Counters:
+    """The counters of a GPU that computes a share `busy` of the time and for a share `waits` of it has a demand of its
+    own, waiting for others of its gang or for the network; `counters`: while it computes. Power is measured anyway."""
+    mixed = {
+        name: busy * share + waits * there
+        for name, there in (
+            ("sm_util", waiting.sm),
+            ("occupancy", waiting.occupancy),
+            ("tensor", waiting.tensor),
+            ("dram_bw", waiting.m),
+            ("duty", waiting.duty),
+        )
+        if (share := getattr(counters, name)) is not None
+    }
+    return replace(counters, **{name: min(1.0, share) for name, share in mixed.items()})
+
+
 def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: float) -> Counters:
     """Counters of a workload that is alone at a clock, as means over wall time; what the kind has of them."""
     longer = 1.0 + demand.kappa * (model.top_mhz / clock_mhz - 1.0)

@@ -57,10 +57,12 @@ def neighbours(sim: Simulation, run: JobRun) -> Sequence[JobRun]:
 
 def carried(sim: Simulation, run: JobRun, where: NodeCounts) -> Wish:
     """The setting that a job takes along to other nodes; the boards' own where these do not take it."""
-    try:
-        return setting(sim, run, (), (run.clock_mhz, run.cap_w), where)
-    except DoesNotFitError:
-        return None, None
+    for cap_w in (run.cap_w, None):
+        try:
+            return setting(sim, run, (), (run.clock_mhz, cap_w), where)
+        except DoesNotFitError:
+            continue
+    return None, None
 
 
 def check_sharing(sim: Simulation, run: JobRun, decision: Place, others: Sequence[JobRun]) -> None:

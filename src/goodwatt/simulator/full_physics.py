@@ -20,7 +20,7 @@ from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.gpu_point import GpuPoint
 from goodwatt.power.network_layout import layout_of
 from goodwatt.power.network_loads import NetworkLoads
-from goodwatt.power.sensors import counters_at
+from goodwatt.power.sensors import counters_at, of_gang
 from goodwatt.power.telemetry import Counters
 from goodwatt.power.truth import Truth
 from goodwatt.power.workload_catalogue import communicating
@@ -159,7 +159,15 @@ class FullPhysics:
         if model is None or gpu < 0 or shared or run.spec.mig_profile is not None:
             return None
         point, watts = self._points[node][gpu], sum(self._gpu_parts[node][gpu]) / MICRO
-        return None if point is None else counters_at(model, self._on(run, model).demand, point.clock_mhz, watts)
+        if point is None:
+            return None
+        here = self._tenant(run.spec.job_id, node, point.speeds[0], model)
+        seen = counters_at(model, here.on.demand, point.clock_mhz, watts)
+        return of_gang(seen, here.busy, here.waits, here.on.waiting) if here.waits else seen
+
+    def forget(self, run: JobRun) -> None:
+        """A job has ended: what was found out about it is not needed again."""
+        self._facts.pop(run.spec.job_id, None)
 
     def power(self) -> ClusterPower:
         """Watts now."""

@@ -13,7 +13,7 @@ from typing import Any
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.simulator.checkpointing import lost_work_s
-from goodwatt.simulator.lost_time import NONE, LostTime, Slowdowns
+from goodwatt.simulator.lost_time import NONE, STOPPED, LostTime, Slowdowns
 
 EXCLUSIVE = "exclusive"
 
@@ -235,6 +235,12 @@ class JobRun:
         """All of it is done: the work is the duration exactly, whatever rounding did on the way."""
         self._remaining_s = 0.0
         self.work_gpu_s = self._job.duration_s * self.gpus
+
+    @property
+    def ran_s(self) -> float:
+        """Seconds that it has run, restarts, checkpoints and work done again left out: what anybody can observe."""
+        parts = self.lost.parts
+        return self.lost.wall_s - math.fsum(parts[name] for name in STOPPED)
 
     @property
     def _duration_s(self) -> float:

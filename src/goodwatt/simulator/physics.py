@@ -91,6 +91,9 @@ class Physics(Protocol):
     def changes(self) -> Sequence[Change]:
         """Jobs that go on differently from now on."""
 
+    def forget(self, run: JobRun) -> None:
+        """A job has ended for good."""
+
     def counters(self, run: JobRun) -> Counters | None:
         """What the sensors of a running job's GPUs show, without noise; None if nothing can be told of it alone."""
 
@@ -108,7 +111,11 @@ class Physics(Protocol):
 
 
 class IdealPhysics:
-    """Every job runs at its traced speed, or as its size makes it; a GPU draws its idle or its active power."""
+    """Every job runs at its traced speed, or as its size makes it; a GPU draws its idle or its active power.
+
+    It does not know what jobs do to each other that hold the same GPUs whole: each runs at full speed and is charged
+    their whole power, which the cluster draws once. Studies of sharing need full physics.
+    """
 
     limits_memory = False
 
@@ -144,6 +151,9 @@ class IdealPhysics:
         """The jobs just placed."""
         placed, self._placed = self._placed, []
         return placed
+
+    def forget(self, run: JobRun) -> None:
+        """Nothing is kept of jobs."""
 
     def counters(self, run: JobRun) -> Counters | None:  # noqa: ARG002 - the contract
         """There are no sensors."""

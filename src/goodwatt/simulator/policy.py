@@ -22,7 +22,7 @@ class Memory(Protocol):
     """What a policy carries along. `to_plain` gives JSON-like data from which `load_plain` restores it exactly."""
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
-        """A job ended now, after so much work (seconds at rate 1)."""
+        """A job ended now, after it had run so long, restarts and work done again left out."""
 
     def copy(self) -> Self:
         """An independent copy."""
