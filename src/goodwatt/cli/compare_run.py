@@ -13,6 +13,7 @@ from goodwatt.cli import comparison_files, inputs, manifest
 from goodwatt.cli.compare import DEFAULT_POLICIES, DEFAULT_POWERS
 from goodwatt.cli.comparison_view import comparison_json, comparison_panel
 from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings
 from goodwatt.cli.progress import progress
 from goodwatt.policies.comparison import Case, Comparison, Scenario, compare
@@ -48,6 +49,7 @@ def compare_policies(asked: Comparing) -> None:
     policies, powers = _contenders(asked, objective)
     read = asked.source.read()
     scenario = _scenario(asked, objective, read)
+    note_idle_powers(powers, scenario.options, read.cluster)
     inputs.make_folder(asked.out)
     comparison = _run(asked, scenario, policies, powers)
     goal = objective.goal if asked.settings.objective else None

@@ -11,6 +11,7 @@ import typer
 
 from goodwatt.cli import inputs, manifest, summary_view
 from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings
 from goodwatt.cli.progress import progress
 from goodwatt.cluster.job import Job
@@ -49,7 +50,9 @@ def replay_trace(asked: Replay) -> None:
     read = asked.source.read()
     jobs = _jobs(asked, read)
     inputs.make_folder(asked.out)
-    simulation = Simulation(jobs, read.cluster, chosen, read.engine, _options(asked, objective, read, jobs))
+    options = _options(asked, objective, read, jobs)
+    note_idle_powers([power], options, read.cluster)
+    simulation = Simulation(jobs, read.cluster, chosen, read.engine, options)
     with progress(policy, len(jobs), "jobs ended") as advance:
         complete = finish(simulation, lambda ended: advance(ended, ""))
     run = replace(result(simulation, partial=not complete), policy=policy, power=power)
