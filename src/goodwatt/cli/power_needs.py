@@ -28,8 +28,9 @@ def _lacking(part: str, options: RunOptions, cluster: Cluster) -> str | None:
 
 
 def _limits(cluster: Cluster) -> bool:
-    groups = (*cluster.racks.values(), *cluster.rows.values())
-    return cluster.power.site_limit_w is not None or any(group.power_limit_w is not None for group in groups)
+    limits = [rack.power_limit_w for rack in cluster.racks.values()]
+    limits += [row.power_limit_w for row in cluster.rows.values()]
+    return any(limit is not None for limit in (cluster.power.site_limit_w, *limits))
 
 
 def _ramps(cluster: Cluster) -> bool:
