@@ -17,7 +17,6 @@ COLOURS = {
     "default": "#8a8f98",
     "sleep": "#2f9e6e",
     "uniform-cap": "#c98a1b",
-    "uniform-clock": "#b3541e",
     "static": "#3b6fd4",
     "static+sleep": "#7a3fb8",
 }
@@ -116,7 +115,7 @@ def _legend(width: int, height: int) -> str:
         parts.append(f'<text x="{x + 9}" y="{height - 10}">{name}</text>')
         x += 40 + 7 * len(name)
     note = "hollow: service worse than the same scheduler's at default clocks"
-    parts.append(f'<text x="{min(x + 10, width - 360)}" y="{height - 10}">{note}</text>')
+    parts.append(f'<text x="{width - GAP}" y="{height - 32}" text-anchor="end">{note}</text>')
     return "\n".join(parts)
 
 

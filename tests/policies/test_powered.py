@@ -86,9 +86,9 @@ def test_who_is_held_back_at_its_start_does_not_start() -> None:
 def test_a_group_starts_with_its_clocks_or_not_at_all() -> None:
     steps = (Place("a", ((0, 1),)), Place("b", ((0, 1),)))
     script = {1.0: [Group(steps)]}
-    sim = when(run(Slow(), script), 1.0)
+    sim = when(run(Slow(), script), 1.0)  # type: ignore[arg-type]
     assert {run.clock_mhz for run in sim.live.values() if run.placement} == {900.0}
-    sim = when(run(Slow(never=frozenset({"b"})), script), 1.0)
+    sim = when(run(Slow(never=frozenset({"b"})), script), 1.0)  # type: ignore[arg-type]
     assert not [run for run in sim.live.values() if run.placement]
 
 
@@ -101,7 +101,7 @@ def test_other_decisions_pass() -> None:
 
 def test_who_is_stopped_in_the_same_breath_gets_no_setting() -> None:
     more = [SetClock("a", 600.0), SetCap("a", 150.0), WaitUntil(50.0)]
-    policy = together(Scripted({0.0: [], 5.0: [Preempt("a")]}), Slow(more=more))
+    policy = together(Scripted({0.0: [], 5.0: [Preempt("a")]}), Slow(more=more))  # type: ignore[arg-type]
     sim = simulate(JOBS, ON, policy, options=FULL)
     sim.advance()
     sim.view.now_s = 5.0

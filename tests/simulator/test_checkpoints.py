@@ -48,7 +48,7 @@ DALY_S, YOUNG_S = (f(COST_S, 3600.0 / PER_H) for f in (daly_interval_s, young_in
     ],
 )
 def test_who_says_how_often(own: float | None, settings: dict[str, object], interval_s: float) -> None:
-    found, cost_s = planned(own, **settings)
+    found, cost_s = planned(own, **settings)  # type: ignore[arg-type]
     assert found == pytest.approx(interval_s)
     assert cost_s == (pytest.approx(COST_S) if interval_s else 0.0)
 
@@ -56,7 +56,7 @@ def test_who_says_how_often(own: float | None, settings: dict[str, object], inte
 def test_more_nodes_write_faster_and_fail_more_often() -> None:
     store = CheckpointStore(node_gbps=1.0, store_gbps=3.0)
     one, four = (planned(nodes=n, checkpoint_rule="daly", checkpoint_store=store) for n in (1, 4))
-    assert (one[1], four[1]) == (pytest.approx(COST_S), pytest.approx(COST_S / 3.0))
+    assert (one[1], four[1]) == (pytest.approx(COST_S), pytest.approx(COST_S / 3.0))  # type: ignore[comparison-overlap]
     assert four[0] == pytest.approx(daly_interval_s(COST_S / 3.0, mtbf_s(4 * PER_H)))
 
 
@@ -82,7 +82,7 @@ def test_in_a_run_a_job_is_slower_by_what_its_class_writes() -> None:
     )
     run = when(sim, 0.0).live["a"]
     cost_s = write_s(workload_class("bert_squad").checkpoint_mib, 1, CheckpointStore())
-    assert (run.interval_s, run.write_s) == (30.0, pytest.approx(cost_s))
+    assert (run.interval_s, run.write_s) == (30.0, pytest.approx(cost_s))  # type: ignore[comparison-overlap]
     assert run.rate == pytest.approx(30.0 / (30.0 + cost_s))
 
 

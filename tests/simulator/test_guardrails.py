@@ -292,7 +292,7 @@ def test_jobs_that_must_not_be_stopped_are_not_moved_by_resizing_either() -> Non
 )
 def test_nobody_is_stopped_or_moved_where_that_is_not_allowed(limits: dict[str, bool], decision: Decision) -> None:
     policy = script((0.0, Place("a", ((0, 1),))), (10.0, decision))
-    assert reasons(until(simulate([ANNS], TWO, policy, options=guarded(**limits)), 20)) == [
+    assert reasons(until(simulate([ANNS], TWO, policy, options=guarded(**limits)), 20)) == [  # type: ignore[arg-type]
         f"{type(decision).__name__} a: the job must not be stopped"
     ]
     assert not reasons(until(simulate([ANNS], TWO, policy, options=guarded()), 20))
@@ -511,7 +511,8 @@ class Hostile:
             slow = view.random.choice(
                 [SetClock(job_id, 1.0), SetCap(job_id, 100.0), SetCap(job_id, 200.0), Preempt(job_id)]
             )
-            found += [slow, Migrate(job_id, ((view.random.randrange(len(view.state.capacity)), count),))]
+            move = Migrate(job_id, ((view.random.randrange(len(view.state.capacity)), count),))
+            found += [slow, move]  # type: ignore[list-item]
         if self.places and waiting:
             for job_id in waiting:
                 host = view.random.choice(running).spec.job_id if running else None
@@ -553,7 +554,8 @@ def test_no_policy_breaks_a_guardrail(case: tuple[Made, Hostile]) -> None:
                 assert_not_too_slow(sim, run, of.on)
             if run.spec.user == "ann":
                 assert not run.preemptions
-                assert not run.placement or moves.setdefault((run.spec.job_id, run.failures), run.placement)
+                key = (run.spec.job_id, run.failures)
+                assert not run.placement or moves.setdefault(key, run.placement)  # type: ignore[call-overload]
     result(sim)
 
 
@@ -584,5 +586,6 @@ def test_a_hostile_policy_only_costs_time() -> None:
     outcome = result(sim)
     assert outcome.summary["finished"] == 9
     assert (
-        max(end - start for start, end in zip(outcome.jobs.start_s, outcome.jobs.end_s, strict=True)) <= 60 * 1.5 * 1.2
+        max((end or 0.0) - (start or 0.0) for start, end in zip(outcome.jobs.start_s, outcome.jobs.end_s, strict=True))
+        <= 60 * 1.5 * 1.2
     )

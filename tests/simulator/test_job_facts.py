@@ -18,7 +18,7 @@ H200 = "H200-SXM"
 
 
 def facts(workload: str = NET, gpus: int = 1, truth: Truth = NO_RESIDUAL, **others: object) -> JobFacts:
-    return JobFacts(job("a", gpus, workload=workload, **others), ON, truth)
+    return JobFacts(job("a", gpus, workload=workload, **others), ON, truth)  # type: ignore[arg-type]
 
 
 def test_a_job_without_a_class_cannot_be_simulated() -> None:

@@ -160,7 +160,7 @@ def test_the_parts_of_every_job_sum_to_its_wall_time(of: Made) -> None:
             continue
         lost = LostTime.from_plain(sim.recorder.lost_s[i * LOST_WIDTH : (i + 1) * LOST_WIDTH].tolist())
         end_s = sim.now_s if outcome.jobs.end_s[i] is None else outcome.jobs.end_s[i]
-        assert lost.wall_s == pytest.approx(end_s - spec.submit_s, abs=1e-6)
+        assert lost.wall_s == pytest.approx(end_s - spec.submit_s, abs=1e-6)  # type: ignore[operator]
         assert math.fsum(lost.parts.values()) == pytest.approx(lost.wall_s, abs=1e-6)
         assert all(lost.parts[name] >= 0.0 for name in LOST)
         assert lost.productive_s >= -1e-6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goodwatt.simulator import nodes
 from goodwatt.simulator.decisions import Place
+from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import Nodes, Scripted, cluster, job, simulate
@@ -79,7 +80,7 @@ def test_who_is_where() -> None:
     }
     sim = when(simulate(jobs, ON, Scripted(script), options=FULL), 0.0)
 
-    def names(runs: list[nodes.JobRun]) -> list[str]:
+    def names(runs: list[JobRun]) -> list[str]:
         return [run.spec.job_id for run in runs]
 
     assert names(nodes.jobs_on(sim, 0)) == ["a", "b"]

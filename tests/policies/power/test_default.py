@@ -6,6 +6,7 @@ from goodwatt.policies.power_registry import make_power, with_power
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.run import result
+from goodwatt.simulator.simulation import Simulation
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
 from tests.scenario import EVERY_EVENT, simulate
 from tests.simulator.test_full_physics import FULL
@@ -30,6 +31,6 @@ def test_in_a_row_with_others_it_changes_nothing() -> None:
     assert combined.jobs.energy_j == alone.jobs.energy_j
 
 
-def _ended(sim):  # type: ignore[no-untyped-def]
+def _ended(sim: Simulation) -> Simulation:
     sim.run()
     return sim
