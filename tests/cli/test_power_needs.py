@@ -36,3 +36,8 @@ def test_nothing_is_said_where_nothing_is_missing(power: str, capsys: pytest.Cap
     note_idle_powers([power], RICH, PLAIN)
     note_idle_powers(["budget", "ramp"], RunOptions(), LIMITED)
     assert capsys.readouterr().err == ""
+
+
+def test_a_budget_below_what_the_idle_cluster_draws_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    note_idle_powers(["budget"], RunOptions(budget_w=100.0), PLAIN)  # 8 GPUs of 50 W idle
+    assert "the idle cluster draws 400 W, more than the 100 W allowed" in capsys.readouterr().err
