@@ -14,8 +14,9 @@ class Ramp(SteadyPower):
 
     0 means what the cluster says of its site (`ramp_w_per_s`); racks keep their own limits in any case. A rise that
     cannot be divided (one node coming up) and is larger than that happens at once when it has been saved up for, so a
-    limit below what a node needs is kept on average only. Falls are not slowed. Sources: Choukse et al., "Power Stabilization for AI Training
-    Datacenters", 2025 (swings of synchronous jobs); NVIDIA GB300 power smoothing, whose boards ramp their caps so.
+    limit below what a node needs is kept on average only. Falls are not slowed. Sources: Choukse et al., "Power
+    Stabilization for AI Training Datacenters", 2025 (swings of synchronous jobs); NVIDIA GB300 power smoothing, whose
+    boards ramp their caps so.
     """
 
     name: ClassVar[str] = "ramp"
