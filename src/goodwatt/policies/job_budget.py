@@ -88,7 +88,8 @@ class Caps:
 def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> Caps:
     """The limits of the book divided among jobs in one of `power.division.WAYS`."""
     parts = [(share, level, gpus) for share in shares for level, gpus in _gpus_below(book, share.nodes).items()]
-    tree = _tree(book, _gpu_limits_w(view, book, shares), [level for _, level, _ in parts])
+    limits_w = _gpu_limits_w(view, book, _coming(share.nodes for share in shares if not share.running))
+    tree = _tree(book, limits_w, [level for _, level, _ in parts])
     division = divide(tree, [_want(share, gpus, way) for share, _, gpus in parts], way)
     caps: dict[str, float] = {}
     short = set()
@@ -99,14 +100,33 @@ def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> C
     return Caps(caps, frozenset(short))
 
 
+def floors_fit(view: View, book: PowerBook, starts: Iterable[NodeCounts], floor_share: float) -> bool:
+    """Whether the floors of all jobs that run and of these that would start fit below every limit."""
+    cluster, coming = view.state.cluster, _coming(starts)
+    floors_w = [0.0] * len(book.names)
+    for node, path in enumerate(book.path):
+        held = book.held[node] + coming.get(node, 0)
+        floor_w = floor_of(cluster.kinds[cluster.nodes[node].gpu_kind], floor_share) * held
+        for level in path:
+            floors_w[level] += floor_w
+    limits_w = _gpu_limits_w(view, book, coming)
+    return all(limit is None or watts <= limit for watts, limit in zip(floors_w, limits_w, strict=True))
+
+
+@lru_cache(maxsize=256)
+def floor_of(kind: GpuKind, floor_share: float) -> float:
+    """The least that a GPU of a kind gets: a share of its rated power, at least its lowest cap."""
+    rated_w = board_w(kind)
+    return min(_up(max(float(kind.min_cap_w or 0.0), floor_share * rated_w)), rated_w)
+
+
 @lru_cache(maxsize=4096)
 def ask_of(kind: GpuKind, demand: Demand | None, floor_share: float, margin: float) -> Ask:
     """What a job with this demand asks for on a kind of GPU; None: nothing is known of it, or of the kind.
 
-    The floor is a share of the rated power, at least the lowest cap; the most is `margin` above what it draws.
+    The most is `margin` above what it draws.
     """
-    rated_w = board_w(kind)
-    floor_w = min(_up(max(float(kind.min_cap_w or 0.0), floor_share * rated_w)), rated_w)
+    rated_w, floor_w = board_w(kind), floor_of(kind, floor_share)
     if kind.power_model is None:
         return Ask(floor_w, rated_w, rated_w, goodput_curve([(floor_w, 0.5), (rated_w, 1.0)]))
     model, most_w = gpu_model(kind), rated_w
@@ -202,15 +222,19 @@ def _want(share: Share, gpus: int, way: str) -> Want:
     )
 
 
-def _gpu_limits_w(view: View, book: PowerBook, shares: Iterable[Share]) -> list[float | None]:
-    """What the GPUs of jobs may draw together below each level."""
+def _coming(starts: Iterable[NodeCounts]) -> dict[int, int]:
+    """GPUs by node."""
+    coming: dict[int, int] = {}
+    for nodes in starts:
+        for node, count in nodes:
+            coming[node] = coming.get(node, 0) + count
+    return coming
+
+
+def _gpu_limits_w(view: View, book: PowerBook, coming: Mapping[int, int]) -> list[float | None]:
+    """What the GPUs of jobs may draw together below each level, with so many more on nodes to which some are coming."""
     cluster = view.state.cluster
     facts = node_facts(cluster.power)
-    coming: dict[int, int] = {}
-    for share in shares:
-        if not share.running:
-            for node, count in share.nodes:
-                coming[node] = coming.get(node, 0) + count
     fixed, slope = [0.0] * len(book.names), [1.0] * len(book.names)
     for node, path in enumerate(book.path):
         facts_of, gpus = cluster.nodes[node], cluster.nodes[node].gpus

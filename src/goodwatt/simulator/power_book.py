@@ -124,10 +124,12 @@ class PowerBook:
         self.follow(walls)
         return True
 
-    def settled(self, run: JobRun) -> None:
-        """The last command to a job's GPUs is in force."""
+    def settled(self, run: JobRun) -> bool:
+        """The last command to a job's GPUs is in force; whether that leaves room for others."""
+        before = self.granted_uw[0]
         self.caps[run.spec.job_id] = run.cap_w
         self.follow(node for node, _ in run.placement)
+        return self.granted_uw[0] < before
 
     def set_limit(self, rack: str, watts: float) -> None:
         """The feeds of a rack carry so much from now on."""

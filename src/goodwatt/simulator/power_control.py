@@ -65,8 +65,7 @@ def gpus_settle(sim: Simulation, job_id: str, clock_mhz: float | None, cap_w: fl
     run.command = 0
     run.clock_mhz, run.cap_w = clock_mhz, cap_w
     sim.physics.reset(run)
-    if sim.book is not None:
-        sim.book.settled(run)
+    if sim.book is not None and sim.book.settled(run):
         room_is_free(sim)
     sim.follow()
     observation.watch(sim, run)

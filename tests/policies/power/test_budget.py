@@ -147,19 +147,19 @@ def test_default_would_have_gone_over() -> None:
 def test_racks_have_limits_of_their_own() -> None:
     """Two jobs in one rack of 13 kW are capped, the one in the other is not."""
     jobs = [training(f"j{i}", 8) for i in range(3)]
-    sim = until(run_of(jobs, hall(13_000.0), "budget:division=capacity", None), 300.0)
+    sim = until(run_of(jobs, hall(13_000.0), "budget:division=capacity", None), 700.0)
     assert [cap is not None and cap < 600 for cap in in_force(sim).values()] == [True, True, False]
 
 
 def test_rows_have_limits_of_their_own() -> None:
-    sim = until(run_of([training(f"j{i}", 8) for i in range(4)], hall(row_w=22_000.0), "budget", None), 300.0)
+    sim = until(run_of([training(f"j{i}", 8) for i in range(4)], hall(row_w=22_000.0), "budget", None), 700.0)
     assert 20_500 < sum(sim.physics.power()) <= 22_000
 
 
 def test_a_gang_over_racks_has_one_cap() -> None:
     """It shares one rack with another job and has the other to itself, but goes at what the first leaves it."""
     jobs = [training("a", 8), training("gang", 24)]
-    sim = until(run_of(jobs, hall(12_000.0), "budget:division=capacity", None), 300.0)
+    sim = until(run_of(jobs, hall(12_000.0), "budget:division=capacity", None), 700.0)
     assert [len(run.placement) for run in sim.live.values()] == [1, 3]
     caps = list(in_force(sim).values())
     assert caps[0] == caps[1] is not None
@@ -171,7 +171,7 @@ def test_watts_go_where_they_buy_the_most() -> None:
     jobs = [training("slow", 8, workload="llm_decode"), training("fast", 8, workload="llm_prefill")]
     caps = {}
     for way in ("goodput", "capacity"):
-        sim = until(run_of(jobs, hall(), f"budget:division={way}", 13_500.0), 400.0)
+        sim = until(run_of(jobs, hall(), f"budget:division={way}", 13_500.0), 700.0)
         assert sum(sim.physics.power()) <= 13_500
         caps[way] = {job_id: run.rate for job_id, run in sim.live.items()}
     assert sum(caps["goodput"].values()) > sum(caps["capacity"].values())
@@ -179,7 +179,7 @@ def test_watts_go_where_they_buy_the_most() -> None:
 
 def test_by_priority_the_highest_has_all_it_wants() -> None:
     jobs = [training("low", 8), training("high", 8, priority=5), training("middle", 8, priority=2)]
-    sim = until(run_of(jobs, hall(), "budget:division=priority", 17_500.0), 400.0)
+    sim = until(run_of(jobs, hall(), "budget:division=priority", 17_500.0), 700.0)
     caps = {job_id: 700.0 if cap is None else cap for job_id, cap in in_force(sim).items()}
     assert caps["high"] > 600 > caps["middle"] >= caps["low"]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import NodeCounts
-from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, rounded
+from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, floors_fit, rounded
 from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.power.telemetry import Counters
@@ -20,6 +20,7 @@ from goodwatt.simulator.power_book import PowerBook
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0
+FIRST_FEW = 8
 WORTH_SETTING = 0.03
 """If no cap moves by more than this share, none is sent."""
 
@@ -94,7 +95,7 @@ class Budget(SteadyPower):
     division: Literal["goodput", "demand", "priority", "capacity"] = "goodput"
     floor_share: float = 0.4
     margin: float = 0.1
-    period_s: float = 60.0
+    period_s: float = 300.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.floor_share <= 1 and self.margin >= 0 and self.period_s >= 0):
@@ -103,6 +104,13 @@ class Budget(SteadyPower):
     def new_memory(self) -> BudgetMemory:
         """Demands and caps."""
         return BudgetMemory()
+
+    def holds(self, view: View) -> frozenset[str]:
+        """While somebody waits for power, all but the first few: nobody passes him anyway."""
+        waiting = {job_id for job_id, _ in _memory(view).in_vain}
+        if not waiting:
+            return frozenset()
+        return frozenset(run.spec.job_id for pool in view.pools for _, _, run in pool.queue[FIRST_FEW:]) - waiting
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
         """Under the highest cap for which there is power; held back if there is not even enough for its floor.
@@ -131,23 +139,29 @@ class Budget(SteadyPower):
         book, memory = view.book, _memory(view)
         held, memory.held = memory.held, []
         starts, memory.starts = memory.starts, []
+        before, memory.in_vain = memory.in_vain, held
         if book is None or not book.limited:
             return ()
         moved = memory.limits != tuple(book.limit_uw)
-        if not moved and (not held or (held == memory.in_vain and not memory.stale)):
+        # who has just started may come down for others; others were not looked at while somebody waited
+        again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
+        if held and not floors_fit(view, book, [nodes for _, nodes in held], self.floor_share):
+            held = []  # nobody can come down so far
+        if not moved and (not held or (held == before and not memory.stale)):
             if not memory.stale:
-                return ()
+                return again
             if view.now_s < (next_s := memory.divided_s + self.period_s):
-                return [WaitUntil(next_s, "the budget is divided anew")]
-        memory.limits, memory.divided_s, memory.stale, memory.in_vain = tuple(book.limit_uw), view.now_s, False, held
-        commands = self._divide(view, book, held, moved or bool(held))
-        again = [WaitUntil(view.now_s + SOON_S, "who has just started may come down for others")]
-        return [*commands, *(again if starts and held else ())]
+                return [*again, WaitUntil(next_s, "the budget is divided anew")]
+        memory.limits, memory.divided_s, memory.stale = tuple(book.limit_uw), view.now_s, False
+        return [*self._divide(view, book, held, moved), *again]
 
     def _divide(
-        self, view: View, book: PowerBook, held: Sequence[tuple[str, NodeCounts]], urgent: bool
+        self, view: View, book: PowerBook, held: Sequence[tuple[str, NodeCounts]], moved: bool
     ) -> Sequence[Decision]:
-        """The commands that lead to a new division; running jobs are stopped while their floors do not fit."""
+        """The commands that lead to a new division; running jobs are stopped while their floors do not fit.
+
+        `moved`: a limit is another than at the last division.
+        """
         waiting = [
             self._share(view.run(job_id), nodes, kind, view, running=False)
             for job_id, nodes in held
@@ -155,8 +169,6 @@ class Budget(SteadyPower):
         ]
         shares, followers = self._running(view)
         caps = divided(view, book, [*shares, *waiting], self.division)
-        if waiting and caps.short:
-            caps = divided(view, book, shares, self.division)
         stopped: list[Decision] = []
         while caps.short and shares:
             youngest = max(shares, key=lambda share: view.run(share.job_id).started_s)
@@ -167,7 +179,7 @@ class Budget(SteadyPower):
         for job_id, leader in followers.items():
             if leader in wishes:
                 wishes[job_id] = wishes[leader]
-        return [*stopped, *self._commands(view, wishes, urgent)]
+        return [*stopped, *self._commands(view, wishes, moved or bool(waiting))]
 
     def _commands(self, view: View, wishes: dict[str, float | None], urgent: bool) -> list[Decision]:
         """Caps that differ from what was asked for last; none if none differs by much."""
