@@ -38,7 +38,7 @@ class JobClocks(SteadyPower):
         return PowerMemory()
 
     def allowed(self, run: JobRun, view: View) -> float:
-        """Time that the job may take more, as a share of its time at the board's own clocks."""
+        """Time that the job may take more, as a share of its time at the board's own clocks: for subclasses to say."""
         raise NotImplementedError
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
