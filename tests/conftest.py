@@ -1,8 +1,12 @@
-"""Hypothesis: the same examples in every run, no time limits per example, few examples unless asked for more."""
+"""Hypothesis: the same examples in every run, no time limits per example, few examples unless asked for more.
+
+A shell lets what it runs in the background ignore Ctrl-C, and children inherit that: tests of Ctrl-C need it back.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,3 +18,6 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
