@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.cli.power_options import Physics, PowerSettings, Truth, number_or_file
+from goodwatt.cli.power_options import Physics, PowerSettings, Prices, Truth, number_or_file
 from goodwatt.errors import InputError
 from goodwatt.simulator.run_options import RunOptions
 from tests.scenario import job
@@ -40,7 +40,8 @@ def test_options_win_over_the_objective(tmp_path: Path) -> None:
 
 def test_the_options_of_a_run() -> None:
     asked = PowerSettings(physics=Physics.IDEAL, truth=Truth.MODEL, price="0.25")
-    options = asked.apply(RunOptions(seed=5), asked.read_objective(), 0.0)
+    prices = Prices.read(asked.read_objective(), 0.0)
+    options = asked.apply(RunOptions(seed=5), asked.read_objective(), prices.series)
     assert (options.seed, options.physics, options.truth) == (5, "ideal", "model")
     assert options.price is not None
     assert options.price.per_kwh is not None

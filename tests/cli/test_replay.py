@@ -40,7 +40,7 @@ SUMMARY_FIELDS = {
     "sm_energy_j", "dram_energy_j", "host_energy_j", "loss_energy_j", "asleep_energy_j", "cooling_energy_j",
     "gpus_without_energy",
     "goodput_per_watt_gpu", "goodput_per_watt_it", "mean_power_w", "peak_power_w", "over_budget_s", "energy_cost",
-    "currency", "co2_kg", "cpu_s", "wall_s",
+    "currency", "co2_kg", "price_carried_s", "carbon_carried_s", "cpu_s", "wall_s",
 }  # fmt: skip
 OUTPUTS = Path(__file__).parents[2] / "docs" / "reference" / "outputs.md"
 
@@ -244,8 +244,12 @@ def test_energy_is_money_and_co2_where_prices_are_known(goodwatt: Command) -> No
     assert summary["energy_cost"] == pytest.approx(0.25 * summary["facility_energy_kwh"])
     assert summary["co2_kg"] == pytest.approx(0.4 * summary["facility_energy_kwh"])
     assert "energy cost" in outcome.out
-    goodwatt.write("prices.csv", "time,eur_per_mwh,gco2_per_kwh\n2024-01-01T00:00,100,400\n2024-01-01T00:10,0,400\n")
-    goodwatt.replay("--price", "prices.csv", out="series")
+    goodwatt.write("prices.csv", "time,eur_per_mwh,gco2_per_kwh\n2024-01-01T00:00,100,400\n2024-01-01T00:05,0,400\n")
+    priced = goodwatt.replay("--price", "prices.csv", out="series")
+    assert "prices.csv: its rows speak of 0.2 h; for " in priced.err
+    assert "the price is carried on from the last (line 3)" in priced.err
+    goodwatt.write("gap.csv", "time,eur_per_mwh\n0,9\n600,9\n1200,9\n9000,9\n")
+    assert "gap.csv, line 4: this row holds for 2.167 h" in goodwatt.replay("--price", "gap.csv", out="gap").err
     series = goodwatt.content("series/summary.json")
     assert 0 < series["energy_cost"] < 0.1 * series["facility_energy_kwh"]
     assert (series["currency"], series["co2_kg"]) == ("EUR", pytest.approx(summary["co2_kg"]))

@@ -142,6 +142,64 @@ def test_spring_and_autumn_in_berlin() -> None:
     assert autumn.outside_c.starts_s == (0.0, 3600.0, 7200.0, 10800.0)
 
 
+def hours(*numbers: int) -> str:
+    return "time,outside_c\n" + "\n".join(f"{number * 3600},{number}" for number in numbers)
+
+
+GAPS = [  # rows, repeats, notes
+    (hours(0, 1, 2, 3, 4), None, []),
+    (hours(0, 1, 2, 4, 5), None, []),
+    (hours(0, 1, 2, 5, 6, 7), None, ["p.csv, line 4: this row holds for 3 h, where a row usually holds for 1 h"]),
+    (hours(0, 1, 2, 3), 24.0, ["p.csv, line 5: this row holds for 21 h, where a row usually holds for 1 h"]),
+    (hours(*range(24)), 24.0, []),
+    (hours(0, 7, 22), 24.0, []),
+    (hours(0, 7, 22, 31, 46, 103), None, []),
+    (hours(0, 1, 2, 9, 10, 11, 12, 13, 20, 21, 22, 29, 30, 31, 32, 39, 40, 41, 42, 43, 50, 51), None,
+     ["line 4: ", "line 9: ", "line 12: ", "p.csv: 2 more gaps like that"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "repeats_h", "notes"), GAPS)
+def test_rows_that_are_missing_are_named(text: str, repeats_h: float | None, notes: list[str]) -> None:
+    period_s = None if repeats_h is None else repeats_h * 3600.0
+    got = site_series(text, "p.csv", EPOCH, None, period_s).notes
+    assert len(got) == len(notes)
+    assert all(note in said for note, said in zip(notes, got, strict=True))
+
+
+AUTUMN = [  # wall-clock times of the last Sunday of October, zone, note
+    (["01:00", "02:00", "02:00", "03:00"], "Europe/Berlin", None),
+    (["02:00", "02:30", "02:00", "02:30", "03:00"], "Europe/Berlin", None),
+    (["01:00", "02:00", "03:00"], "Europe/Berlin", "p.csv, line 3: 2024-10-27T02:00 came twice in Europe/Berlin"),
+    (["01:00", "02:00+02:00", "02:00+01:00", "03:00"], "Europe/Berlin", None),
+    (["01:00", "02:00", "03:00"], "UTC", None),
+]
+
+
+@pytest.mark.parametrize(("times", "zone", "note"), AUTUMN)
+def test_an_hour_that_came_twice_stands_there_twice(times: list[str], zone: str, note: str | None) -> None:
+    rows = "\n".join(f"2024-10-27T{time},1" for time in times)
+    got = load(f"time,outside_c\n{rows}", zone).notes
+    assert len(got) == (note is not None)
+    assert note is None or got[0].startswith(note)
+
+
+CARRIED = [  # from, to, seconds outside 0 to 7200 (rows at 0 and 3600)
+    (0.0, 7200.0, 0.0),
+    (-50.0, 7300.0, 150.0),
+    (9000.0, 9010.0, 10.0),
+    (-90.0, -40.0, 50.0),
+    (100.0, 100.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("from_s", "to_s", "carried_s"), CARRIED)
+def test_how_long_a_series_does_not_speak(from_s: float, to_s: float, carried_s: float) -> None:
+    assert StepSeries((0.0, 3600.0), (1.0, 2.0)).carried_s(from_s, to_s) == carried_s
+    assert StepSeries((0.0, 3600.0), (1.0, 2.0), period_s=7200.0).carried_s(from_s, to_s) == 0.0
+    assert constant(1.0).carried_s(from_s, to_s) == 0.0
+
+
 BAD_FILES = [
     ("", None, r"p.csv, line 1: expected the columns time, .* got none"),
     ("time\n1", None, "line 1: expected the columns"),
@@ -152,6 +210,11 @@ BAD_FILES = [
     ("time,outside_c\n1,warm", None, "p.csv, line 2, column 'outside_c': expected a number, got 'warm'"),
     ("time,outside_c\n1,nan", None, "expected a number, got 'nan'"),
     ("time,outside_c\n5,2\n5,2", None, "line 3, column 'time': expected a time after that of the row before, got '5'"),
+    (
+        "time,outside_c\n2024-10-27T02:00,2\n2024-10-27T02:00,2",
+        "UTC",
+        r"line 3, column 'time': .*; in the hour that autumn repeats, write offsets \(\+02:00, then \+01:00\)",
+    ),
     ("time,outside_c\nnoon,2", None, "line 2, column 'time': expected a time such as"),
     ("time,outside_c\n2024-01-01,2", None, "or a time zone for the whole file"),
     ("time,outside_c\n2024-03-31 02:30,2", "Europe/Berlin", "expected a time that exists in Europe/Berlin"),

@@ -9,7 +9,7 @@ import pytest
 from goodwatt.errors import InputError
 from goodwatt.power.energy_price import StepSeries
 from goodwatt.simulator.objective import PriceSource, SitePrices
-from goodwatt.simulator.site_prices import site_prices
+from goodwatt.simulator.site_prices import site_prices, site_prices_and_files
 
 DAY = "time,eur_per_mwh,gco2_per_kwh,outside_c\n2024-01-01T00:00,100,400,5\n2024-01-01T12:00,50,200,9\n"
 
@@ -72,6 +72,36 @@ def test_carbon_of_its_own_wins_over_that_in_the_file_of_the_price(tmp_path: Pat
     assert carbon(only).value_at(0.0) == 400.0
     assert only.price is not None
     assert only.price.per_kwh is None, "nobody asked for money"
+
+
+CARRIED = [  # begin and end of the run in hours of 1 January, what is said of 24 h of rows
+    (0, 24, None),
+    (0, 36, "for 12.0 of the run's 36.0 h the price is carried on from the last (line 3);"),
+    (-6, 24, "for 6.0 of the run's 30.0 h the price is carried on from the first (line 2);"),
+    (-6, 36, "for 18.0 of the run's 42.0 h the price is carried on from the first (line 2) and the last (line 3);"),
+]
+
+
+@pytest.mark.parametrize(("from_h", "to_h", "said"), CARRIED)
+def test_a_run_that_lasts_longer_than_its_file_is_told_for_how_long(
+    tmp_path: Path, from_h: int, to_h: int, said: str | None
+) -> None:
+    source = PriceSource(price=file(tmp_path), time_zone="UTC", epoch="2024-01-01T00:00+00:00")
+    _, (read,) = site_prices_and_files(source, 0.0)
+    got = read.carried([(from_h * 3600.0, to_h * 3600.0)])
+    assert (got is None) == (said is None)
+    assert said is None or said in (got or "")
+    assert (
+        site_prices_and_files(PriceSource(price=file(tmp_path), repeats_h=24.0), 0.0)[1][0].carried([(0, 1e9)]) is None
+    )
+
+
+def test_odd_rows_are_told_of_each_file(tmp_path: Path) -> None:
+    gap = "time,gco2_per_kwh\n0,1\n3600,1\n7200,1\n36000,1\n"
+    source = PriceSource(price=file(tmp_path), carbon=file(tmp_path, gap, "co2.csv"))
+    price, carbon = site_prices_and_files(source, 0.0)[1]
+    assert (price.notes, price.what, carbon.what) == ((), "price", "carbon intensity")
+    assert carbon.notes[0].startswith(f"{carbon.path}, line 4: this row holds for 8 h")
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,12 @@ def test_the_bill_follows_the_price_over_time() -> None:
     assert got["energy_cost"] == pytest.approx((0.5 * busy_j + 0.1 * idle_j) / 3.6e6)
     assert got["currency"] == "EUR"
     assert got["co2_kg"] == pytest.approx(0.3 * got["facility_energy_kwh"])
-    assert summary(job())["energy_cost"] is summary(job())["co2_kg"] is None
+    assert (got["price_carried_s"], got["carbon_carried_s"]) == (0.0, 0.0)
+    later = summary(job("a", gpus=4, duration_s=100), horizon_s=250.0, price=price)
+    assert (later["price_carried_s"], later["carbon_carried_s"]) == (50.0, 0.0)
+    unpriced = summary(job())
+    assert unpriced["energy_cost"] is unpriced["co2_kg"] is None
+    assert unpriced["price_carried_s"] is unpriced["carbon_carried_s"] is None
 
 
 def test_cooling_that_follows_load_has_a_fixed_part() -> None:

@@ -14,14 +14,14 @@ from goodwatt.cli.compare import DEFAULT_POLICIES, DEFAULT_POWERS
 from goodwatt.cli.comparison_view import comparison_json, comparison_panel
 from goodwatt.cli.inputs import Inputs, TraceSource
 from goodwatt.cli.power_needs import note_idle_powers
-from goodwatt.cli.power_options import PowerSettings
+from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
 from goodwatt.policies.comparison import Case, Comparison, Scenario, compare
 from goodwatt.policies.comparison_rows import comparison_table
 from goodwatt.policies.comparison_table import ComparisonTable
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.objective import Objective
+from goodwatt.simulator.objective import Objective, SitePrices
 from goodwatt.simulator.outputs import clear
 from goodwatt.simulator.run_options import RunOptions
 
@@ -48,7 +48,8 @@ def compare_policies(asked: Comparing) -> None:
     objective = asked.settings.read_objective()
     policies, powers = _contenders(asked, objective)
     read = asked.source.read()
-    scenario = _scenario(asked, objective, read)
+    prices = Prices.read(objective, read.trace.jobs[0].submit_s)
+    scenario = _scenario(asked, objective, prices.series, read)
     note_idle_powers(powers, scenario.options, read.cluster)
     inputs.make_folder(asked.out)
     comparison = _run(asked, scenario, policies, powers)
@@ -56,6 +57,7 @@ def compare_policies(asked: Comparing) -> None:
     table = comparison_table(
         comparison, read.trace.name, read.cluster.name, manifest.command_line(), objective.floor, goal
     )
+    prices.note_carried(run.summary for run in comparison.results)
     _write(asked, table, comparison, _manifest(asked, read, comparison))
     _print(table, asked.as_json)
     inputs.note(f"wrote {asked.out / 'report.html' if asked.report else asked.out}")
@@ -77,8 +79,8 @@ def _contenders(asked: Comparing, objective: Objective) -> tuple[list[str], list
     return list(dict.fromkeys(policies)), list(dict.fromkeys(powers))
 
 
-def _scenario(asked: Comparing, objective: Objective, read: Inputs) -> Scenario:
-    options = asked.settings.apply(RunOptions(draw=asked.report), objective, read.trace.jobs[0].submit_s)
+def _scenario(asked: Comparing, objective: Objective, prices: SitePrices, read: Inputs) -> Scenario:
+    options = asked.settings.apply(RunOptions(draw=asked.report), objective, prices)
     jobs = asked.settings.classed(read.trace.jobs)
     return Scenario(jobs=jobs, cluster=read.cluster, engine=read.engine, options=options)
 

@@ -6,11 +6,11 @@ Options that are given win over the objective file, which wins over the defaults
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goodwatt.cluster.job import Job
     from goodwatt.simulator.objective import Objective, SitePrices
     from goodwatt.simulator.run_options import RunOptions
+    from goodwatt.simulator.site_prices import PriceFile
 
 
 def finite(value: float | None) -> float | None:
@@ -107,9 +108,8 @@ class PowerSettings:
             prices=replace(said.prices or PriceSource(), **prices) if prices else said.prices,  # type: ignore[arg-type]
         )
 
-    def apply(self, options: RunOptions, objective: Objective, first_s: float) -> RunOptions:
-        """The options of a run; the trace begins at `first_s`."""
-        prices = read_prices(objective, first_s)
+    def apply(self, options: RunOptions, objective: Objective, prices: SitePrices) -> RunOptions:
+        """The options of a run."""
         return replace(
             options,
             physics=self.physics.value,
@@ -152,8 +152,29 @@ def number_or_file(text: str) -> float | str:
     return number
 
 
-def read_prices(objective: Objective, first_s: float) -> SitePrices:
-    """The prices that an objective names."""
-    from goodwatt.simulator.site_prices import site_prices
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What energy costs in a run, and the files that say so."""
 
-    return site_prices(objective.prices, first_s)
+    series: SitePrices
+    files: tuple[PriceFile, ...]
+
+    @classmethod
+    def read(cls, objective: Objective, first_s: float) -> Prices:
+        """What an objective names; the trace begins at `first_s`. What looks odd in a file is said on stderr."""
+        from goodwatt.cli.inputs import note
+        from goodwatt.simulator.site_prices import site_prices_and_files
+
+        series, files = site_prices_and_files(objective.prices, first_s)
+        for text in dict.fromkeys(text for file in files for text in file.notes):
+            note(text)
+        return cls(series, files)
+
+    def note_carried(self, summaries: Iterable[Mapping[str, Any]]) -> None:
+        """Say on stderr for how much of these runs, one for each window, a file did not speak."""
+        from goodwatt.cli.inputs import note
+
+        spans = sorted({(s["horizon_s"] - s["span_s"], s["horizon_s"]) for s in summaries})
+        for file in self.files:
+            if said := file.carried(spans):
+                note(said)

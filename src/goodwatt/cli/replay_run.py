@@ -12,13 +12,13 @@ import typer
 from goodwatt.cli import inputs, manifest, summary_view
 from goodwatt.cli.inputs import Inputs, TraceSource
 from goodwatt.cli.power_needs import note_idle_powers
-from goodwatt.cli.power_options import PowerSettings
+from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.objective import Objective
+from goodwatt.simulator.objective import Objective, SitePrices
 from goodwatt.simulator.outputs import clear, write_refusals, write_run
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import finish, result
@@ -50,7 +50,8 @@ def replay_trace(asked: Replay) -> None:
     read = asked.source.read()
     jobs = _jobs(asked, read)
     inputs.make_folder(asked.out)
-    options = _options(asked, objective, read, jobs)
+    prices = Prices.read(objective, read.trace.jobs[0].submit_s)
+    options = _options(asked, objective, prices.series, jobs)
     note_idle_powers([power], options, read.cluster)
     simulation = Simulation(jobs, read.cluster, chosen, read.engine, options)
     with progress(policy, len(jobs), "jobs ended") as advance:
@@ -59,6 +60,7 @@ def replay_trace(asked: Replay) -> None:
     run.summary.update(policy=policy, power=power, **manifest.cost())
     facts = _manifest(asked, read, run, partial=not complete)
     _write(asked, simulation, run, facts)
+    prices.note_carried([run.summary])
     summary_view.show(run.summary, asked.out, report=asked.report, as_json=asked.as_json)
     if not complete:
         done = f"{simulation.recorder.totals.ended:,} of {len(jobs):,} jobs ended"
@@ -84,11 +86,11 @@ def _jobs(asked: Replay, read: Inputs) -> Sequence[Job]:
     return asked.settings.classed(jobs)
 
 
-def _options(asked: Replay, objective: Objective, read: Inputs, jobs: Sequence[Job]) -> RunOptions:
+def _options(asked: Replay, objective: Objective, prices: SitePrices, jobs: Sequence[Job]) -> RunOptions:
     start_s = asked.from_s if asked.from_s is not None else jobs[0].submit_s
     until_s = None if asked.horizon_s is None else start_s + asked.horizon_s
     options = RunOptions(seed=asked.seed, start_s=start_s, horizon_s=until_s, draw=True)
-    return asked.settings.apply(options, objective, read.trace.jobs[0].submit_s)
+    return asked.settings.apply(options, objective, prices)
 
 
 def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Prices, carbon intensity and other things that change over time: series of steps over the seconds of a trace.
 
 A value holds from its time to the next. Before the first time the first value holds, after the last the last, unless
-the series repeats (a typical day or week). Reading files is left to `energy_price_file`.
+the series repeats (a typical day or week): such values are carried, and `StepSeries.carried_s` says for how long.
+Reading files is left to `energy_price_file`.
 """
 
 from __future__ import annotations
@@ -75,6 +76,25 @@ class StepSeries:
     def mean(self, from_s: float, to_s: float) -> float:
         """The average from one time to another; at one instant its value."""
         return self.integral(from_s, to_s) / (to_s - from_s) if to_s > from_s else self.value_at(from_s)
+
+    @property
+    def usual_step_s(self) -> float:
+        """The median of the seconds from one time to the next; inf where there is but one time."""
+        widths = sorted(late - early for early, late in pairwise(self.starts_s))
+        return widths[(len(widths) - 1) // 2] if widths else math.inf
+
+    @property
+    def covered(self) -> tuple[float, float]:
+        """The times of which the series speaks: from the first to a usual step after the last; all if it repeats or
+        has but one value."""
+        if self.period_s is not None or len(self.starts_s) == 1:
+            return -math.inf, math.inf
+        return self.starts_s[0], self.starts_s[-1] + self.usual_step_s
+
+    def carried_s(self, from_s: float, to_s: float) -> float:
+        """Seconds between two times at which the series does not speak and its first or last value is carried on."""
+        first_s, end_s = self.covered
+        return max(0.0, min(to_s, first_s) - from_s) + max(0.0, to_s - max(from_s, end_s))
 
     def _within(self, time_s: float) -> tuple[float, int]:
         """The time moved into the first period, and by how many periods."""

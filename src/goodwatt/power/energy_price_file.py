@@ -6,7 +6,8 @@
 A column `time` (ISO, with a zone or in the zone that the caller names; or seconds since 1970) and one or more of:
 CURRENCY_per_kwh or CURRENCY_per_mwh (also `price_per_..`), gco2_per_kwh, outside_c. Each row holds until the next. In
 the repeated hour of autumn the first of two equal wall-clock times is the earlier; the missing hour of spring is an
-error. Second 0 of the series is the `epoch`.
+error. Second 0 of the series is the `epoch`. What can be used and still looks odd is noted: rows that are missing, and
+a repeated hour that stands there once.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from goodwatt.errors import BadRow, InputError, UnknownNameError
 from goodwatt.power.energy_price import EnergyPrice, StepSeries
+from goodwatt.power.energy_price_gaps import gap_notes
 
 TIME = "time"
 CARBON = "gco2_per_kwh"
@@ -31,14 +33,20 @@ _KWH = {"kwh": 1.0, "mwh": 1000.0}
 _SECOND = timedelta(seconds=1)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _EXPECTED_TIME = "a time such as 2024-03-31T00:00+01:00"
+_SAY_WHICH = "write offsets (+02:00, then +01:00) to say which"
 
 
 @dataclass(frozen=True, slots=True)
 class SiteSeries:
-    """What a file says: the price of energy, and the outside temperature in degrees Celsius; None: not in it."""
+    """What a file says: the price of energy, and the outside temperature in degrees Celsius; None: not in it.
+
+    `lines`: its first and its last row; `notes`: sentences about what looks odd, each with the file and the line.
+    """
 
     price: EnergyPrice
     outside_c: StepSeries | None
+    lines: tuple[int, int] = field(default=(0, 0), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_site_series(
@@ -65,17 +73,20 @@ def site_series(
     columns = _columns(next(rows, []), source)
     clock = _Clock(source, epoch, None if zone_name is None else _zone(zone_name))
     times: list[float] = []
+    lines: list[int] = []
     values: dict[str, list[float]] = {name: [] for name in columns if name != TIME}
     for line, row in _filled(rows):
         if len(row) != len(columns):
             raise BadRow(source, line, None, f"{len(columns)} cells, as the first line has", str(len(row)))
         cells = dict(zip(columns, (cell.strip() for cell in row), strict=True))
         times.append(clock.seconds(cells[TIME], line))
+        lines.append(line)
         for name, numbers in values.items():
             numbers.append(_number(cells[name], source, line, name))
     if not times:
         raise InputError(f"{source}: expected rows below the first line, got none")
-    return _series(times, values, period_s)
+    notes = (*gap_notes(times, lines, source, period_s), *clock.notes())
+    return replace(_series(times, values, period_s), lines=(lines[0], lines[-1]), notes=notes)
 
 
 def _series(times: list[float], values: Mapping[str, list[float]], period_s: float | None) -> SiteSeries:
@@ -128,16 +139,31 @@ class _Clock:
         self._source, self._zone = source, zone
         self._epoch_s = (epoch - _START) / _SECOND
         self._last_s = -math.inf
+        self._twice: dict[datetime, int] = {}
+        """Wall-clock times that come twice and were met once, with their lines."""
 
     def seconds(self, text: str, line: int) -> float:
         """Seconds after the epoch."""
-        since_1970 = self._since_1970(text, lambda expected: BadRow(self._source, line, TIME, expected, repr(text)))
+
+        def bad(expected: str) -> BadRow:
+            return BadRow(self._source, line, TIME, expected, repr(text))
+
+        since_1970 = self._since_1970(text, line, bad)
         if since_1970 <= self._last_s:
-            raise BadRow(self._source, line, TIME, "a time after that of the row before", repr(text))
+            local = "" if _says_when(text) else f"; in the hour that autumn repeats, {_SAY_WHICH}"
+            raise bad(f"a time after that of the row before{local}")
         self._last_s = since_1970
         return since_1970 - self._epoch_s
 
-    def _since_1970(self, text: str, bad: Callable[[str], BadRow]) -> float:
+    def notes(self) -> tuple[str, ...]:
+        """What to say of an hour that is there once and happened twice."""
+        if not self._twice:
+            return ()
+        time, line = next(iter(self._twice.items()))
+        said = f"{time:%Y-%m-%dT%H:%M} came twice in {self._zone} and stands here once"
+        return (f"{self._source}, line {line}: {said}: taken for the first time and carried on; {_SAY_WHICH}",)
+
+    def _since_1970(self, text: str, line: int, bad: Callable[[str], BadRow]) -> float:
         if text.isdecimal():
             return float(text)
         try:
@@ -148,15 +174,25 @@ class _Clock:
             return (time - _START) / _SECOND
         if self._zone is None:
             raise bad(f"{_EXPECTED_TIME}, or a time zone for the whole file")
-        return self._local(time.replace(tzinfo=self._zone), bad)
+        return self._local(time.replace(tzinfo=self._zone), line, bad)
 
-    def _local(self, time: datetime, bad: Callable[[str], BadRow]) -> float:
+    def _local(self, time: datetime, line: int, bad: Callable[[str], BadRow]) -> float:
         """Of two moments with the same wall-clock time the first that comes after the row before."""
         utc = time.astimezone(UTC)
         if utc.astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
             raise bad(f"a time that exists in {time.tzinfo}")
-        first = (utc - _START) / _SECOND
-        return first if first > self._last_s else (time.replace(fold=1).astimezone(UTC) - _START) / _SECOND
+        first, second = ((time.replace(fold=i).astimezone(UTC) - _START) / _SECOND for i in (0, 1))
+        if first > self._last_s:
+            if first < second:
+                self._twice[time.replace(tzinfo=None)] = line
+            return first
+        self._twice.pop(time.replace(tzinfo=None), None)
+        return second
+
+
+def _says_when(text: str) -> bool:
+    """Whether a time that can be read says by itself which moment it is."""
+    return text.isdecimal() or datetime.fromisoformat(text).tzinfo is not None
 
 
 def _zone(name: str) -> tzinfo:

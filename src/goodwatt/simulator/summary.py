@@ -135,13 +135,18 @@ def _energy(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
 
 
 def _bill(sim: Simulation, first: Totals, last: Totals) -> dict[str, Any]:
-    """What the energy of the site cost in money and CO2, None where nobody says what a kWh costs."""
-    price = sim.options.price
+    """What the energy of the site cost in money and CO2, None where nobody says what a kWh costs.
+
+    And for how long of the span the series did not speak, so that its first or last value was carried on.
+    """
+    price, span = sim.options.price, (first.time_s, last.time_s)
     priced, weighed = bool(price and price.per_kwh), bool(price and price.gco2_per_kwh)
     return {
         "energy_cost": last.cost - first.cost if priced else None,
         "currency": price.currency if price and priced else None,
         "co2_kg": (last.co2_g - first.co2_g) / KILO if weighed else None,
+        "price_carried_s": price.per_kwh.carried_s(*span) if price and price.per_kwh else None,
+        "carbon_carried_s": price.gco2_per_kwh.carried_s(*span) if price and price.gco2_per_kwh else None,
     }
 
 
