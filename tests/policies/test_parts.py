@@ -71,6 +71,15 @@ def test_the_nearest_name_is_offered(parts: Parts) -> None:
         parts.find("round-prat")
 
 
+def test_what_was_left_out_says_why_unless_somebody_made_it(parts: Parts) -> None:
+    reasons = {"square-part": "nobody needs it", "bare": "is there after all"}
+    told = Parts(parts.package, parts.group, parts.noun, reasons)
+    with pytest.raises(InputError, match=r"^part square-part: nobody needs it$"):
+        told.find("square-part")
+    assert told.find("bare").__name__ == "Bare"
+    assert list(told.names()) == ["bare", "round-part"]
+
+
 @pytest.mark.parametrize(
     ("spec", "values"),
     [

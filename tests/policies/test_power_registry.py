@@ -61,6 +61,12 @@ def test_wrong_specifications(spec: str, error: type[InputError]) -> None:
         make_power(spec)
 
 
+@pytest.mark.parametrize("spec", ["phase", "phase:slowdown=0.05", "static+phase"])
+def test_what_was_left_out_says_why(spec: str) -> None:
+    with pytest.raises(InputError, match=r"power policy phase: .* left out, .* 0\.03% of the catalogue's energy"):
+        make_power(spec)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("power", SPECS)
 def test_a_run_ends_the_same_forked_saved_and_again(power: str, policy: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import inspect
 import math
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,14 +24,21 @@ Part = type[Any]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts in a package and those registered under an entry point group; `noun` names them in messages."""
+    """The parts in a package and those registered under an entry point group; `noun` names them in messages.
+
+    `left_out`: why there is no part of a name that somebody may look for.
+    """
 
     package: str
     group: str
     noun: str
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def find(self, name: str) -> Part:
-        """The class registered under a name; UnknownNameError with the nearest names if there is none."""
+        """The class registered under a name.
+
+        Raises UnknownNameError with the nearest names if there is none, InputError with the reason if it was left out.
+        """
         module = f"{self.package}.{name.replace('-', '_')}"
         if name.replace("-", "").isalnum() and find_spec(module) is not None:
             for part in _parts_of(module):
@@ -40,6 +47,8 @@ class Parts:
         others = _registered(self.group, self.noun)
         if name in others:
             return others[name]
+        if name in self.left_out:
+            raise InputError(f"{self.noun} {name}: {self.left_out[name]}")
         raise UnknownNameError(self.noun, name, self.names())
 
     def names(self) -> dict[str, Part]:
