@@ -7,21 +7,7 @@ from statistics import median
 
 import pytest
 
-from goodwatt.power.transient import CALL_S, actuation_delay_s, sensor_w, surge_w
-
-READINGS = [  # steps, now, reading
-    ([(0.0, 100.0)], 5.0, 100.0),
-    ([(0.0, 100.0), (10.0, 500.0)], 10.0, 100.0),
-    ([(0.0, 100.0), (10.0, 500.0)], 10.5, 300.0),
-    ([(0.0, 100.0), (10.0, 500.0)], 10.59, 300.0),  # nothing new between two updates
-    ([(0.0, 100.0), (10.0, 500.0)], 11.0, 500.0),
-    ([(0.0, 100.0), (10.0, 500.0), (10.2, 100.0)], 11.0, 180.0),
-]
-
-
-@pytest.mark.parametrize(("steps", "now", "reading"), READINGS)
-def test_the_sensor_averages_a_second(steps: list[tuple[float, float]], now: float, reading: float) -> None:
-    assert sensor_w(steps, now) == pytest.approx(reading)
+from goodwatt.power.transient import CALL_S, actuation_delay_s, surge_w
 
 
 def test_a_load_that_starts_draws_more_than_its_cap() -> None:

@@ -62,18 +62,15 @@ def test_mean_time_between_failures_of_metas_jobs(gpus: int, hours: float) -> No
 
 
 def test_repair_times() -> None:
-    means_h = {kind: getattr(PUBLISHED, kind).repair_mean_s / 3_600 for kind in KINDS}
+    rates: dict[str, ComponentRates] = {kind: getattr(PUBLISHED, kind) for kind in KINDS}
+    means_h = {
+        kind: of.repair_median_s * math.exp(0.5 * of.repair_spread**2) / 3_600  # the mean of a lognormal
+        for kind, of in rates.items()
+    }
     assert means_h["gpu"] == pytest.approx(2.2)
     assert means_h["node"] == pytest.approx(342 / 60)
     assert means_h["switch"] == means_h["nvlink"] == pytest.approx(247 / 60)
     assert means_h["rack"] == means_h["feed"] == pytest.approx(572 / 60)
-
-
-def test_burn_in_fades() -> None:
-    rates = ComponentRates(per_hour=1e-3, burn_in=3.0, burn_in_h=100.0)
-    assert rates.hazard_per_h(0.0) == pytest.approx(3e-3)
-    assert rates.hazard_per_h(100.0) == pytest.approx(1e-3 * (1 + 2 / math.e))
-    assert rates.hazard_per_h() == 1e-3
 
 
 def test_scaling_touches_rates_only() -> None:

@@ -20,6 +20,7 @@ from goodwatt.simulator.failure_rates import (
     PUBLISHED,
     ComponentRates,
     FailureSettings,
+    Takes,
 )
 from goodwatt.simulator.failures import HOUR_S, Failure, Failures, Taken, feed_of
 
@@ -258,7 +259,7 @@ WHOLE = 0xFF
     ],
 )
 def test_what_a_failure_takes_down(
-    takes: str, kind: str, target: str, expected: list[tuple[int, int, float, bool]]
+    takes: Takes, kind: str, target: str, expected: list[tuple[int, int, float, bool]]
 ) -> None:
     failures = Failures(CLUSTER, replace(PUBLISHED, gpu_takes=takes, reset_s=60.0), 1)
     assert failures.taken(event(kind, target)) == tuple(Taken(n, mask, t, host=host) for n, mask, t, host in expected)

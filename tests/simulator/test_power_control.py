@@ -10,7 +10,7 @@ import pytest
 
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.cluster.host_power import NodeSleep
-from goodwatt.power.node_sleep import asleep_j
+from goodwatt.power.node_sleep import cycle_j, cycle_s
 from goodwatt.power.transient import actuation_delay_s
 from goodwatt.simulator import power_control
 from goodwatt.simulator.decisions import Decision, Place, Preempt, SetCap, SetClock, Sleep, WaitUntil, Wake
@@ -61,7 +61,7 @@ def test_a_sleep_takes_the_energy_that_policies_reckon_with() -> None:
     when(sim, 130.0)
     sim.account()
     slept_j = sim.recorder.totals.it_j - 130.0 * IDLE_W
-    assert slept_j == pytest.approx(asleep_j(SLEEP, 130.0))
+    assert slept_j == pytest.approx(cycle_j(SLEEP) + SLEEP.asleep_w * (130.0 - cycle_s(SLEEP)))
 
 
 def test_nobody_runs_on_a_node_until_it_is_awake() -> None:

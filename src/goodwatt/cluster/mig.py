@@ -120,14 +120,6 @@ def create(wanted: MigProfile, existing: Sequence[Instance], start: int | None =
     return tuple(sorted((*existing, Instance(wanted, chosen)), key=lambda one: one.start))
 
 
-def destroy(gone: Instance, existing: Sequence[Instance], busy: bool = False) -> tuple[Instance, ...]:
-    """The instances after one was removed. Raises RunError if it does not exist or a process still runs in it."""
-    if gone not in existing or busy:
-        state = "a process runs in it" if busy else "there is none"
-        raise RunError(f"MIG instance {gone.profile.name}@{gone.start}: expected an idle instance, {state}")
-    return tuple(one for one in existing if one != gone)
-
-
 def check_mode_change(existing: Sequence[Instance], processes: int) -> None:
     """Whether MIG can be switched on or off now: only on a GPU without instances and processes. Raises RunError."""
     if existing or processes:

@@ -15,19 +15,19 @@ from functools import lru_cache
 from itertools import pairwise
 
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.cluster.host_power import NodePower
 from goodwatt.cluster.state import NodeCounts
 from goodwatt.power.budget_tree import BudgetTree, limit_mw
-from goodwatt.power.cluster_budget import MOST_GPU_W
 from goodwatt.power.demand import Demand
 from goodwatt.power.division import Want, divide
 from goodwatt.power.goodput_curve import GoodputCurve, goodput_curve
 from goodwatt.power.gpu_model import CAP_KEPT, GpuModel, gpu_model
-from goodwatt.power.supply import node_facts, node_wall_w
+from goodwatt.power.supply import node_facts, wall_line
 from goodwatt.simulator.power_book import NO_LIMIT, PowerBook
 from goodwatt.simulator.power_meter import MICRO
 from goodwatt.simulator.view import View
 
+MOST_GPU_W = 1500.0
+"""Taken for the board of a GPU whose limit nobody published: no kind of the catalogue may draw more."""
 STEP_W = 5.0
 """Caps are multiples of it."""
 POINTS = 12
@@ -203,7 +203,6 @@ def _tree(book: PowerBook, limits_w: Sequence[float | None], leaves: Sequence[in
         names=tuple(names),
         parent=(*parents, *leaves),
         limit_mw=(*(limit_mw(watts) for watts in limits_w), *[limit_mw(None)] * len(leaves)),
-        floor_mw=(0,) * len(names),
         leaves=tuple(range(levels, len(names))),
     )
 
@@ -240,21 +239,11 @@ def _gpu_limits_w(view: View, book: PowerBook, coming: Mapping[int, int]) -> lis
         facts_of, gpus = cluster.nodes[node], cluster.nodes[node].gpus
         kind = cluster.kinds[facts_of.gpu_kind]
         held = min(book.held[node] + coming.get(node, 0), gpus)
-        line = _line(facts, (gpus - held) * (kind.idle_w or 0.0), held / max(gpus, 1), held * board_w(kind))
+        line = wall_line(facts, (gpus - held) * (kind.idle_w or 0.0), held / max(gpus, 1), held * board_w(kind))
         for level in path:
-            fixed[level] += line[0]
-            slope[level] = max(slope[level], line[1])
+            fixed[level] += line.fixed_w
+            slope[level] = max(slope[level], line.slope)
     return [
         None if limit >= NO_LIMIT else max((limit / MICRO - base) / rise, 0.0)
         for limit, base, rise in zip(book.limit_uw, fixed, slope, strict=True)
     ]
-
-
-@lru_cache(maxsize=1024)
-def _line(facts: NodePower, idle_w: float, load: float, most_w: float) -> tuple[float, float]:
-    """(watts at the feed, more for each GPU watt): a line above the curve of a node whose idle GPUs draw `idle_w`, from
-    none to `most_w` of the others; see `power.cluster_budget.chord`."""
-    fixed = node_wall_w(idle_w, load, facts)
-    host_w = facts.host_idle_w + (facts.host_max_w - facts.host_idle_w) * load
-    ends = [w for w in (facts.fan_full_w - host_w - idle_w, most_w) if 0.0 < w <= most_w]
-    return fixed, max(((node_wall_w(idle_w + w, load, facts) - fixed) / w for w in ends), default=1.0)

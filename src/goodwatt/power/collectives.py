@@ -50,55 +50,18 @@ def all_reduce_s(
     return _fastest(layout, network, size_bytes, load)
 
 
-def all_gather_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
-    """Everybody ends with the whole buffer, of which each had its part; by a ring."""
-    return _ring(layout, network, size_bytes, load, passes=1) if layout.gpus > 1 and size_bytes > 0.0 else 0.0
-
-
-reduce_scatter_s = all_gather_s
-"""Each ends with its part of the sum: the ring the other way round, the same time."""
-
-
-def all_to_all_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
-    """Each GPU sends an equal part of its buffer to every GPU, as the experts of a mixture do.
-
-    The slowest of what leaves a GPU over NVLink, what crosses between the NVLink domains of a node, what leaves a
-    node and what leaves a rack.
-    """
-    if layout.gpus < 2 or size_bytes <= 0.0:
-        return 0.0
-    part_gb = size_bytes / layout.gpus / BYTES_PER_GB
-    slowest_s = max(_all_to_all_inside_s(layout, network, machine, part_gb) for machine, _ in layout.machines)
-    if layout.num_machines > 1:
-        slowest_s = max(slowest_s, _all_to_all_outside_s(layout, network, part_gb) * load)
-    peers_us = (layout.gpus - 1) * network.latency_us if layout.num_machines > 1 else 0.0
-    return (_launch_us(layout) + peers_us) * _US + slowest_s
-
-
-def point_to_point_s(layout: Layout, network: Network, size_bytes: float, load: float = 1.0) -> float:
-    """One GPU sends to the next, as stages of a pipeline do: over the slowest hop that the layout has between two."""
-    if layout.gpus < 2 or size_bytes <= 0.0:
-        return 0.0
-    gbps = _inside_gbps(layout, network)
-    if layout.num_machines > 1:
-        nic = min(node_gbps(layout.board, network, gpus, 1) for m, _ in layout.machines for _, gpus in m.nodes)
-        gbps = min(gbps, nic / load)
-    latency_us = network.latency_us if layout.num_machines > 1 else 0.0
-    return (_launch_us(layout) + latency_us) * _US + size_bytes / BYTES_PER_GB / gbps
-
-
 # algorithms of all-reduce ----------------------------------------------------------------------------------------
 
 
-def _ring(layout: Layout, network: Network, size_bytes: float, load: float, passes: int = 2) -> float:
-    """Twice around for an all-reduce, once for an all-gather: each link carries (n - 1) / n of the buffer a time."""
+def _ring(layout: Layout, network: Network, size_bytes: float, load: float) -> float:
+    """Twice around: each link carries (n - 1) / n of the buffer a time."""
     n = layout.gpus
     gbps, hop_us = _inside_gbps(layout, network), _hop_us(layout)
     steps_us = 0.0
     if layout.num_machines > 1:
         gbps = min(gbps, ring_network_gbps(layout, network) / load)
-        steps_us = passes * (n - 1) * network.latency_us
-    volume_gb = passes * (n - 1) / n * size_bytes / BYTES_PER_GB
+        steps_us = 2 * (n - 1) * network.latency_us
+    volume_gb = 2 * (n - 1) / n * size_bytes / BYTES_PER_GB
     return (_launch_us(layout) + steps_us) * _US + _pipelined_s((n - 1) * hop_us * _US, volume_gb / gbps)
 
 
@@ -238,27 +201,3 @@ def _switch_adds_up(layout: Layout) -> bool:
 
 def _pipelined_s(hops_s: float, fill_s: float) -> float:
     return (math.sqrt(hops_s) + math.sqrt(fill_s)) ** 2
-
-
-def _all_to_all_inside_s(layout: Layout, network: Network, machine: Machine, part_gb: float) -> float:
-    link, islands = layout.board.nvlink, machine.islands
-    slowest_s = 0.0
-    if link is not None and islands[0] > 1:
-        slowest_s = (islands[0] - 1) * part_gb / _island_gbps(layout, link, islands[0])
-    if len(islands) > 1:
-        crossing_gb = max(gpus * (machine.gpus - gpus) for gpus in islands) * part_gb
-        slowest_s = max(slowest_s, crossing_gb / _crossing_gbps(layout, network, machine, len(islands)))
-    return slowest_s
-
-
-def _all_to_all_outside_s(layout: Layout, network: Network, part_gb: float) -> float:
-    n = layout.gpus
-    out_of_machine = (
-        machine.gpus * (n - machine.gpus) / _machine_gbps(layout, network, machine) for machine, _ in layout.machines
-    )
-    per_node = n / layout.num_nodes
-    out_of_rack = (
-        (inside := part.used_nodes * per_node) * (n - inside) / _uplink_gbps(layout, network, part)
-        for part, _ in layout.racks
-    )
-    return part_gb * max((*out_of_machine, *out_of_rack))

@@ -2,14 +2,14 @@
 
 Three ways, all after the floors: by goodput (water-filling on marginal goodput per watt), by proportion of demand or
 of capacity, by priority. Limits of a tree form a polymatroid, so giving each next milliwatt to whoever makes the most
-of it is optimal for concave curves (Federgruen and Groenevelt 1986). How grants move from one division to the next
-without ever exceeding the budget is left to `grants`.
+of it is optimal for concave curves (Federgruen and Groenevelt 1986). That what is in force never exceeds the budget on
+the way from one division to the next is left to `simulator.power_book`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, zip_longest
@@ -52,49 +52,32 @@ class Division:
         return tuple(mw / MILLI for mw in self.grant_mw)
 
 
-Rise = Callable[[Fill, Sequence[Want], Sequence[int], Sequence[int]], None]
-"""Raises the grants of some leaves (positions, last) up to what each wants (milliwatts, third), in a way of its own."""
+Rise = Callable[[Fill, Sequence[Want], Sequence[int]], None]
+"""Raises the grants of all leaves up to what each wants (milliwatts, last), in a way of its own."""
 
 
 def divide(tree: BudgetTree, wants: Sequence[Want], way: str = "goodput") -> Division:
     """The budget of `tree` divided among its leaves in one of WAYS; `wants` in the order of `tree.leaves`.
 
-    First the floors of leaves (in proportion where they do not fit), then the floors of inner nodes, deepest first,
-    then the rest. Raises UnknownNameError for the way, InputError for wants that contradict themselves.
+    First the floors (in proportion where they do not fit), then the rest. Raises UnknownNameError for the way,
+    InputError for wants that contradict themselves.
     """
     if way not in WAYS:
         raise UnknownNameError("way to divide a budget", way, WAYS)
     rise, fill = WAYS[way], Fill(tree)
     most = [_most_mw(want, position) for position, want in enumerate(wants)]
-    floors = [
-        min(max(_floor_mw(want), tree.floor_mw[leaf]), top)
-        for want, leaf, top in zip(wants, tree.leaves, most, strict=True)
-    ]
+    floors = [min(_floor_mw(want), top) for want, top in zip(wants, most, strict=True)]
     fill.together([Ask(leaf, mw, mw) for leaf, mw in enumerate(floors)])
-    _inner_floors(tree, fill, lambda leaves: rise(fill, wants, most, leaves))
-    rise(fill, wants, most, range(len(wants)))
+    rise(fill, wants, most)
     short = tuple(max(floor - mw, 0) for floor, mw in zip(floors, fill.grant_mw, strict=True))
     return Division(tuple(fill.grant_mw), short)
 
 
-def _inner_floors(tree: BudgetTree, fill: Fill, rise: Callable[[Sequence[int]], None]) -> None:
-    """Lifts the leaves below each inner node that has a floor, within the floor."""
-    inner = [node for node, mw in enumerate(tree.floor_mw) if mw > 0]
-    leaf_nodes = set(tree.leaves)
-    for node in reversed([node for node in inner if node not in leaf_nodes]):
-        below = [i for i, path in enumerate(fill.paths) if node in path]
-        missing = tree.floor_mw[node] - sum(fill.grant_mw[i] for i in below)
-        hidden = max(fill.room_mw[node] - max(missing, 0), 0)
-        fill.room_mw[node] -= hidden
-        rise(below)
-        fill.room_mw[node] += hidden
-
-
-def _by_goodput(fill: Fill, wants: Sequence[Want], most: Sequence[int], leaves: Sequence[int]) -> None:
+def _by_goodput(fill: Fill, wants: Sequence[Want], most: Sequence[int]) -> None:
     """The steepest stretch of any curve first; equal ones rise together. Flat stretches are of no use."""
     curves = {id(want.curve): _stretches(want.curve) for want in wants}
     stretches = sorted(
-        [(-slope, leaf, min(end, most[leaf])) for leaf in leaves for slope, end in curves[id(wants[leaf].curve)]]
+        [(-slope, leaf, min(end, most[leaf])) for leaf, w in enumerate(wants) for slope, end in curves[id(w.curve)]]
     )
     grant = fill.grant_mw
     for _, group in groupby(stretches, key=lambda stretch: stretch[0]):
@@ -117,22 +100,27 @@ def _stretches(curve: GoodputCurve | None) -> list[tuple[float, int]]:
     return [here for here, after in zip_longest(rising, rising[1:]) if after is None or here[0] != after[0]]
 
 
-def _by_demand(fill: Fill, _: Sequence[Want], most: Sequence[int], leaves: Sequence[int]) -> None:
+def _by_demand(fill: Fill, _: Sequence[Want], most: Sequence[int]) -> None:
     """Everybody the same share of what he asks for above what he has."""
+    _alike(fill, most, range(len(most)))
+
+
+def _by_capacity(fill: Fill, wants: Sequence[Want], most: Sequence[int]) -> None:
+    """Everybody the same share of his capacity above what he has; who wants less leaves the rest to others."""
+    missing = enumerate(mw - granted for mw, granted in zip(most, fill.grant_mw, strict=True))
+    fill.together([Ask(leaf, mw, wants[leaf].capacity_w) for leaf, mw in missing])
+
+
+def _by_priority(fill: Fill, wants: Sequence[Want], most: Sequence[int]) -> None:
+    """All that the highest want, then the next; equals by demand."""
+    ordered = sorted(range(len(wants)), key=lambda leaf: -wants[leaf].priority)
+    for _, equals in groupby(ordered, key=lambda leaf: wants[leaf].priority):
+        _alike(fill, most, equals)
+
+
+def _alike(fill: Fill, most: Sequence[int], leaves: Iterable[int]) -> None:
     missing = [(leaf, most[leaf] - fill.grant_mw[leaf]) for leaf in leaves]
     fill.together([Ask(leaf, mw, mw) for leaf, mw in missing])
-
-
-def _by_capacity(fill: Fill, wants: Sequence[Want], most: Sequence[int], leaves: Sequence[int]) -> None:
-    """Everybody the same share of his capacity above what he has; who wants less leaves the rest to others."""
-    fill.together([Ask(leaf, most[leaf] - fill.grant_mw[leaf], wants[leaf].capacity_w) for leaf in leaves])
-
-
-def _by_priority(fill: Fill, wants: Sequence[Want], most: Sequence[int], leaves: Sequence[int]) -> None:
-    """All that the highest want, then the next; equals by demand."""
-    ordered = sorted(leaves, key=lambda leaf: -wants[leaf].priority)
-    for _, equals in groupby(ordered, key=lambda leaf: wants[leaf].priority):
-        _by_demand(fill, wants, most, list(equals))
 
 
 WAYS: Mapping[str, Rise] = {

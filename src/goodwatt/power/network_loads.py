@@ -9,7 +9,7 @@ carry the ring together, each as much as its cards take. What a slower network d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goodwatt.cluster.cluster import Cluster
@@ -96,21 +96,6 @@ class NetworkLoads:
         crossing = self._crossings.get(gang, NOWHERE)
         asked, capacity = self._asked, self._capacity
         return max((1.0, *((asked[link] + demand - mean) / capacity[link] for link, demand, mean in crossing.asked)))
-
-    def expected_load(self, placement: Placement, layout: Layout) -> float:
-        """The load that a gang would have if it started here now."""
-        crossing = self._crossing(placement, layout, 1.0)
-        asked = self._asked.get
-        loads = ((asked(link, 0) + demand) / self._capacity[link] for link, demand, _ in crossing.asked)
-        return max((1.0, *loads))
-
-    def gangs_on(self, links: Iterable[Link]) -> tuple[str, ...]:
-        """The gangs that use any of these links, in a fixed order."""
-        return tuple(dict.fromkeys(gang for link in links for gang in self._gangs.get(link, ())))
-
-    def links_of(self, gang: str) -> tuple[Link, ...]:
-        """The links that a gang uses."""
-        return self._crossings.get(gang, NOWHERE).links
 
     def _crossing(self, placement: Placement, layout: Layout, busy: float) -> Crossing:
         if layout.num_machines < 2:

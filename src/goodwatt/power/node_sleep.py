@@ -21,11 +21,6 @@ def cycle_j(sleep: NodeSleep) -> float:
     return sleep.suspend_s * sleep.suspend_w + sleep.wake_s * sleep.wake_w
 
 
-def asleep_j(sleep: NodeSleep, seconds: float) -> float:
-    """Energy of `seconds` from going to sleep to being awake again, at least `cycle_s`."""
-    return cycle_j(sleep) + sleep.asleep_w * max(seconds - cycle_s(sleep), 0.0)
-
-
 def break_even_s(sleep: NodeSleep, idle_w: float) -> float:
     """The time out of use from which on sleeping takes less energy than idling at `idle_w`; inf if it never does."""
     if idle_w <= sleep.asleep_w:

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from goodwatt.cluster.host_power import PSU_CURVES, HostPower, NodePower
-
-_BISECTIONS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +53,24 @@ def node_wall_w(gpu_w: float, host_load: float, facts: NodePower) -> float:
     return (out + psu_loss_w(out, facts)) / facts.distribution_efficiency
 
 
-def gpu_allowance_w(wall_w: float, host_load: float, facts: NodePower) -> float:
-    """The most that the GPUs may draw together so that the node draws at most `wall_w`; 0 if its host needs it all."""
-    low, high = 0.0, max(wall_w, 0.0)
-    if node_wall_w(0.0, host_load, facts) > wall_w:
-        return 0.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        if node_wall_w(middle, host_load, facts) <= wall_w:
-            low = middle
-        else:
-            high = middle
-    return low
+class WallLine(NamedTuple):
+    """What a node adds to some of its GPUs: `fixed_w` at the feed while they draw nothing, then `slope` a watt."""
+
+    fixed_w: float
+    slope: float
+
+
+@lru_cache(maxsize=1024)
+def wall_line(facts: NodePower, idle_w: float, host_load: float, most_w: float) -> WallLine:
+    """The least line above the curve of a node whose idle GPUs draw `idle_w`, the others from nothing to `most_w`.
+
+    The curve is convex up to where the fans reach their most, and again from there, so only the ends of the two
+    parts can touch the line. With it a limit at the feed becomes one in GPU watts on the safe side.
+    """
+    fixed = node_wall_w(idle_w, host_load, facts)
+    host_w = facts.host_idle_w + (facts.host_max_w - facts.host_idle_w) * host_load
+    ends = [w for w in (facts.fan_full_w - host_w - idle_w, most_w) if 0.0 < w <= most_w]
+    return WallLine(fixed, max(((node_wall_w(idle_w + w, host_load, facts) - fixed) / w for w in ends), default=1.0))
 
 
 def fan_w(heat_w: float, facts: NodePower) -> float:

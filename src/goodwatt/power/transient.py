@@ -7,7 +7,6 @@ board reaches its limit (H200 at 700 W: 61 C after 6 s; B300 at 1,040 W for 30 m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from random import Random
 
 REGULATION_S = 0.2
@@ -34,19 +33,3 @@ def surge_w(uncapped_w: float, settled_w: float) -> float:
 def actuation_delay_s(random: Random) -> float:
     """Seconds from the call that sets a clock or a cap until the GPU follows."""
     return CALL_S + SETTLING_MEDIAN_S * math.exp(_SIGMA * random.gauss(0.0, 1.0))
-
-
-def sensor_w(steps: Sequence[tuple[float, float]], now_s: float) -> float:
-    """The averaged power field at `now_s`.
-
-    `steps`: (since when, watts) ascending, each until the next; the first counts for all time before it. The field
-    holds the mean over the second that ended at its last update.
-    """
-    end = math.floor(now_s / SENSOR_PERIOD_S + 1e-9) * SENSOR_PERIOD_S
-    begin = end - SENSOR_WINDOW_S
-    joules = 0.0
-    for i, (since, watts) in enumerate(steps):
-        start = begin if i == 0 else max(begin, since)
-        until = end if i + 1 == len(steps) else min(end, steps[i + 1][0])
-        joules += watts * max(0.0, until - start)
-    return joules / SENSOR_WINDOW_S

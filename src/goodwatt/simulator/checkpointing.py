@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from goodwatt.simulator.failure_rates import FailureSettings
 
-RULES = ("none", "young", "daly")
+Rule = Literal["none", "young", "daly"]
 ROUNDING = 1e-9
 """Work that is short of a checkpoint by so small a part of the interval has reached it."""
 
@@ -47,11 +48,6 @@ class CheckpointPlan:
         if self.interval_s <= 0.0:
             return 1.0
         return self.interval_s / (self.interval_s + self.write_s)
-
-    @property
-    def overhead(self) -> float:
-        """Share of the running time that goes into checkpoints."""
-        return 1.0 - self.speed
 
 
 def young_interval_s(write_s: float, mtbf_s: float) -> float:
@@ -101,7 +97,7 @@ def write_s(checkpoint_mib: float, nodes: int, store: CheckpointStore) -> float:
 
 
 def checkpoint_plan(
-    own_interval_s: float | None, engine_interval_s: float, rule: str, cost_s: float, between_failures_s: float
+    own_interval_s: float | None, engine_interval_s: float, rule: Rule, cost_s: float, between_failures_s: float
 ) -> CheckpointPlan:
     """What a job does about checkpoints: its own interval first, then the engine's, then the rule.
 
@@ -137,24 +133,3 @@ def restart_s(num_gpus: int) -> float:
     (arXiv:2602.00277).
     """
     return _SHORTEST_RESTART_S + _RESTART_PER_DOUBLING_S * max(math.log2(max(num_gpus, 1) / 8.0), 0.0)
-
-
-def expected_wall_s(work_s: float, plan: CheckpointPlan, between_failures_s: float, restart_time_s: float) -> float:
-    """Mean wall time of a job under failures that are memoryless, restarts and checkpoints included.
-
-    T = M exp(R / M) (exp((tau + C) / M) - 1) W / tau. Daly 2006, equation 20: restarts may fail too; the last
-    interval has its checkpoint like every other.
-    """
-    if math.isinf(between_failures_s):
-        return work_s / plan.speed
-    m, segment_s = between_failures_s, plan.interval_s if plan.interval_s > 0.0 else work_s
-    return m * math.exp(restart_time_s / m) * math.expm1((segment_s + plan.write_s) / m) * work_s / segment_s
-
-
-def expected_ettr(plan: CheckpointPlan, between_failures_s: float, restart_time_s: float) -> float:
-    """The effective training time ratio to expect of a long job that does not queue, to first order.
-
-    (1 - (u0 + tau / 2) / M) / (1 + C / tau). Kokolis et al., HPCA 2025, with M = 1 / (nodes x failure rate).
-    """
-    lost = (restart_time_s + 0.5 * plan.interval_s) / between_failures_s
-    return max((1.0 - lost) * plan.speed, 0.0)

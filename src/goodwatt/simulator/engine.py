@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from goodwatt.errors import UnknownNameError
-from goodwatt.simulator.checkpointing import USUAL_STORE, CheckpointStore
+from goodwatt.simulator.checkpointing import USUAL_STORE, CheckpointStore, Rule
 from goodwatt.simulator.failure_rates import FailureSettings, failures_from
 
 _PRESETS = Path(__file__).parent / "engines"
@@ -52,7 +52,7 @@ class EngineSettings:
     completion_lag_s: float = 0.0
     restart_overhead_s: tuple[tuple[float, float], ...] = ((math.inf, 0.0),)
     checkpoint_interval_s: float = 0.0
-    checkpoint_rule: str = "none"
+    checkpoint_rule: Rule = "none"
     checkpoint_store: CheckpointStore = USUAL_STORE
     failures: FailureSettings | None = None
     gpu_choice: str = "kubelet"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from goodwatt.checked_yaml import Name, NotNegative, Number, Strict, scientific
+from goodwatt.simulator.checkpointing import Rule
 from goodwatt.simulator.failures_schema import Above, Failures
 
 
@@ -52,7 +53,7 @@ Overheads = Annotated[
 class Checkpoints(Strict):
     """How often jobs that say nothing themselves save their state, and how fast."""
 
-    rule: Literal["none", "young", "daly"] | None = None
+    rule: Rule | None = None
     node_gbps: Above | None = None
     store_gbps: Above | None = None
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from goodwatt.errors import UnknownNameError
 
@@ -63,15 +63,6 @@ class ComponentRates:
     repair_spread: float = 0.0
     causes: tuple[tuple[str, float], ...] = (("failure", 1.0),)
 
-    def hazard_per_h(self, age_h: float = math.inf) -> float:
-        """Failures per hour, on average over components, at an age."""
-        return self.per_hour * (1.0 + (self.burn_in - 1.0) * math.exp(-age_h / self.burn_in_h))
-
-    @property
-    def repair_mean_s(self) -> float:
-        """Mean of the lognormal repair time."""
-        return self.repair_median_s * math.exp(0.5 * self.repair_spread**2)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StragglerRates:
@@ -88,7 +79,7 @@ class StragglerRates:
 
 
 NEVER = ComponentRates()
-TAKES = ("gpu", "node", "reset")
+Takes = Literal["gpu", "node", "reset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +102,7 @@ class FailureSettings:
     nvlink: ComponentRates = NEVER
     rack: ComponentRates = NEVER
     feed: ComponentRates = NEVER
-    gpu_takes: str = "node"
+    gpu_takes: Takes = "node"
     reset_s: float = 900.0
     age_h: float = 8_766.0
     replace_after: int = 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from goodwatt.checked_yaml import NotNegative, Strict, scientific
-from goodwatt.simulator.failure_rates import PRESETS
+from goodwatt.simulator.failure_rates import PRESETS, Takes
 
 Above = Annotated[float, BeforeValidator(scientific), Field(gt=0, allow_inf_nan=False)]
 AtLeastOne = Annotated[float, BeforeValidator(scientific), Field(ge=1, allow_inf_nan=False)]
@@ -58,7 +58,7 @@ class Failures(Strict):
     nvlink: Component | None = None
     rack: Component | None = None
     feed: Component | None = None
-    gpu_takes: Literal["gpu", "node", "reset"] | None = None
+    gpu_takes: Takes | None = None
     reset_s: NotNegative | None = None
     age_h: NotNegative | None = None
     fault_per_gpu_hour: NotNegative | None = None

@@ -6,11 +6,12 @@ Files of users are read by `objective_file`; a run takes from here the options t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from goodwatt.power.energy_price import EnergyPrice, StepSeries
 from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 
-GOALS = ("goodput_per_watt", "goodput", "energy", "cost", "carbon")
+Goal = Literal["goodput_per_watt", "goodput", "energy", "cost", "carbon"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,9 @@ class SitePrices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """`goal` is one of GOALS. `policy` and `power` are specifications; None: left to the command line."""
+    """`policy` and `power` are specifications; None: left to the command line."""
 
-    goal: str = "goodput_per_watt"
+    goal: Goal = "goodput_per_watt"
     power_budget_w: float | None = None
     guardrails: Guardrails = NO_GUARDRAILS
     floor: ServiceFloor = FLOOR

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from goodwatt.checked_yaml import Name, NotNegative, Strict, scientific
 from goodwatt.simulator.failures_schema import Above, AtLeastOne
+from goodwatt.simulator.objective import Goal
 
 
 def _number_or_file(value: object) -> float | str:
@@ -60,7 +61,7 @@ class FloorEntry(Strict):
 class ObjectiveFile(Strict):
     """The whole file."""
 
-    goal: Literal["goodput_per_watt", "goodput", "energy", "cost", "carbon"] | None = None
+    goal: Goal | None = None
     power_budget_w: Above | None = None
     guardrails: GuardrailsEntry | None = None
     service_floor: FloorEntry | None = None

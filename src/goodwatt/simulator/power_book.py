@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.cluster.state import NodeCounts, Placement
-from goodwatt.power.cluster_budget import SITE
 from goodwatt.power.supply import node_facts, node_wall_w
 from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.power_meter import MICRO
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.full_physics import FullPhysics
     from goodwatt.simulator.job_run import JobRun
 
+SITE = "site"
 NO_LIMIT = 1 << 80
 ROUNDING_UW = 1_000
 """The meter rounds every part of every GPU; a node may show so much more than the sum of what it was granted."""
