@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 from calibration.clock_sweeps import Swept, fit_kernels, made_up_kind, three
-from calibration.curves import Array, Figures, centred, on_gpu
+from calibration.curves import Array, Figures, centred, figures_by_least_squares, on_gpu
 from calibration.kind_file import write_power_model
 from measured import SHARED, need
 
@@ -99,6 +99,13 @@ def fit_figures(board: Board) -> Figures:
     return min(tries, key=score)
 
 
+@cache
+def figures_without(board: Board, name: str) -> Figures:
+    """By least squares of the watts of all other kernels, at every clock under the greatest cap."""
+    sweep = sweep_of({other: points for other, points in grid_of(board.gpu).items() if other != name})
+    return figures_by_least_squares(board.low_mhz, board.idle_w, sweep.clock_mhz, sweep.time, sweep.watts)
+
+
 @dataclass(frozen=True)
 class Judged:
     """Relative errors at the points held out, and per kernel the energy at the clock called best over the least."""
@@ -109,15 +116,20 @@ class Judged:
     excess: Array
 
 
-def judged(board: Board) -> Judged:
-    """Predict every point of the grid that was not fitted, by the package."""
-    grid, figures = grid_of(board.gpu), fit_figures(board)
+def judged(board: Board, leave_out: bool = False) -> Judged:
+    """Predict every point of the grid that was not fitted, by the package.
+
+    `leave_out`: each kernel with the figures of the others instead of those of the catalogue.
+    """
+    grid = grid_of(board.gpu)
     sweep = sweep_of(grid)
     known = sweep.part(three(len(sweep.clock_mhz)))
     top_cap = max(cap for points in grid.values() for _, cap in points)
-    model = gpu_model(made_up_kind(figures, board.idle_w, top_cap))
     time_errors, power_errors, excess = [], [], []
-    for name, kernel, known_s in zip(sweep.names, fit_kernels(figures, known), known.time, strict=True):
+    for i, (name, known_s) in enumerate(zip(sweep.names, known.time, strict=True)):
+        figures = figures_without(board, name) if leave_out else fit_figures(board)
+        model = gpu_model(made_up_kind(figures, board.idle_w, top_cap))
+        kernel = fit_kernels(figures, known)[i]
         demand = Demand(u=float(kernel[0]), m=float(kernel[1]), kappa=float(kernel[2]))
         phases = (Phase(name, 1.0, 1.0, demand),)
         told = {at: alone_point(model, phases, Setting(float(at[0]), float(at[1]))) for at in grid[name]}

@@ -6,6 +6,7 @@ Arrays are [job, ...]; a job here is a row of (SM watts at the greatest clock, D
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,41 @@ def on_gpu(figures: Figures, clock_mhz: Array, sm_w: Array, dram_w: Array, kappa
     """(time relative to the greatest clock, watts), each [job, clock]."""
     time = (1.0 - kappa[:, None]) + kappa[:, None] * (figures.top_mhz / clock_mhz)
     return time, figures.context_w + sm_w[:, None] * figures.core(clock_mhz) + dram_w[:, None] / time
+
+
+CONTEXT_STEP_W, KNEE_STEP_MHZ = 3.0, 25.0
+RISES = tuple(np.arange(1.1, 2.55, 0.1).round(1).tolist())
+"""Up to 2.5. That is more than any voltage rises: it stands for whatever of the SM watts falls with the voltage."""
+
+
+def figures_by_least_squares(low_mhz: float, idle_w: float, clock_mhz: Array, time: Array, watts: Array) -> Figures:
+    """Context, knee and rise that leave least of the relative error of watts [kernel, clock] at every clock.
+
+    Each kernel has SM and DRAM watts of its own, 0 or more; how often it reads DRAM is taken from its measured `time`.
+    `idle_w` is the least that a context draws. The greatest clock is the last.
+    """
+    top = float(clock_mhz[-1])
+    rate = time[:, -1:] / time
+    contexts = np.arange(idle_w, 0.98 * float(watts.min()), CONTEXT_STEP_W)
+    knees = np.arange(max(low_mhz, float(clock_mhz[0]) - 100.0), top - 150.0, KNEE_STEP_MHZ)
+    tries = (
+        Figures(low_mhz, top, float(context), float(knee), rise)
+        for context, knee, rise in itertools.product(contexts, knees, RISES)
+    )
+    return min(tries, key=lambda figures: _left(figures, clock_mhz, rate, watts))
+
+
+def _left(figures: Figures, clock_mhz: Array, rate: Array, watts: Array) -> float:
+    """Mean square of the relative error of watts with the best SM and DRAM watts of each kernel."""
+    sm, dram = figures.core(clock_mhz)[None] / watts, rate / watts
+    wanted = 1.0 - figures.context_w / watts
+    a, b, c = (sm * sm).sum(1), (sm * dram).sum(1), (dram * dram).sum(1)
+    p, q = (sm * wanted).sum(1), (dram * wanted).sum(1)
+    det = a * c - b * b
+    x, y = (p * c - q * b) / det, (q * a - p * b) / det
+    x, y = np.where(y < 0.0, p / a, x), np.where(x < 0.0, q / c, np.maximum(y, 0.0))
+    left = np.maximum(x, 0.0)[:, None] * sm + y[:, None] * dram - wanted
+    return float((left * left).mean())
 
 
 def at_caps(time: Array, watts: Array, caps_w: Array) -> tuple[Array, Array]:
