@@ -21,6 +21,7 @@ from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings, St
 from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.progress import Progress
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
@@ -205,7 +206,8 @@ def snapshot(sim: Simulation) -> dict[str, Any]:
     """All that changes during a run, as plain data."""
     return {
         "state": content(sim.state),
-        "live": [{name: getattr(run, name) for name in JobRun.__slots__} for run in sim.live.values()],
+        "live": [_fields(run, JobRun.__slots__, "_truth") for run in sim.live.values()],
+        "truth": [_fields(run._truth, Progress.__slots__) for run in sim.live.values()],
         "pools": [
             ([entry[2].spec.job_id for entry in p.queue], list(p.running), p.changed, p.gpus) for p in sim.view.pools
         ],
@@ -224,6 +226,10 @@ def snapshot(sim: Simulation) -> dict[str, Any]:
         "physics": (sim.physics.power(), sim.physics.clocks(), sim.racks.to_plain()),
         "limits": (sim.book and sim.book.to_plain(), sim.ramp and sim.ramp.to_plain()),
     }
+
+
+def _fields(of: object, names: Iterable[str], without: str = "") -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names if name != without}
 
 
 @dataclass(frozen=True)

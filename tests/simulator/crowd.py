@@ -135,7 +135,7 @@ def assert_shared_well(sim: Simulation) -> None:
         assert_seats(sim, node)
     for run in sim.live.values():
         if run.placement:
-            assert run.rate > 0.0
+            assert run._truth.rate > 0.0
             assert sim.now_s - run.started_s <= ALLOCATES_AFTER_S or physics.fits_memory(run)
     for node, points in enumerate(physics._points):
         for gpu, point in enumerate(points):
@@ -152,7 +152,7 @@ def assert_watts(sim: Simulation, physics: FullPhysics) -> None:
     idle = sum(not any(n == node and mask >> gpu & 1 for run in sim.live.values() for n, mask in run.placement)
                for node, facts in enumerate(sim.cluster.nodes) for gpu in range(facts.gpus))  # fmt: skip
     assert len(held) == sim.cluster.num_gpus - idle
-    jobs_uw = sum(round((run.power_w or 0.0) * MICRO) for run in sim.live.values() if run.placement)
+    jobs_uw = sum(round((run._truth.power_w or 0.0) * MICRO) for run in sim.live.values() if run.placement)
     assert jobs_uw == sum(map(sum, held))
     assert abs(power.held_w + power.sm_w + power.dram_w - jobs_uw / MICRO) < 1e-6
 

@@ -82,11 +82,11 @@ def test_in_a_run_a_job_is_slower_by_what_its_class_writes() -> None:
     )
     run = when(sim, 0.0).live["a"]
     cost_s = write_s(workload_class("bert_squad").checkpoint_mib, 1, CheckpointStore())
-    assert (run.interval_s, run.write_s) == (30.0, pytest.approx(cost_s))  # type: ignore[comparison-overlap]
-    assert run.rate == pytest.approx(30.0 / (30.0 + cost_s))
+    assert (run._truth.interval_s, run._truth.write_s) == (30.0, pytest.approx(cost_s))  # type: ignore[comparison-overlap]
+    assert run._truth.rate == pytest.approx(30.0 / (30.0 + cost_s))
 
 
 def test_under_ideal_physics_writing_costs_nothing() -> None:
     sim = simulate([job("a", checkpoint_interval_s=30.0)], cluster(Nodes(1)), settings=engine(checkpoint_rule="daly"))
     when(sim, 0.0)
-    assert (sim.live["a"].write_s, sim.live["a"].rate) == (0.0, 1.0)
+    assert (sim.live["a"]._truth.write_s, sim.live["a"]._truth.rate) == (0.0, 1.0)

@@ -151,7 +151,7 @@ def test_a_pending_wish_to_be_asked_is_kept() -> None:
 def test_rates_are_kept() -> None:
     sim = simulate([job(duration_s=100)], TWO_NODES)
     past_the_decision(sim)
-    sim.set_rate(sim.live["a"], 0.5)
+    sim.straggle(sim.live["a"], 2.0)
     fork = sim.fork()
-    fork.set_rate(fork.live["a"], 4.0)
+    fork.straggle(fork.live["a"], 0.25)
     assert (end(sim).jobs.end_s, end(fork).jobs.end_s) == ([200.0], [25.0])

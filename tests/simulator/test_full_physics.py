@@ -134,13 +134,13 @@ def when(sim: Simulation, time_s: float) -> Simulation:
 def test_a_clock_counts_once_it_has_settled_and_what_was_done_stays_done() -> None:
     script = Scripted({0.0: [Place("a", ((0, 1),))], 40.0: [SetClock("a", 900.0)]})
     sim = when(simulate([job("a", workload=NET)], cluster(Nodes(1, 1, "V100")), script, options=FULL), 40.0)
-    assert (sim.live["a"].clock_mhz, sim.live["a"].rate) == (None, 1.0)
+    assert (sim.live["a"].clock_mhz, sim.live["a"]._truth.rate) == (None, 1.0)
     (settled_s,) = (timer.time_s for timer in sim.timers.waiting.values())
     assert 40.010 < settled_s < 40.5
     when(sim, settled_s)
     slower = MODELS[V100].slowdown(demand(), 900.0)
     assert sim.live["a"].clock_mhz == 900.0
-    assert sim.live["a"].rate == pytest.approx(1.0 / slower)
+    assert sim.live["a"]._truth.rate == pytest.approx(1.0 / slower)
     assert finished(sim).jobs.end_s[0] == pytest.approx(settled_s + (100.0 - settled_s) * slower)
 
 
@@ -285,12 +285,12 @@ def test_a_gang_goes_at_its_slowest_gpu() -> None:
     gang = job("a", 2, duration_s=100.0, workload=LSTM, reference_gpu=V100)
     best_s = workload_class(LSTM).step.compute_s
     sim = when(simulate([gang], both, Scripted({0.0: [Place("a", SPREAD)]}), options=FULL), 0.0)
-    assert sim.live["a"].rate == pytest.approx(best_s / step_of(SPREAD, both))
+    assert sim.live["a"]._truth.rate == pytest.approx(best_s / step_of(SPREAD, both))
     on = cluster(Nodes(2, 2, "V100"))
     clocks = {0.0: [Place("a", SPREAD)], 10.0: [SetClock("a", 900.0)]}
     sim = when(simulate([gang], on, Scripted(clocks), options=FULL), 11.0)  # type: ignore[arg-type]
     slower = 1.0 / point(clock_mhz=900.0, workload=LSTM).speeds[0]
-    assert sim.live["a"].rate == pytest.approx(best_s / step_of(SPREAD, on, slower))
+    assert sim.live["a"]._truth.rate == pytest.approx(best_s / step_of(SPREAD, on, slower))
 
 
 def test_a_gang_beside_another_goes_at_what_sharing_leaves_it() -> None:
@@ -301,7 +301,7 @@ def test_a_gang_beside_another_goes_at_what_sharing_leaves_it() -> None:
     load = sim.physics._loads.load("a")  # type: ignore[attr-defined]
     slower = 1.0 / together("timeslice", LSTM, "gnn_train").speeds[0]
     step_time_s = step_of(SPREAD, on, slower, load)
-    assert sim.live["a"].rate == pytest.approx(workload_class(LSTM).step.compute_s / step_time_s)
+    assert sim.live["a"]._truth.rate == pytest.approx(workload_class(LSTM).step.compute_s / step_time_s)
 
 
 def test_gangs_that_share_links_slow_each_other_down_while_both_run() -> None:
@@ -312,11 +312,11 @@ def test_gangs_that_share_links_slow_each_other_down_while_both_run() -> None:
     sim = when(simulate(jobs, on, Scripted({0.0: [place for _, place in placed]}), options=FULL), 0.0)
     load = sim.physics._loads.load("a")  # type: ignore[attr-defined]
     assert load > 1.0
-    assert sim.live["a"].rate == pytest.approx(step_of(((0, 3),), on) / step_of(SPREAD, on, load=load))
-    assert sim.live["a"].rate < alone.live["a"].rate
+    assert sim.live["a"]._truth.rate == pytest.approx(step_of(((0, 3),), on) / step_of(SPREAD, on, load=load))
+    assert sim.live["a"]._truth.rate < alone.live["a"]._truth.rate
     when(sim, 999.0)
     assert "b" not in sim.live
-    assert sim.live["a"].rate == alone.live["a"].rate
+    assert sim.live["a"]._truth.rate == alone.live["a"]._truth.rate
 
 
 # watts ---------------------------------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def test_a_job_draws_what_its_point_says_and_gives_it_back(setting: Setting) -> 
     sim = when(simulate([job("a", workload=NET)], cluster(Nodes(1, 2, "V100")), script, options=FULL), 0.0)
     there = point(setting.clock_mhz, setting.cap_w)
     power = sim.physics.power()
-    assert sim.live["a"].power_w == pytest.approx(there.watts, abs=1e-5)
+    assert sim.live["a"]._truth.power_w == pytest.approx(there.watts, abs=1e-5)
     assert power.gpu_w == pytest.approx(there.watts + 26.0, abs=1e-5)
     assert power.sm_w == pytest.approx(there.sm_w, abs=1e-5)
     assert power.dram_w == pytest.approx(there.dram_w, abs=1e-5)
@@ -377,10 +377,10 @@ def test_a_gang_that_waits_for_the_network_draws_what_communicating_takes() -> N
     on = cluster(Nodes(2, 2, "V100"))
     near = when(simulate([job("a", 2, workload=LSTM)], on, Scripted({0.0: [Place("a", ((0, 2),))]}), options=FULL), 0.0)
     far = when(simulate([job("a", 2, workload=LSTM)], on, Scripted({0.0: [Place("a", SPREAD)]}), options=FULL), 0.0)
-    assert near.live["a"].power_w is not None
-    assert far.live["a"].power_w is not None
+    assert near.live["a"]._truth.power_w is not None
+    assert far.live["a"]._truth.power_w is not None
     context_w = MODELS[V100].context_w * 2
-    assert context_w < far.live["a"].power_w < near.live["a"].power_w
+    assert context_w < far.live["a"]._truth.power_w < near.live["a"]._truth.power_w
 
 
 def test_kinds_without_a_model_run_at_their_traced_speed_and_draw_nothing_that_is_known() -> None:

@@ -147,7 +147,7 @@ def assert_meters_agree(sim: Simulation) -> None:
     meter = sim.physics.meter
     assert sum(meter.wall_uw) == sum(meter.rack_uw) == sum(meter.totals)
     assert meter.wall_uw == [sum(parts) for parts in meter.parts]
-    jobs_w = math.fsum(run.power_w or 0.0 for run in sim.live.values() if run.placement)
+    jobs_w = math.fsum(run._truth.power_w or 0.0 for run in sim.live.values() if run.placement)
     assert math.isclose(jobs_w, sum(meter.totals[1:4]) / MICRO, rel_tol=1e-9, abs_tol=1e-3)
 
 

@@ -32,13 +32,13 @@ def hungry(count: int, cores: int, gpus: int = 1, nodes: int = 1) -> Simulation:
 
 
 def rates(sim: Simulation) -> list[float]:
-    return [run.rate for run in sim.live.values()]
+    return [run._truth.rate for run in sim.live.values()]
 
 
 def test_enough_cores_slow_nobody() -> None:
     sim = hungry(4, cores=32)
     assert rates(sim) == [1.0] * 4
-    assert all(run.slow.interference == 1.0 for run in sim.live.values())
+    assert all(run._truth.slow.interference == 1.0 for run in sim.live.values())
 
 
 def test_too_few_cores_slow_everybody_alike_and_save_watts() -> None:
@@ -46,7 +46,7 @@ def test_too_few_cores_slow_everybody_alike_and_save_watts() -> None:
     slowed = rates(short)
     assert slowed == [slowed[0]] * 4
     assert 0.4 < slowed[0] < 0.5  # half of the cores, and what changing between jobs costs
-    assert all(run.slow.interference == pytest.approx(1 / run.rate) for run in short.live.values())
+    assert all(run._truth.slow.interference == pytest.approx(1 / run._truth.rate) for run in short.live.values())
     assert short.physics.power().gpu_w < plenty.physics.power().gpu_w
     assert short.physics.power().held_w == plenty.physics.power().held_w
 
@@ -61,7 +61,7 @@ def test_others_go_on_when_a_job_leaves() -> None:
     before = rates(sim)[0]
     sim.stop(sim.live["j1"])
     assert before < 0.6
-    assert sim.live["j0"].rate == 1.0
+    assert sim.live["j0"]._truth.rate == 1.0
 
 
 def test_a_fork_knows_who_is_slowed() -> None:
@@ -69,7 +69,7 @@ def test_a_fork_knows_who_is_slowed() -> None:
     twin = sim.fork()
     twin.stop(twin.live["j2"])
     assert rates(sim) == rates(hungry(3, cores=12))
-    assert twin.live["j0"].rate > sim.live["j0"].rate
+    assert twin.live["j0"]._truth.rate > sim.live["j0"]._truth.rate
 
 
 def test_what_is_slowed_by_its_gpu_asks_for_less() -> None:

@@ -50,7 +50,7 @@ def in_flight(sim: Simulation) -> set[str]:
         "broken GPUs": any(sim.state.lost_mask),
         "shared GPUs": any(sim.state.packed),
         "a gang over nodes": any(len(run.placement) > 1 for run in running),
-        "a straggler": any(run.straggle > 1.0 for run in running),
+        "a straggler": any(run._truth.straggle > 1.0 for run in running),
         "a late job": bool(sim.late),
     }
     return {name for name, there in found.items() if there}

@@ -132,7 +132,7 @@ def test_work_is_conserved_under_any_rates(seed: int, lag_s: float) -> None:
                 rates.setdefault(job_id, 1.0)
                 settle(job_id, view.now_s)
                 rates[job_id] = dice.choice([0.1, 0.5, 1.0, 1.7, 3.0])
-                sim.set_rate(run, rates[job_id])
+                sim.straggle(run, 1.0 / rates[job_id])
     columns = result(sim).jobs
     assert columns.work_gpu_s == [spec.duration_s * spec.gpus for spec in sim.jobs]
     for i, spec in enumerate(sim.jobs):
@@ -154,7 +154,7 @@ def test_stale_ends_are_dropped() -> None:
         for run in sim.live.values():
             if run.running:
                 for rate in (0.5, 2.0, 1.0):
-                    sim.set_rate(run, rate)
+                    sim.straggle(run, 1.0 / rate)
         ended = sim.recorder.totals.ended
     assert sim.recorder.totals.ended == len(sim.jobs) >= ended
 

@@ -16,8 +16,6 @@ from goodwatt.simulator.lost_time import (
     Slowdowns,
     cluster_ettr,
     cluster_parts,
-    ettr,
-    productive_share,
 )
 
 SPAN = st.floats(0.0, 1e6)
@@ -66,8 +64,7 @@ def test_a_job_with_all_that_can_happen() -> None:
         "productive": pytest.approx(1_000.0 - 300.0 + 400.0 + 200.0),
     }
     assert lost.wall_s == 1_910.0
-    assert ettr(lost) == pytest.approx(1.0 - (150.0 + 40.0 + 300.0 + 20.0) / 1_910.0)
-    assert productive_share([(1.0, lost)]) == pytest.approx(1_300.0 / 1_910.0)
+    assert cluster_ettr([(1.0, lost)]) == pytest.approx(1.0 - (150.0 + 40.0 + 300.0 + 20.0) / 1_910.0)
 
 
 def test_two_equal_slowdowns_share_what_both_take() -> None:
@@ -106,10 +103,9 @@ def test_parts_sum_to_the_wall_time(steps: list[tuple[object, ...]]) -> None:
     assert list(lost.parts) == list(PARTS)
     assert all(seconds >= -1e-6 for seconds in lost.parts.values())
     if lost.wall_s > 0.0:
-        share, ratio = productive_share([(1.0, lost)]), ettr(lost)
-        assert share is not None
+        ratio = cluster_ettr([(1.0, lost)])
         assert ratio is not None
-        assert -1e-9 <= share <= ratio + 1e-9 <= 1.0 + 2e-9
+        assert -1e-9 <= lost.productive_s / lost.wall_s <= ratio + 1e-9 <= 1.0 + 2e-9
 
 
 @given(SPAN, st.permutations(range(5)), st.builds(Slowdowns, FACTOR, FACTOR, FACTOR, FACTOR, FACTOR))
@@ -143,12 +139,33 @@ def test_copies_and_plain_content() -> None:
 
 def test_the_ratio_of_a_cluster_weighs_by_gpus() -> None:
     small, large = after(("queued", 50.0), ("ran", 50.0)), after(("ran", 90.0), ("restarted", 10.0))
-    assert (ettr(small), ettr(large)) == (0.5, 0.9)
+    assert (cluster_ettr([(1.0, small)]), cluster_ettr([(1.0, large)])) == (0.5, 0.9)
     assert cluster_ettr([(1.0, small), (7.0, large)]) == pytest.approx((0.5 + 7 * 0.9) / 8)
     assert cluster_parts([(1.0, small), (7.0, large)])["productive"] == 50.0 + 7 * 90.0
 
 
 def test_no_time_has_no_ratio() -> None:
-    assert ettr(LostTime()) is None
+    assert cluster_ettr([(1.0, LostTime())]) is None
     assert cluster_ettr([]) is None
-    assert productive_share([(0.0, after(("ran", 5.0)))]) is None
+    assert cluster_ettr([(0.0, after(("ran", 5.0)))]) is None
+
+
+def test_time_on_more_gpus_than_asked_for_weighs_by_those_held() -> None:
+    lost = LostTime()
+    lost.queued(100.0)
+    lost.restarted(10.0, more=4.0)
+    lost.ran(100.0, more=4.0)
+    lost.ran(100.0, Slowdowns(communication=2.0), more=-3.0)
+    lost.redo(15.0)
+    assert lost.productive_s == 135.0
+    parts = lost.gpu_parts(4.0)
+    assert parts["queue"] == 4 * 100.0
+    assert parts["restart"] == 8 * 10.0
+    assert parts["communication"] == pytest.approx(1 * 50.0)
+    assert parts["productive"] + parts["redone"] == pytest.approx(8 * 100.0 + 1 * 50.0)
+    assert parts["redone"] == pytest.approx((8 * 100.0 + 1 * 50.0) / 10)
+    assert math.fsum(parts.values()) == pytest.approx(400.0 + 80.0 + 800.0 + 100.0)
+    assert lost.parts == LostTime.from_plain(lost.to_plain()).parts
+    back = LostTime.from_plain(lost.to_plain(), lost.more_gpu_s)
+    assert (back, back.gpu_parts(4.0)) == (lost, parts)
+    assert lost != LostTime.from_plain(lost.to_plain())

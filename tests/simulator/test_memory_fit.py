@@ -55,8 +55,8 @@ def test_who_comes_and_finds_no_memory_fails_alone(mode: str) -> None:
     assert running(simulation) == {"a", "b"}
     failed = simulation.live["c"]
     assert (failed.failures, failed.preemptions, failed.alone) == (1, 0, True)
-    assert failed.work_gpu_s == pytest.approx(0.0, abs=1e-9)
-    assert 0.0 < failed.lost_gpu_s <= AFTER
+    assert failed._truth.work_gpu_s == pytest.approx(0.0, abs=1e-9)
+    assert 0.0 < failed._truth.lost_gpu_s <= AFTER
     stay = next(stay for stay in result(simulation).occupancy if stay.job == 2)
     assert (stay.start_s, stay.end_s) == (20.0, 20.0 + AFTER)
 
@@ -134,9 +134,9 @@ def faulty(mode: str, others: Script, jobs: Sequence[Any]) -> Simulation:
         view = simulation.advance()
         assert view is not None, mode
         simulation.apply(simulation.policy.decide(view))
-    timer = simulation.timers.waiting[simulation.live["a"].fault]
-    simulation.timers.waiting[simulation.live["a"].fault] = timer._replace(time_s=100.0)
-    simulation.clock.call(100.0, 2, simulation.timers._fire, simulation.live["a"].fault)  # type: ignore[arg-type]
+    timer = simulation.timers.waiting[simulation.live["a"]._truth.fault]
+    simulation.timers.waiting[simulation.live["a"]._truth.fault] = timer._replace(time_s=100.0)
+    simulation.clock.call(100.0, 2, simulation.timers._fire, simulation.live["a"]._truth.fault)  # type: ignore[arg-type]
     simulation.run()
     return simulation
 
@@ -148,7 +148,7 @@ def test_a_fault_takes_every_client_of_mps_along(mode: str, dead: set[str]) -> N
     simulation = faulty(mode, script, jobs)
     assert {name for name, run in simulation.live.items() if run.failures} == dead
     assert running(simulation) == {"a", "b", "c"} - dead
-    assert all(simulation.live[name].lost_gpu_s > 0 for name in dead)
+    assert all(simulation.live[name]._truth.lost_gpu_s > 0 for name in dead)
 
 
 def test_who_dies_of_a_fault_goes_by_how_the_gpu_is_shared_now() -> None:

@@ -276,16 +276,16 @@ def run_with(jobs: int, profile: str) -> Simulation:
 
 def test_neighbours_in_other_instances_cost_no_speed_and_share_the_watts() -> None:
     alone, both = run_with(1, "3g.71gb"), run_with(2, "3g.71gb")
-    rate = alone.live["j0"].rate
+    rate = alone.live["j0"]._truth.rate
     assert 0.3 < rate < 1.0
-    assert [run.rate for run in both.live.values()] == pytest.approx([rate, rate], rel=1e-9)
+    assert [run._truth.rate for run in both.live.values()] == pytest.approx([rate, rate], rel=1e-9)
     one_w, two_w = alone.physics.power().gpu_w, both.physics.power().gpu_w
     assert one_w < two_w < 2 * one_w
-    assert sum(run.power_w or 0.0 for run in both.live.values()) == pytest.approx(two_w, abs=1e-5)
+    assert sum(run._truth.power_w or 0.0 for run in both.live.values()) == pytest.approx(two_w, abs=1e-5)
 
 
 def test_smaller_instances_are_slower() -> None:
-    rates = [run_with(1, profile).live["j0"].rate for profile in ("1g.18gb", "2g.35gb", "3g.71gb", "7g.141gb")]
+    rates = [run_with(1, profile).live["j0"]._truth.rate for profile in ("1g.18gb", "2g.35gb", "3g.71gb", "7g.141gb")]
     assert rates == sorted(rates)
     assert len(set(rates)) == 4
 
@@ -299,9 +299,9 @@ def test_luck_in_an_instance_does_not_depend_on_its_neighbours() -> None:
         view = simulation.advance()
         assert view is not None
         simulation.apply(simulation.policy.decide(view))
-        rates.append(simulation.live["j0"].rate)
+        rates.append(simulation.live["j0"]._truth.rate)
     assert simulation.live["j1"].placement
-    assert simulation.live["j1"].rate != rates[0] == pytest.approx(rates[1], rel=1e-9)
+    assert simulation.live["j1"]._truth.rate != rates[0] == pytest.approx(rates[1], rel=1e-9)
 
 
 def test_a_run_with_instances_ends_the_same_twice() -> None:

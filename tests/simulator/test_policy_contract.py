@@ -94,7 +94,7 @@ def test_only_an_oracle_may_ask_for_the_truth(spec: str) -> None:
     assert view is not None
     run = next(iter(sim.live.values()))
     if make_policy(spec).oracle:
-        assert view.true_remaining_s(run) == run._duration_s
+        assert view.true_remaining_s(run) == run._truth.job.duration_s
     else:
         with pytest.raises(RunError, match="oracle"):
             view.true_remaining_s(run)

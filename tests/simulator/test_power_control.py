@@ -161,7 +161,7 @@ def test_a_setting_does_not_outlive_its_job() -> None:
     when(sim, 10.0)
     assert not sim.timers.waiting
     when(sim, 30.0)
-    assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w, sim.live["a"].rate) == (None, None, 1.0)
+    assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w, sim.live["a"]._truth.rate) == (None, None, 1.0)
 
 
 def test_delays_differ_and_are_the_same_in_the_same_run() -> None:

@@ -117,13 +117,13 @@ def test_the_stages_of_a_start() -> None:
     physics, ramp = parts(sim)
     run = sim.live["a"]
     idle_w = sum(sim.physics.power())
-    assert (run.rate, ramp.rising["a"].up, physics.in_use(0)) == (0.0, 0, 0)
+    assert (run._truth.rate, ramp.rising["a"].up, physics.in_use(0)) == (0.0, 0, 0)
     assert physics.counters(run) is None
     until(sim, 11.0)
     assert 0 < (ramp.rising["a"].up or 0) < 4
     assert physics.in_use(0) == 8
     assert idle_w < sum(sim.physics.power()) <= idle_w + 4_000
-    while run.rate == 0.0:
+    while run._truth.rate == 0.0:
         sim.clock.step()
     waited_w = sum(sim.physics.power())
     assert ramp.rising["a"].up is None
@@ -142,9 +142,9 @@ def test_the_time_of_the_launch_is_time_of_starting() -> None:
     sim = run_of([gang()], hall(ramp_w=2_000.0))
     until(sim, 200.0)
     sim.live["a"].settle(sim.now_s)
-    lost = sim.live["a"].lost.parts
+    lost = sim.live["a"]._truth.lost.parts
     assert 2 < lost["restart"] < 20
-    assert sim.live["a"].lost.wall_s == pytest.approx(sim.now_s - 10.3)
+    assert sim.live["a"]._truth.lost.wall_s == pytest.approx(sim.now_s - 10.3)
 
 
 def test_jobs_that_come_together_rise_one_after_the_other() -> None:
@@ -175,7 +175,7 @@ def test_a_node_larger_than_the_limit_is_saved_up_for() -> None:
     started: dict[str, float] = {}
     while not sim.stopped and len(started) < 2:
         until(sim, sim.clock.peek())
-        started |= {i: sim.now_s for i, run in sim.live.items() if run.rate > 0.0 and i not in started}
+        started |= {i: sim.now_s for i, run in sim.live.items() if run._truth.rate > 0.0 and i not in started}
     assert 11.0 < started["a"] < 20.0
     assert started["a"] < started["tiny"], "nobody passes the first"
 

@@ -192,7 +192,7 @@ def test_speeds_of_sizes_come_from_the_steps_of_the_class(workload: str) -> None
         simulation = simulate([spec], on, Scripted(script), options=options)
         simulation.run()
         assert not reasons(simulation)
-        rates.append(simulation.live["a"].rate)
+        rates.append(simulation.live["a"]._truth.rate)
     assert rates[2] == 1.0
     assert rates == sorted(rates)
     for gpus, rate in zip((1, 2, 4, 8), rates, strict=True):

@@ -118,7 +118,7 @@ def pair(workloads: tuple[str, str], mode: str, percent: float = 100.0) -> Simul
 
 
 def rates(sim: Simulation) -> list[float]:
-    return [run.rate for run in sim.live.values()]
+    return [run._truth.rate for run in sim.live.values()]
 
 
 def test_time_slices_halve_two_busy_jobs_and_hardly_touch_a_light_one() -> None:
@@ -138,9 +138,9 @@ def test_long_kernels_starve_short_ones_and_a_limit_of_threads_helps() -> None:
     one = pair(("llm_prefill", "resnet50_train"), "mps").fork()
     one.live["j0"].thread_percent = 25.0
     one.physics.reset(one.live["j0"])
-    before = one.live["j0"].rate
+    before = one.live["j0"]._truth.rate
     one.follow()
-    assert one.live["j0"].rate < before
+    assert one.live["j0"]._truth.rate < before
 
 
 def test_up_to_seven_stand_beside_one() -> None:
@@ -163,12 +163,12 @@ def test_what_neighbours_cost_is_told_and_ends_with_them() -> None:
     }
     sim = simulate(jobs, ONE, Scripted(script), options=RunOptions(physics="full", truth="model", horizon_s=400))
     forward(sim, 2)
-    slow = sim.live["j0"].slow
+    slow = sim.live["j0"]._truth.slow
     assert slow.interference > 1.5
     assert slow.slow_clock == pytest.approx(1.0, abs=0.05)
-    assert 1.0 / sim.live["j0"].rate == pytest.approx(slow.slow_clock * slow.interference * slow.communication)
+    assert 1.0 / sim.live["j0"]._truth.rate == pytest.approx(slow.slow_clock * slow.interference * slow.communication)
     sim.run()
-    lost = sim.live["j0"].lost.parts
+    lost = sim.live["j0"]._truth.lost.parts
     assert lost["interference"] == pytest.approx(200 * (1 - 1 / slow.interference), rel=0.02)
     assert lost["queue"] == lost["communication"] == 0.0
 
@@ -179,9 +179,9 @@ def test_a_slow_clock_is_told_apart(clock_mhz: float) -> None:
     sim = simulate([spec], ONE, Scripted({0: [Place("a", ((0, 1),), clock_mhz=clock_mhz)]}), options=MODEL)
     forward(sim, 1)
     run = sim.live["a"]
-    assert run.slow.slow_clock == pytest.approx(1 / run.rate)
-    assert run.slow.slow_clock > 1.1
-    assert (run.slow.interference, run.slow.communication) == (1.0, 1.0)
+    assert run._truth.slow.slow_clock == pytest.approx(1 / run._truth.rate)
+    assert run._truth.slow.slow_clock > 1.1
+    assert (run._truth.slow.interference, run._truth.slow.communication) == (1.0, 1.0)
 
 
 def test_a_gang_that_is_badly_placed_loses_to_communication() -> None:
@@ -191,7 +191,7 @@ def test_a_gang_that_is_badly_placed_loses_to_communication() -> None:
     for nodes in (((4, 8),), tuple((i, 2) for i in range(4))):
         sim = simulate([spec], on, Scripted({0: [Place("a", nodes)]}), options=MODEL)
         forward(sim, 1)
-        slow.append(sim.live["a"].slow)
+        slow.append(sim.live["a"]._truth.slow)
         assert_shared_well(sim)
     assert slow[0].communication == 1.0
     assert slow[1].communication > 1.1
@@ -205,5 +205,5 @@ def test_gangs_that_share_their_gpus_share_the_watts() -> None:
     sim = simulate(jobs, on, Scripted({0: places}), options=MODEL)
     forward(sim, 1)
     assert_shared_well(sim)
-    first, second = (run.power_w for run in sim.live.values())
+    first, second = (run._truth.power_w for run in sim.live.values())
     assert first == pytest.approx(second, rel=1e-6)

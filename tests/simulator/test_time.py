@@ -222,7 +222,7 @@ def paced(on: Cluster, rates: Sequence[tuple[float, float]], lag_s: float = 0.0,
     while (view := simulation.advance()) is not None:
         simulation.apply(simulation.policy.decide(view))
         if view.now_s in change and "a" in simulation.live:
-            simulation.set_rate(simulation.live["a"], change.pop(view.now_s))
+            simulation.straggle(simulation.live["a"], 1.0 / change.pop(view.now_s))
     return simulation
 
 
@@ -269,6 +269,6 @@ def test_what_remains_in_truth_counts_overhead_at_rate_one() -> None:
         remaining[view.now_s] = view.true_remaining_s(simulation.live["a"]) if simulation.live else 0.0
         simulation.apply(simulation.policy.decide(view))
         if view.now_s == 50 and simulation.live["a"].running:
-            simulation.set_rate(simulation.live["a"], 2.0)
+            simulation.straggle(simulation.live["a"], 0.5)
     assert remaining == {0: 100, 50: 90, 60: 80, 100: 30}
     assert simulation.now_s == 115

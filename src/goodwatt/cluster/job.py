@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 WHOLE_GPU_MILLI = 1000
@@ -67,3 +67,11 @@ class Job(JobRequest):
     observed_start_s: float | None = None
     observed_end_s: float | None = None
     observed_nodes: str | None = None
+
+    @property
+    def request(self) -> JobRequest:
+        """The request alone, from which nobody can read what happened."""
+        return JobRequest(**{name: getattr(self, name) for name in _REQUESTED})
+
+
+_REQUESTED = tuple(field.name for field in fields(JobRequest))

@@ -28,8 +28,8 @@ def watch(sim: Simulation, run: JobRun) -> None:
     per_s = failures.fault_per_gpu_hour * run.spec.num_gpus / _HOUR_S
     key = draws.key_of(sim.options.seed, "fault", run.spec.job_id)
     after_s = draws.exponential(key, _PURPOSE, run.preemptions + run.failures) / per_s
-    sim.timers.cancel(run.fault)
-    run.fault = sim.timers.set(sim.now_s + after_s, Kind.NODE, application_faults, run.spec.job_id)
+    sim.timers.cancel(run._truth.fault)
+    run._truth.fault = sim.timers.set(sim.now_s + after_s, Kind.NODE, application_faults, run.spec.job_id)
 
 
 @action

@@ -343,13 +343,13 @@ class FullPhysics:
     # one job -----------------------------------------------------------------------------------------------------
 
     def _on(self, run: JobRun, model: GpuModel) -> OnKind:
-        return self.facts_of(run).on(model, run.spec.reference_gpu)
+        return self.facts_of(run).on(model, run._truth.job.reference_gpu)
 
     def facts_of(self, run: JobRun) -> JobFacts:
         """The truth about a job, found out once."""
         facts = self._facts.get(run.spec.job_id)
         if facts is None:
-            facts = self._facts[run.spec.job_id] = JobFacts(run.base, self._state.cluster, self._truth)
+            facts = self._facts[run.spec.job_id] = JobFacts(run._truth.job, self._state.cluster, self._truth)
         return facts
 
     def _settle_job(self, run: JobRun, nodes: dict[int, int]) -> JobPoint:

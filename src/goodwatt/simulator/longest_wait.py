@@ -32,7 +32,7 @@ def watch(sim: Simulation, run: JobRun) -> None:
     """A job waits, for the first time or again: it will be late at some time."""
     limit_s = sim.options.guardrails.max_wait_s
     if limit_s is not None:
-        run.due_s = run.since_s + max(limit_s - run.lost.queue_s, 0.0)
+        run.due_s = run.since_s + max(limit_s - run._truth.lost.queue_s, 0.0)
         sim.timers.set(run.due_s, Kind.WAKE, is_late, run.spec.job_id, run.due_s)
 
 

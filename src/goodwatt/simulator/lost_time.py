@@ -16,7 +16,8 @@ PARTS = (*LOST, "productive")
 STOPPED = ("queue", "restart", "redone", "checkpoint")
 """Parts that the effective training time ratio counts as unproductive; while it runs slowly, a job still trains."""
 
-_QUEUE, _RESTART, _REDONE, _CHECKPOINT, _FIRST_SLOW = range(5)
+_QUEUE, _RESTART, _REDONE, _CHECKPOINT = range(4)
+_WALL = len(LOST)
 _NOTHING = (0.0,) * len(LOST)
 
 
@@ -39,30 +40,43 @@ NONE = Slowdowns()
 
 
 class LostTime:
-    """Where one job's time went so far, in seconds of wall time. Cheap to copy; the simulation adds to it."""
+    """Where one job's time went so far, in seconds of wall time. Cheap to copy; the simulation adds to it.
 
-    __slots__ = ("_lost_s", "wall_s")
+    Beside it, for jobs that held another number of GPUs than they asked for, the GPU-seconds by which that changes each
+    part: methods take `more`, the GPUs held beyond those asked for (negative if fewer).
+    """
 
-    def __init__(self, wall_s: float = 0.0, lost_s: Sequence[float] = _NOTHING) -> None:
+    __slots__ = ("_lost_s", "_more_gpu_s", "wall_s")
+
+    def __init__(
+        self, wall_s: float = 0.0, lost_s: Sequence[float] = _NOTHING, more_gpu_s: Sequence[float] | None = None
+    ) -> None:
         if len(lost_s) != len(LOST):
             raise ValueError(f"{len(lost_s)} parts of lost time instead of {len(LOST)}")
         self.wall_s = wall_s
         self._lost_s = list(lost_s)
+        self._more_gpu_s = None if more_gpu_s is None else list(more_gpu_s)
 
     def queued(self, seconds: float) -> None:
         """It waited, before its first start or between two."""
         self.wall_s += seconds
         self._lost_s[_QUEUE] += seconds
 
-    def restarted(self, seconds: float) -> None:
+    def restarted(self, seconds: float, more: float = 0.0) -> None:
         """It held GPUs and started, resized or moved; nothing was computed."""
         self.wall_s += seconds
         self._lost_s[_RESTART] += seconds
+        if more:
+            gpu_s = self._more()
+            gpu_s[_RESTART] += more * seconds
+            gpu_s[_WALL] += more * seconds
 
-    def ran(self, seconds: float, slowdowns: Slowdowns = NONE) -> None:
+    def ran(self, seconds: float, slowdowns: Slowdowns = NONE, more: float = 0.0) -> None:
         """It ran. What a slowdown of the product S takes, 1 - 1/S of the time, is shared by the logarithms of its
         factors: the only division that does not depend on their order and adds up."""
         self.wall_s += seconds
+        if more:
+            self._more()[_WALL] += more * seconds
         if slowdowns is NONE:
             return
         logs = [math.log(factor) for factor in slowdowns]
@@ -74,10 +88,16 @@ class LostTime:
         for slot, log in enumerate(logs, _CHECKPOINT):
             if log > 0.0:
                 self._lost_s[slot] += per_log * log
+                if more:
+                    self._more()[slot] += more * per_log * log
 
     def redo(self, seconds: float) -> None:
         """Work that took so many productive seconds was lost; they turn out not to have been productive."""
-        self._lost_s[_REDONE] += min(seconds, max(self.productive_s, 0.0))
+        productive_s = max(self.productive_s, 0.0)
+        lost_s = min(seconds, productive_s)
+        if self._more_gpu_s is not None and productive_s:
+            self._more_gpu_s[_REDONE] += lost_s / productive_s * self._more_productive_gpu_s
+        self._lost_s[_REDONE] += lost_s
 
     @property
     def queue_s(self) -> float:
@@ -94,52 +114,63 @@ class LostTime:
         """Seconds by part, in the order of PARTS; they sum to `wall_s`."""
         return {**dict(zip(LOST, self._lost_s, strict=True)), "productive": self.productive_s}
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LostTime) and self.to_plain() == other.to_plain()
+    def gpu_parts(self, gpus: float) -> dict[str, float]:
+        """GPU-seconds by part: held GPUs while it had some, the `gpus` that it asked for while it waited."""
+        parts = {name: gpus * seconds for name, seconds in self.parts.items()}
+        if self._more_gpu_s is None:
+            return parts
+        more = (*self._more_gpu_s[: len(LOST)], self._more_productive_gpu_s)
+        return {name: gpu_s + extra for (name, gpu_s), extra in zip(parts.items(), more, strict=True)}
 
-    __hash__ = None  # type: ignore[assignment]
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LostTime):
+            return False
+        return self.to_plain() == other.to_plain() and self._more_gpu_s == other._more_gpu_s
+
+    __hash__ = None  # type: ignore[assignment] # it changes
 
     def copy(self) -> LostTime:
         """An independent copy."""
-        return LostTime(self.wall_s, self._lost_s)
+        return LostTime(self.wall_s, self._lost_s, self._more_gpu_s)
+
+    @property
+    def more_gpu_s(self) -> list[float] | None:
+        """What `from_plain` takes back beside `to_plain`; None for a job that always held what it asked for."""
+        return self._more_gpu_s
 
     def to_plain(self) -> list[float]:
-        """Its state as plain content."""
+        """Its seconds as plain content."""
         return [self.wall_s, *self._lost_s]
 
     @classmethod
-    def from_plain(cls, plain: Sequence[float]) -> LostTime:
-        """What `to_plain` wrote. ValueError if it is damaged."""
+    def from_plain(cls, plain: Sequence[float], more_gpu_s: Sequence[float] | None = None) -> LostTime:
+        """What `to_plain` and `more_gpu_s` gave. ValueError if it is damaged."""
         wall_s, *lost_s = (float(value) for value in plain)
-        return cls(wall_s, lost_s)
+        return cls(wall_s, lost_s, more_gpu_s)
 
+    def _more(self) -> list[float]:
+        if self._more_gpu_s is None:
+            self._more_gpu_s = [0.0] * (len(LOST) + 1)
+        return self._more_gpu_s
 
-def ettr(lost: LostTime) -> float | None:
-    """Effective training time ratio: productive runtime by the wall-clock time that was there for the job.
-
-    Productive is what was neither waiting nor restarting nor doing lost work again nor writing checkpoints. Kokolis et
-    al., "Revisiting Reliability in Large-Scale Machine Learning Research Clusters", HPCA 2025. None before any time.
-    """
-    return _ratio([(1.0, lost)], STOPPED)
+    @property
+    def _more_productive_gpu_s(self) -> float:
+        more = self._more_gpu_s or [0.0]
+        return math.fsum((more[-1], *(-part for part in more[:-1])))
 
 
 def cluster_ettr(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
-    """The same over jobs, each weighted by its (GPUs, times); None without any GPU time."""
-    return _ratio(jobs, STOPPED)
+    """Effective training time ratio of jobs given as (GPUs asked for, times): productive by all of their GPU time.
 
-
-def productive_share(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
-    """Share of the GPU-weighted wall time that is left when slow clocks, neighbours and networks count as lost too."""
-    return _ratio(jobs, LOST)
+    Productive is what was neither waiting nor restarting nor doing lost work again nor writing checkpoints. Kokolis et
+    al., "Revisiting Reliability in Large-Scale Machine Learning Research Clusters", HPCA 2025. None without any time.
+    """
+    parts = cluster_parts(jobs)
+    wall = math.fsum(parts.values())
+    return 1.0 - math.fsum(parts[name] for name in STOPPED) / wall if wall > 0.0 else None
 
 
 def cluster_parts(jobs: Iterable[tuple[float, LostTime]]) -> dict[str, float]:
-    """GPU-seconds by part over jobs given as (GPUs, times)."""
-    columns = [[gpus * seconds for seconds in lost.parts.values()] for gpus, lost in jobs]
+    """GPU-seconds by part over jobs given as (GPUs asked for, times)."""
+    columns = [list(lost.gpu_parts(gpus).values()) for gpus, lost in jobs]
     return {name: math.fsum(column[i] for column in columns) for i, name in enumerate(PARTS)}
-
-
-def _ratio(jobs: Iterable[tuple[float, LostTime]], unproductive: Sequence[str]) -> float | None:
-    parts = cluster_parts(jobs)
-    wall = math.fsum(parts.values())
-    return 1.0 - math.fsum(parts[name] for name in unproductive) / wall if wall > 0.0 else None

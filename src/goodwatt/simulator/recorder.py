@@ -70,7 +70,8 @@ class Totals:
 class Recorder:
     """Columns by job index (NaN: never happened or unknown), the timeline, and the running totals.
 
-    `lost_s` holds LOST_WIDTH numbers a job, as `LostTime.to_plain` has them.
+    `lost_s` holds LOST_WIDTH numbers a job, as `LostTime.to_plain` has them, `more_gpu_s` [job, its `more_gpu_s`] for
+    those that held another number of GPUs than they asked for.
     """
 
     def __init__(self, jobs: int, start_s: float, budget_w: float | None, draw: bool) -> None:
@@ -82,6 +83,7 @@ class Recorder:
         self.preemptions = array("l", [0]) * jobs
         self.job_failures = array("l", [0]) * jobs
         self.lost_s = array("d", [0.0]) * (jobs * LOST_WIDTH)
+        self.more_gpu_s: list[tuple[int, list[float]]] = []
         self.lost_j = array("d", [0.0]) * jobs
         self.clock_mhz = array("d", [NEVER]) * jobs
         self.sharing = [EXCLUSIVE] * jobs
@@ -155,8 +157,8 @@ class Recorder:
     def mark(self, name: str, now_s: float, live: list[JobRun]) -> None:
         """Keep the totals as they are now, work of the running jobs included."""
         totals = replace(self.totals, time_s=now_s)
-        totals.work_gpu_s += math.fsum(run.work_gpu_s for run in live)
-        totals.lost_gpu_s += math.fsum(run.lost_gpu_s for run in live)
+        totals.work_gpu_s += math.fsum(run._truth.work_gpu_s for run in live)
+        totals.lost_gpu_s += math.fsum(run._truth.lost_gpu_s for run in live)
         self.marks[name] = totals
         if name == "warm-up":
             self.totals.peak_w, self.dirty = 0.0, True
@@ -168,16 +170,18 @@ class Recorder:
 
     def job(self, run: JobRun, end_s: float = NEVER) -> None:
         """Write down how far a job came; once when it ends, or for those still alive when the run ends."""
-        i = run.index
+        i, truth = run.index, run._truth
         self.start_s[i] = NEVER if run.start_s is None else run.start_s
         self.end_s[i] = end_s
-        self.work_gpu_s[i] = run.work_gpu_s
-        self.lost_gpu_s[i] = run.lost_gpu_s
-        self.energy_j[i] = NEVER if run.energy_j is None else run.energy_j
+        self.work_gpu_s[i] = truth.work_gpu_s
+        self.lost_gpu_s[i] = truth.lost_gpu_s
+        self.energy_j[i] = NEVER if truth.energy_j is None else truth.energy_j
         self.preemptions[i] = run.preemptions
         self.job_failures[i] = run.failures
-        self.lost_s[i * LOST_WIDTH : (i + 1) * LOST_WIDTH] = array("d", run.lost.to_plain())
-        self.lost_j[i] = run.lost_j
+        self.lost_s[i * LOST_WIDTH : (i + 1) * LOST_WIDTH] = array("d", truth.lost.to_plain())
+        if truth.lost.more_gpu_s is not None:
+            self.more_gpu_s.append((i, truth.lost.more_gpu_s[:]))
+        self.lost_j[i] = truth.lost_j
         self.clock_mhz[i] = NEVER if run.clock_mhz is None else run.clock_mhz
         self.sharing[i] = run.sharing
         self.nodes[i] = run.placement
@@ -186,8 +190,8 @@ class Recorder:
         """A job is done."""
         self.stay(run, now_s, "finished")
         self.job(run, now_s)
-        self.totals.work_gpu_s += run.work_gpu_s
-        self.totals.lost_gpu_s += run.lost_gpu_s
+        self.totals.work_gpu_s += run._truth.work_gpu_s
+        self.totals.lost_gpu_s += run._truth.lost_gpu_s
         self.totals.ended += 1
 
     def close(self, now_s: float, live: list[JobRun]) -> None:

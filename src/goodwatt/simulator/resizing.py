@@ -58,9 +58,9 @@ def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, 
     in_place = _overlap(old, tuple((node, mask) for (node, _), mask in zip(nodes, masks, strict=True)))
     pause_s = resize_cost_s(in_place, sim.engine.restart_s(max(run.spec.num_gpus, wanted.num_gpus)))
     if in_place:
-        run.wait(pause_s)
+        run._truth.overhead_s += pause_s
     else:
-        run.lose(pause_s)
+        run._truth.lose(pause_s)
     _exchange(sim, run, wanted, nodes, masks)
     breakdowns.watch(sim, run)
     observation.watch(sim, run)

@@ -44,6 +44,7 @@ from goodwatt.simulator.lost_time import LostTime, Slowdowns
 from goodwatt.simulator.partitions import restore_slices, slices_to_plain
 from goodwatt.simulator.physics import ClusterPower
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.progress import Progress
 from goodwatt.simulator.recorder import Recorder, Totals
 from goodwatt.simulator.result import Occupancy
 from goodwatt.simulator.run_options import DEFAULTS, RunOptions
@@ -55,7 +56,7 @@ _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
     "last_round_s", "rounds_now",
 )  # fmt: skip
-_OWN = {"spec", "_job", "index", "placement", "key", "lost", "slow"}
+_OWN = {"spec", "_request", "_truth"}
 _DECISIONS = {
     kind.__name__: kind
     for kind in (Place, Preempt, Migrate, Resize, Partition, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
@@ -153,7 +154,7 @@ def _state(sim: Simulation) -> dict[str, Any]:
 def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     for name in _PLAIN:
         setattr(sim, name, state[name])
-    runs = [_run_from_plain(plain, sim.jobs) for plain in state["runs"]]
+    runs = [_run_from_plain(plain, sim) for plain in state["runs"]]
     sim.live = {run.spec.job_id: run for run in runs}
     _restore_nodes(sim, state)
     for job_id in state["placed"]:
@@ -213,35 +214,40 @@ def _restore_placement(sim: Simulation, run: JobRun) -> None:
 
 def _run_to_plain(run: JobRun) -> dict[str, Any]:
     plain = {name: getattr(run, name) for name in JobRun.__slots__ if name not in _OWN}
-    return {
-        **plain,
-        "index": run.index,
-        "placement": run.placement,
-        "key": run.key,
-        "lost": run.lost.to_plain(),
-        "slow": run.slow,
-        "asks": _asks(run),
-    }
+    return {**plain, "asks": _asks(run), "truth": _truth_to_plain(run._truth)}
+
+
+def _truth_to_plain(truth: Progress) -> dict[str, Any]:
+    plain = {name: getattr(truth, name) for name in Progress.__slots__ if name not in {"job", "lost"}}
+    return {**plain, "lost": truth.lost.to_plain(), "more_gpu_s": truth.lost.more_gpu_s}
 
 
 def _asks(run: JobRun) -> dict[str, Any]:
     """What of the request that it has now is not the trace's."""
-    if run.spec is run._job:
+    if run.spec is run._request:
         return {}
     names = (f.name for f in fields(JobRequest))
-    return {name: getattr(run.spec, name) for name in names if getattr(run.spec, name) != getattr(run._job, name)}
+    return {name: getattr(run.spec, name) for name in names if getattr(run.spec, name) != getattr(run._request, name)}
 
 
-def _run_from_plain(plain: dict[str, Any], jobs: Sequence[Job]) -> JobRun:
-    run = JobRun(jobs[plain["index"]], plain["index"])
-    asks = plain.pop("asks")
+def _run_from_plain(plain: dict[str, Any], sim: Simulation) -> JobRun:
+    index = plain["index"]
+    run = JobRun(sim.jobs[index], index, sim.submitted[index].request)
+    asks, truth = plain.pop("asks"), plain.pop("truth")
     for name, value in plain.items():
         setattr(run, name, value)
     run.spec = replace(run.spec, **asks) if asks else run.spec
     run.placement = _placement(plain["placement"])
-    run.lost, run.slow = LostTime.from_plain(plain["lost"]), Slowdowns(*plain["slow"])
     run.key = tuple(plain["key"]) if isinstance(plain["key"], list) else plain["key"]
+    _restore_truth(run._truth, truth)
     return run
+
+
+def _restore_truth(truth: Progress, plain: dict[str, Any]) -> None:
+    lost = LostTime.from_plain(plain.pop("lost"), plain.pop("more_gpu_s"))
+    for name, value in plain.items():
+        setattr(truth, name, value)
+    truth.lost, truth.slow = lost, Slowdowns(*truth.slow)
 
 
 def _placement(plain: list[list[int]]) -> Placement:

@@ -55,7 +55,7 @@ from goodwatt.simulator.submission_order import check_jobs, submission_order
 from goodwatt.simulator.timers import Timers
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of, ramp_of
+from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of, ramp_of, submitted_of
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -80,7 +80,8 @@ class Simulation:
         self.engine: EngineSettings = (engine or load_engine("default")).settings(policy.preemptive)
         check_jobs(jobs)
         in_order = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
-        self.jobs = jobs_of(in_order, cluster, options)
+        self.submitted = submitted_of(in_order)
+        self.jobs = jobs_of(self.submitted, cluster, options)
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
         self.state.slices.settle(self.engine.mig == "dynamic")
@@ -215,7 +216,7 @@ class Simulation:
             if reason := self._never_fits(job):
                 self.refused[index] = reason
                 continue
-            run = self.live[job.job_id] = JobRun(job, index)
+            run = self.live[job.job_id] = JobRun(job, index, self.submitted[index].request)
             self._enqueue(run)
         self.stopped = self.stopped or self._all_done()
 
@@ -275,7 +276,7 @@ class Simulation:
         self._plan_checkpoints(run)
         run.begin(now, self.engine.completion_lag_s)
         if self.resetting or run.spec.mig_profile is not None:
-            run.wait(partitions.wait_s(self, run))
+            run._truth.overhead_s += partitions.wait_s(self, run)
         self.physics.placed(run)
         if self.book is not None:
             self.book.enter(run)
@@ -292,21 +293,13 @@ class Simulation:
         """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
         now = self.clock.now
         run.settle(now)
-        run.lose(self.engine.restart_s(run.spec.num_gpus), failed)
+        run._truth.lose(self.engine.restart_s(run.spec.num_gpus), failed)
         run.failures += failed
         run.preemptions += not failed
         run.version += 1
         self._leave(run, now, "failed" if failed else f"stopped: {why}" if why else "stopped")
         run.spec = run.base
         self._enqueue(run)
-
-    def set_rate(self, run: JobRun, rate: float) -> None:
-        """A running job goes on at another speed, above zero; rate 1 is its traced duration."""
-        if not 0.0 < rate < math.inf:
-            raise RunError(f"job {run.spec.job_id}: expected a rate above zero, got {rate}")
-        run.settle(self.clock.now)
-        run.rate = rate
-        self._schedule_end(run)
 
     def wake_at(self, time_s: float) -> None:
         """Make a decision at this time whatever happens; the earliest wish counts, later ones are asked again."""
@@ -326,9 +319,9 @@ class Simulation:
         self.round = Event(self.clock)
         for process in (processes.arrivals, processes.scheduler, processes.outages, processes.marks):
             self.clock.process(process(self))
-        ending = (run for run in self.live.values() if run.placement and run._end_s < math.inf)
+        ending = (run for run in self.live.values() if run.placement and run._truth.end_s < math.inf)
         for run in sorted(ending, key=lambda r: r.sequence):
-            self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
+            self.clock.call(run._truth.end_s, Kind.END, self._on_end, (run, run.version))
         self.timers.restart()
         if self.wake_s < math.inf:
             self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
@@ -372,8 +365,8 @@ class Simulation:
         changes = self.physics.changes()
         for run, point in changes:
             run.settle(now)
-            run.power_w = point.power_w
-            if run.go(point.rate, point.slow):
+            run._truth.power_w = point.power_w
+            if run._truth.go(point.rate, point.slow):
                 self._schedule_end(run)
         racks.follow(self)
         if changes and self.options.guardrails.limits_clocks:
@@ -382,21 +375,21 @@ class Simulation:
     def straggle(self, run: JobRun, slowdown: float) -> None:
         """The slowest GPU of a running job slows it down by this factor from now on."""
         run.settle(self.clock.now)
-        run.straggle = slowdown
-        if run.go(run.pace, run.slow[1:4]):
+        run._truth.straggle = slowdown
+        if run._truth.go(run._truth.pace, run._truth.slow[1:4]):
             self._schedule_end(run)
 
     def _plan_checkpoints(self, run: JobRun) -> None:
         size_mib = self.physics.checkpoint_mib(run)
         plan = plan_of(run.spec, run.placement, size_mib, self.cluster, self.engine)
-        run.interval_s, run.write_s = plan.interval_s, plan.write_s
+        run._truth.interval_s, run._truth.write_s = plan.interval_s, plan.write_s
 
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1
         run.sequence = self.sequence = self.sequence + 1
-        run._end_s = run.finish_time(self.clock.now)
-        if run._end_s < math.inf:
-            self.clock.call(run._end_s, Kind.END, self._on_end, (run, run.version))
+        run._truth.end_s = run._truth.finish_time(self.clock.now)
+        if run._truth.end_s < math.inf:
+            self.clock.call(run._truth.end_s, Kind.END, self._on_end, (run, run.version))
 
     def _on_end(self, event: Event) -> None:
         run, version = event._value
@@ -405,13 +398,13 @@ class Simulation:
         now = self.clock.now
         self.account()
         run.settle(now)
-        run.finish()
+        run._truth.finish()
         self.recorder.ended(run, now)
         del self.live[run.spec.job_id]
         self._leave(run, now)
         self.physics.forget(run)
         # Under ideal physics the two are the same but for rounding, and golden results hang on the last bit.
-        ran_s = run._duration_s if self.options.physics == "ideal" else run.ran_s
+        ran_s = run._truth.job.duration_s if self.options.physics == "ideal" else run._truth.ran_s
         self.view.memory.job_ended(run.base, ran_s, now)
         self.stopped = self.stopped or self._all_done()
 
@@ -422,8 +415,8 @@ class Simulation:
         if stopped:
             self.recorder.stay(run, now_s, stopped)
         self.timers.cancel(run.command)
-        self.timers.cancel(run.fault)
-        run.command = run.fault = 0
+        self.timers.cancel(run._truth.fault)
+        run.command = run._truth.fault = 0
         if run.spec.mig_profile is not None:
             partitions.leave(self, run)
         self.physics.left(run)

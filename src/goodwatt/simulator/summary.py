@@ -78,12 +78,13 @@ def _counted(sim: Simulation, from_s: float) -> list[int]:
 
 
 def _service(sim: Simulation, counted: Sequence[int]) -> dict[str, Any]:
-    """Where the jobs' time went, by their GPUs, up to the end of the run.
+    """Where the jobs' GPU time went up to the end of the run, waiting by the GPUs asked for, the rest by those held.
 
     The stretch is wall time in service over time alone at full clock, weighted by work: GPU time in service over work.
     """
-    plain, jobs = sim.recorder.lost_s, sim.jobs
-    times = [(jobs[i].gpus, LostTime.from_plain(plain[i * LOST_WIDTH : (i + 1) * LOST_WIDTH])) for i in counted]
+    jobs, plain, more = sim.jobs, sim.recorder.lost_s, dict(sim.recorder.more_gpu_s)
+    rows = ((i, plain[i * LOST_WIDTH : (i + 1) * LOST_WIDTH]) for i in counted)
+    times = [(jobs[i].gpus, LostTime.from_plain(row, more.get(i))) for i, row in rows]
     parts = cluster_parts(times)
     work = math.fsum(sim.recorder.work_gpu_s[i] for i in counted)
     return {

@@ -155,6 +155,4 @@ class View:
         """Seconds of work left in truth, at rate 1: for oracles only, anyone else gets a RunError."""
         if not self._oracle:
             raise RunError("a policy that is not marked as an oracle asked for a true duration")
-        elapsed = self.now_s - run.since_s if run.placement else 0.0
-        overhead = min(elapsed, run._overhead_s)
-        return run._overhead_s - overhead + max(run._remaining_s - (elapsed - overhead) * run.rate, 0.0)
+        return run._truth.remaining_at(self.now_s - run.since_s if run.placement else 0.0)

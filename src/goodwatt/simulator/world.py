@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from goodwatt.simulator.stragglers import Stragglers
 
 
+def submitted_of(jobs: Sequence[Job]) -> Sequence[Job]:
+    """The jobs as they ask for GPUs: one in a MIG instance counts as a share of a GPU."""
+    if any(job.mig_profile is not None for job in jobs):
+        return [_sliced(job) for job in jobs]
+    return jobs
+
+
 def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Sequence[Job]:
     """Under full physics every job has a workload class and a reference GPU; those it does not name are drawn.
 
-    A job in a MIG instance counts as a share of a GPU.
+    Policies see what was submitted, and nothing of what was drawn.
     """
-    if any(job.mig_profile is not None for job in jobs):
-        jobs = [_sliced(job) for job in jobs]
     if options.physics == "ideal":
         return jobs
     from goodwatt.power.assignment import assign

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -16,19 +16,22 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
-from goodwatt.policies.power_registry import with_power
+from goodwatt.policies.power_registry import make_power, with_power
+from goodwatt.policies.powered import Powered
 from goodwatt.policies.registry import make_policy
 from goodwatt.power.division import WAYS
-from goodwatt.simulator.decisions import Place, SetCap
+from goodwatt.simulator.decisions import Decision, Migrate, Place, SetCap, WaitUntil
 from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
-from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.policy import NoMemory, Policy
 from goodwatt.simulator.power_meter import MICRO
 from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.view import View
 from tests.scenario import EVERY_EVENT, engine, job
 
 FULL = RunOptions(physics="full", truth="model", draw=True)
@@ -173,7 +176,7 @@ def test_watts_go_where_they_buy_the_most() -> None:
     for way in ("goodput", "capacity"):
         sim = until(run_of(jobs, hall(), f"budget:division={way}", 13_500.0), 700.0)
         assert sum(sim.physics.power()) <= 13_500
-        caps[way] = {job_id: run.rate for job_id, run in sim.live.items()}
+        caps[way] = {job_id: run._truth.rate for job_id, run in sim.live.items()}
     assert sum(caps["goodput"].values()) > sum(caps["capacity"].values())
 
 
@@ -350,3 +353,50 @@ def test_power_above_budget_never_lasts() -> None:
     over = [(a, b) for (a, b), w in zip(rows, outcome.timeline.power_w, strict=False) if w > 16_000.0 and b > a]
     assert over == []
     assert outcome.jobs.state == ["finished"] * 60
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The jobs `a` and `b` on the first nodes; `a` is moved at `time_s`."""
+
+    time_s: float
+    to: int
+    name: ClassVar[str] = "moves"
+    oracle: ClassVar[bool] = False
+    preemptive: ClassVar[bool] = True
+    head_only: ClassVar[bool] = False
+
+    def new_memory(self) -> Any:
+        return NoMemory()
+
+    def queue_key(self, run: JobRun, view: View) -> Any:
+        return run.spec.submit_s
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        queue = (run.spec.job_id for _, _, run in view.pools[0].queue)
+        starts: list[Decision] = [Place(job_id, (("ab".index(job_id), 8),)) for job_id in queue]
+        if view.now_s < self.time_s:
+            return [*starts, WaitUntil(self.time_s)]
+        here = [node for node, _ in view.run("a").placement] if view.now_s == self.time_s else [self.to]
+        return [Migrate("a", ((self.to, 8),))] if here != [self.to] else []
+
+
+@pytest.mark.parametrize("same_kind", [True, False])
+def test_a_moved_job_is_capped_there_too_and_no_limit_is_exceeded(same_kind: bool) -> None:
+    on = hall(rack_w=2 * 5_000.0)
+    if not same_kind:
+        nodes = [{"gpu": "H100-SXM", "gpus": 8, "count": 2}, {"gpu": "A100-SXM4-80GB", "gpus": 8, "count": 2}]
+        on = build_cluster({"nodes": nodes, "power": {"node": "dgx-h100", "site_limit_w": 18_000.0}})
+    moves = Powered(Moves(400.0, 3), make_power("budget"), "budget")
+    sim = Simulation([training("a", workload="resnet50_imagenet"), training("b")], on, moves, EVERY_EVENT, FULL)
+    caps: list[tuple[float, int, float | None]] = []
+    while (view := sim.advance()) is not None:
+        sim.apply(sim.policy.decide(view))
+        assert sim.book is not None
+        assert sim.book.over == ()
+        if (run := sim.live.get("a")) is not None and run.placement:
+            caps.append((view.now_s, run.placement[0][0], run.cap_w))
+    assert sim.executor.refusals == []
+    assert {node for _, node, _ in caps} == {0, 3}
+    rated_w = 700.0 if same_kind else 400.0
+    assert all(cap_w is None or 0.4 * rated_w <= cap_w < rated_w for _, node, cap_w in caps if node == 3)

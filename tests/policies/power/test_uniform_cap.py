@@ -47,15 +47,15 @@ def test_every_job_is_under_it_and_no_gpu_draws_more() -> None:
     running = [run for run in sim.live.values() if run.placement]
     assert len(running) == 16
     assert {run.cap_w for run in running} == {125.0}
-    assert all(run.power_w <= 125.0 for run in running if run.power_w is not None)
-    assert {run.rate < 1.0 for run in running} == {True, False}
+    assert all(run._truth.power_w <= 125.0 for run in running if run._truth.power_w is not None)
+    assert {run._truth.rate < 1.0 for run in running} == {True, False}
 
 
 def test_what_is_capped_takes_as_long_as_the_model_says() -> None:
     sim = powered([job(workload=NET)], "uniform-cap:share=0.6", V100, truth="model")
     capped = point(cap_w=150.0)
     assert capped.watts <= 150.0 * CAP_KEPT
-    assert when(sim, 0.0).live["a"].rate == pytest.approx(capped.speeds[0])
+    assert when(sim, 0.0).live["a"]._truth.rate == pytest.approx(capped.speeds[0])
 
 
 def test_jobs_without_gpus_have_no_cap() -> None:
