@@ -50,7 +50,7 @@ def parts(thing: object) -> Iterator[tuple[str, object]]:
 
 def simulation(power: str, physics: str, jobs: tuple[Job, ...]) -> Simulation:
     policy = with_power(make_policy("qssf+pack"), power)
-    return Simulation(jobs, ON, policy, ROUGH, RunOptions(physics=physics, budget_w=9_000.0))  # type: ignore[arg-type] # one of two
+    return Simulation(jobs, ON, policy, ROUGH, RunOptions(physics=physics, budget_w=9_000.0))
 
 
 @pytest.mark.parametrize("physics", ["ideal", "full"])
