@@ -10,10 +10,11 @@ import pytest
 
 from goodwatt.policies.memories import Memories
 from goodwatt.policies.power_policy import SteadyPower
+from goodwatt.policies.power_registry import make_power
 from goodwatt.policies.powered import Powered
 from goodwatt.policies.registry import make_policy
 from goodwatt.power.telemetry import Counters
-from goodwatt.simulator.decisions import Decision, Group, Place, Preempt, SetCap, SetClock, WaitUntil
+from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, SetCap, SetClock, WaitUntil
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.simulation import Simulation
@@ -97,6 +98,74 @@ def test_other_decisions_pass() -> None:
     sim = when(run(Slow(), script), 5.0)
     assert not sim.live["a"].placement
     assert sim.live["a"].preemptions == 1
+
+
+MOVE = {0.0: [Place("a", ((0, 1),), clock_mhz=1100.0, cap_w=200.0)], 5.0: [Migrate("a", ((1, 1),))], 6.0: []}
+TO_ANOTHER_KIND = cluster(Nodes(1, 2, "V100"), Nodes(1, 2, "H200"))
+
+
+def moved(power: Any, script: Any = MOVE, on: Any = ON) -> JobRun:
+    sim = when(simulate(JOBS, on, together(Scripted(script), power), options=FULL), 6.0)
+    assert sim.live["a"].placement[0][0] == 1
+    return sim.live["a"]
+
+
+def test_the_setting_of_a_moved_job_goes_along_where_the_power_policy_has_nothing_to_say() -> None:
+    sim = simulate(JOBS, ON, Scripted(MOVE), options=FULL)  # type: ignore[arg-type]
+    alone = when(sim, 6.0).live["a"]
+    assert (alone.clock_mhz, alone.cap_w) == (1100.0, 200.0)
+    beside = moved(SteadyPower())
+    assert (beside.clock_mhz, beside.cap_w) == (1100.0, 200.0)
+
+
+def test_a_moved_job_gets_the_setting_that_it_would_get_if_it_started_there() -> None:
+    run = moved(make_power("uniform-clock:share=0.5"), on=TO_ANOTHER_KIND)
+    assert (run.clock_mhz, run.cap_w) == (0.5 * 1980.0, 200.0)
+    run = moved(make_power("uniform-cap:share=0.5"), on=TO_ANOTHER_KIND)
+    assert (run.clock_mhz, run.cap_w) == (1100.0, 350.0)
+
+
+def test_a_moved_job_gets_the_setting_that_it_is_moved_with() -> None:
+    script = {**MOVE, 5.0: [Migrate("a", ((1, 1),), clock_mhz=None, cap_w=150.0)]}
+    run = moved(SteadyPower(), script)
+    assert (run.clock_mhz, run.cap_w) == (None, 150.0)
+
+
+def test_a_job_that_nobody_has_seen_on_other_boards_runs_there_as_they_like() -> None:
+    script = {0.0: [Place("a", ((0, 1),), clock_mhz=1100.0)], 5.0: [Migrate("a", ((1, 1),))], 6.0: []}
+    assert moved(make_power("static"), script, TO_ANOTHER_KIND).clock_mhz is None
+
+
+@dataclass(frozen=True)
+class Stays(Slow):
+    """No running job is moved."""
+
+    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+        return None if run.running else place
+
+
+def test_who_is_held_back_from_moving_stays_and_so_does_a_group() -> None:
+    swap = Group((Migrate("a", ((1, 1),)), Place("b", ((0, 1),))))
+    for move in (Migrate("a", ((1, 1),)), swap):
+        script = {0.0: [Place("a", ((0, 1),))], 5.0: [move], 6.0: []}
+        sim = when(run(Stays(), script), 6.0)  # type: ignore[arg-type]
+        assert [r.spec.job_id for r in sim.live.values() if r.placement] == ["a"]
+        assert sim.live["a"].placement[0][0] == 0
+        assert not sim.executor.refusals
+
+
+@pytest.mark.parametrize(("on", "kept"), [(ON, 2), (TO_ANOTHER_KIND, 0)])
+def test_settings_that_were_meant_for_the_old_boards_are_dropped(on: Any, kept: int) -> None:
+    policy = together(Scripted(MOVE), Slow(more=[SetClock("a", 600.0), SetCap("a", 150.0)]))  # type: ignore[arg-type]
+    sim = when(simulate(JOBS, on, policy, options=FULL), 4.0)
+    sim.view.now_s = 5.0
+    assert sum(isinstance(decision, SetClock | SetCap) for decision in policy.decide(sim.view)) == kept
+
+
+def test_moving_a_job_that_waits_is_left_to_be_refused() -> None:
+    power = Slow(never=frozenset({"a"}))
+    sim = when(run(power, {0.0: [], 5.0: [Migrate("a", ((1, 1),))], 6.0: []}), 6.0)
+    assert [refusal.reason for refusal in sim.executor.refusals] == ["Migrate a: the job is not running"]
 
 
 def test_who_is_stopped_in_the_same_breath_gets_no_setting() -> None:

@@ -213,6 +213,16 @@ def test_a_lock_goes_along_to_another_kind_within_its_limits_and_a_cap_only_wher
     assert sim.live["a"].clock_mhz == 990.0
 
 
+@pytest.mark.parametrize("wish", [{"cap_w": 99.0}, {"cap_w": 251.0}, {"clock_mhz": -1.0}])
+def test_boards_refuse_a_move_with_what_they_cannot_do(wish: dict[str, float]) -> None:
+    two = cluster(Nodes(2, 1, "V100"))
+    policy = script((0.0, Place("a", ((0, 1),))), (20.0, Migrate("a", ((1, 1),), **wish)))  # type: ignore[arg-type]
+    sim = until(simulate([COMPUTING], two, policy, options=guarded("full")), 30)
+    assert len(reasons(sim)) == 1
+    assert "caps from 100 to 250 W" in reasons(sim)[0] or "a clock above 0" in reasons(sim)[0]
+    assert sim.live["a"].placement == ((0, 1),)
+
+
 # protected users -----------------------------------------------------------------------------------------------------
 
 ANNS = replace(COMPUTING, user="ann")

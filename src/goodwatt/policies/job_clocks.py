@@ -42,13 +42,13 @@ class JobClocks(SteadyPower):
         raise NotImplementedError
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
-        """With its clock, if the job is known; a job beside another has that one's clock."""
+        """With its clock, if the job is known on these GPUs; a job beside another has that one's clock."""
         kind = view.kind_of(place.nodes)
         if kind is None or place.beside is not None:
             return place
         estimate = power_memory(view).demands.estimate(run.spec, kind.name)
         if estimate is None or not estimate.known:
-            return place
+            return replace(place, clock_mhz=None) if run.running else place  # its clock was meant for other boards
         return replace(place, clock_mhz=self.clock_mhz(run, place.nodes, estimate, view))
 
     def decide(self, view: View) -> Sequence[Decision]:

@@ -1,8 +1,8 @@
 """The contract of a power policy: clocks, caps and sleep beside any scheduling policy.
 
 Like a scheduling policy it is a pure function of a view; what it carries along is its memory. `start` completes or
-holds back a placement that the scheduling policy has decided, `decide` adjusts what runs. A power policy that is no
-oracle knows of a job only what telemetry has shown (`Memory.job_observed`), of this run of it or of earlier ones.
+holds back a placement or a move that the scheduling policy has decided, `decide` adjusts what runs. A power policy that
+is no oracle knows of a job only what telemetry has shown (`Memory.job_observed`), of this run of it or of earlier ones.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class PowerPolicy(Protocol):
         """Waiting jobs that the scheduling policy is to pass over at this moment."""
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
-        """The placement with its clock and cap; None to hold the job back."""
+        """The placement with its clock and cap; None to hold the job back.
+
+        Also asked before a running job is moved, with the clock and the cap that would go along; None: it stays.
+        """
 
     def decide(self, view: View) -> Sequence[Decision]:
         """Other decisions for this moment."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
-from goodwatt.simulator.decisions import Decision, Group, Place, Preempt, SetCap, SetClock
+from goodwatt.simulator.decisions import KEPT, Decision, Group, Migrate, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -78,17 +78,45 @@ class Powered:
             settled = [self._settled(decision, view) for decision in decisions]
             more = self.power.decide(view)
         view.held = frozenset()
-        stopped = {step.job_id for decision in decisions for step in _steps(decision) if isinstance(step, Preempt)}
-        kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in stopped))
-        return [*(decision for decision in settled if decision is not None), *kept]
+        done = [decision for decision in settled if decision is not None]
+        gone = {job_id for decision in done for step in _steps(decision) for job_id in _leaving(step, view)}
+        kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in gone))
+        return [*done, *kept]
 
     def _settled(self, decision: Decision, view: View) -> Decision | None:
         if isinstance(decision, Place):
             return self.power.start(decision, view.run(decision.job_id), view)
+        if isinstance(decision, Migrate):
+            return self._moved(decision, view)
         if isinstance(decision, Group):
             steps = tuple(self._settled(step, view) for step in decision.decisions)
             return None if None in steps else replace(decision, decisions=steps)  # type: ignore[arg-type]
         return decision
+
+    def _moved(self, move: Migrate, view: View) -> Migrate | None:
+        """Asked about as a placement with the setting that would go along; what it leaves of that does go along."""
+        run = view.run(move.job_id)
+        if not run.running:
+            return move
+        clock_mhz = run.clock_mhz if move.clock_mhz == KEPT else move.clock_mhz
+        cap_w = run.cap_w if move.cap_w == KEPT else move.cap_w
+        place = self.power.start(Place(move.job_id, move.nodes, move.gpus, clock_mhz=clock_mhz, cap_w=cap_w), run, view)
+        if place is None:
+            return None
+        return replace(
+            move,
+            clock_mhz=move.clock_mhz if place.clock_mhz == clock_mhz else place.clock_mhz,
+            cap_w=move.cap_w if place.cap_w == cap_w else place.cap_w,
+        )
+
+
+def _leaving(step: Decision, view: View) -> Sequence[str]:
+    """The job that leaves the GPUs for which a power policy may have meant another setting: all, or those of a kind."""
+    if isinstance(step, Preempt):
+        return (step.job_id,)
+    if isinstance(step, Migrate) and view.kind_of(step.nodes) is not view.kind_of(view.run(step.job_id).placement):
+        return (step.job_id,)
+    return ()
 
 
 def _steps(decision: Decision) -> Sequence[Decision]:

@@ -14,7 +14,7 @@ from goodwatt.cluster.bitset import bitset
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
 from goodwatt.simulator import longest_wait, nodes
-from goodwatt.simulator.decisions import Migrate, Place, Preempt, Resize
+from goodwatt.simulator.decisions import KEPT, Migrate, Place, Preempt, Resize
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.requests import MIG
 
@@ -55,14 +55,18 @@ def neighbours(sim: Simulation, run: JobRun) -> Sequence[JobRun]:
     return nodes.together(sim, run) if sim.options.guardrails.protected else (run,)
 
 
-def carried(sim: Simulation, run: JobRun, where: NodeCounts) -> Wish:
-    """The setting that a job takes along to other nodes; the boards' own where these do not take it."""
-    for cap_w in (run.cap_w, None):
-        try:
-            return setting(sim, run, (), (run.clock_mhz, cap_w), where)
-        except DoesNotFitError:
-            continue
-    return None, None
+def elsewhere(sim: Simulation, run: JobRun, step: Migrate) -> Wish:
+    """The setting with which a job goes on where it is moved to; a cap that goes along, as far as boards there take it.
+
+    DoesNotFitError for a new clock that is none and for a new cap that all of the boards refuse.
+    """
+    clock_mhz = run.clock_mhz if step.clock_mhz == KEPT else step.clock_mhz
+    if step.cap_w != KEPT:
+        return setting(sim, run, (), (clock_mhz, step.cap_w), step.nodes)
+    try:
+        return setting(sim, run, (), (clock_mhz, run.cap_w), step.nodes)
+    except DoesNotFitError:
+        return setting(sim, run, (), (clock_mhz, None), step.nodes)
 
 
 def check_sharing(sim: Simulation, run: JobRun, decision: Place, others: Sequence[JobRun]) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from goodwatt.cluster.state import NodeCounts
+
+Kept = Literal["kept"]
+KEPT: Final[Kept] = "kept"
+"""For a clock or a cap: as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,18 @@ class Preempt:
 
 @dataclass(frozen=True, slots=True)
 class Migrate:
-    """Move a running job to other nodes, at the price of a restart."""
+    """Move a running job to other nodes, at the price of a restart.
+
+    `clock_mhz` and `cap_w` are set on its GPUs there, None leaves the default; KEPT, what is set on them here goes
+    along as far as the boards there take it.
+    """
 
     job_id: str
     nodes: NodeCounts
     gpus: tuple[int, ...] | None = None
     reason: str = ""
+    clock_mhz: float | Kept | None = KEPT
+    cap_w: float | Kept | None = KEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Executor:
             if isinstance(step, Place):
                 wanted = request_of(run.base, step)
                 allowed.check_sharing(self._sim, run, step, ())
-                self._setting(step, run)
+            self._setting(step, run)
             state.allocate(wanted, step.nodes, gpus)
         except DoesNotFitError as error:
             return str(error).removeprefix(f"job {step.job_id}: ")
@@ -174,7 +174,7 @@ class Executor:
         """The clock and the cap with which a job starts where it has the GPUs for itself, or goes on elsewhere."""
         if isinstance(step, Place):
             return allowed.setting(self._sim, run, (), (step.clock_mhz, step.cap_w), step.nodes)
-        return allowed.carried(self._sim, run, step.nodes)
+        return allowed.elsewhere(self._sim, run, step)
 
     def _power_excess(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
         """Why there is no power for where the jobs of these steps would stand after them, which the state shows now."""

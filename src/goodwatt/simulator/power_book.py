@@ -12,7 +12,7 @@ much is for the policies to say.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.cluster import Cluster
@@ -79,17 +79,25 @@ class PowerBook:
         """Whether there is any limit."""
         return any(limit < NO_LIMIT for limit in self.limit_uw)
 
-    def fits(self, starts: Iterable[tuple[NodeCounts, float]]) -> bool:
-        """Whether jobs may start, each on so many idle GPUs of these nodes, if they can keep to these caps."""
+    def fits(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> bool:
+        """Whether jobs may start, each on so many idle GPUs of these nodes, if they can keep to these caps.
+
+        `leaving`: running jobs that leave theirs at the same instant.
+        """
+        without = frozenset(leaving)
+        gone = dict.fromkeys(node for job_id in leaving for node, _ in self._physics.run_of(job_id).placement)
+        base = {node: self._most(node, without)[1:] for node in gone}
         more: dict[int, tuple[float, int]] = {}
         for nodes, cap_w in starts:
             for node, count in nodes:
                 watts, held = more.get(node, (0.0, 0))
                 more[node] = watts + count * (cap_w - self._physics.idle_w(node)), held + count
         walls = {}
-        for node, (watts, count) in more.items():
-            load = (self.held[node] + count) / max(self._cluster.nodes[node].gpus, 1)
-            walls[node] = self._wall(self.gpu_w[node] + watts, min(load, 1.0))
+        for node in {**gone, **more}:
+            gpu_w, held = base.get(node, (self.gpu_w[node], self.held[node]))
+            watts, count = more.get(node, (0.0, 0))
+            load = (held + count) / max(self._cluster.nodes[node].gpus, 1)
+            walls[node] = self._wall(gpu_w + watts, min(load, 1.0))
         return self._over(walls) is None
 
     @property

@@ -122,6 +122,8 @@ class Budget(SteadyPower):
             return place
         if place.beside is not None:
             return replace(place, cap_w=memory.asked.get(place.beside))
+        if run.running:
+            return self._moved(place, run, kind, view)
         if memory.held:
             return None
         share = self._share(run, place.nodes, kind, view, running=False)
@@ -132,6 +134,23 @@ class Budget(SteadyPower):
         memory.starts.append((place.nodes, cap_w))
         memory.asked[run.spec.job_id] = cap_w = None if cap_w >= board_w(kind) else cap_w
         memory.stale = True
+        return replace(place, cap_w=cap_w)
+
+    def _moved(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | None:
+        """A running job takes its cap along; to other boards it goes under the highest for which there is power.
+
+        It stays if there is none, or if somebody waits for power.
+        """
+        book, memory, cap_w = view.book, _memory(view), place.cap_w
+        assert book is not None  # noqa: S101 - start has seen it
+        if view.kind_of(run.placement) is not kind:
+            share = self._share(run, place.nodes, kind, view, running=False)
+            found_w = None if memory.held else _fitting(book, share, memory.starts, leaving=(run.spec.job_id,))
+            if found_w is None:
+                return None
+            memory.starts.append((place.nodes, found_w))
+            cap_w = None if found_w >= board_w(kind) else found_w
+        memory.asked[run.spec.job_id], memory.stale = cap_w, True
         return replace(place, cap_w=cap_w)
 
     def decide(self, view: View) -> Sequence[Decision]:
@@ -228,11 +247,13 @@ def _memory(view: View) -> BudgetMemory:
     return view.memory
 
 
-def _fitting(book: PowerBook, share: Share, starts: Sequence[tuple[NodeCounts, float]]) -> float | None:
+def _fitting(
+    book: PowerBook, share: Share, starts: Sequence[tuple[NodeCounts, float]], leaving: Sequence[str] = ()
+) -> float | None:
     """The highest cap under which a job may start beside those that do; None if not even its floor fits."""
 
     def fits(cap_w: float) -> bool:
-        return book.fits([*starts, (share.nodes, cap_w)])
+        return book.fits([*starts, (share.nodes, cap_w)], leaving)
 
     floor_w, most_w = share.ask.floor_w, share.ask.most_w
     if not fits(floor_w):
