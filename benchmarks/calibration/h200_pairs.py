@@ -14,6 +14,7 @@ constants never see what they predict. The clock is the model's own, not the mea
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.gpu_point import GpuPoint
-from goodwatt.power.interference_constants import BYTES_PER_LAUNCH, LAWS, PAIR_ERRORS, Laws
+from goodwatt.power.interference_constants import BYTES_PER_LAUNCH, LAWS, PAIR_ERRORS, WATTS_ERRORS, Laws
 from goodwatt.power.sharing import Mode, Resident, shared_point
 
 FOLDER = SHARED / "data" / "h200_measured"
@@ -189,8 +190,14 @@ def main() -> None:
     }
     for mode, error in errors.items():
         print(f"pair_error of {mode}: {error:.3f}, shipped {PAIR_ERRORS[mode]}")
+    watts = {
+        way: math.sqrt(np.mean([(point.watts / pair.watts - 1.0) ** 2 for pair, point in left_out if pair.way == way]))
+        for way in WATTS_ERRORS
+    }
+    print(f"error of watts: { {way: round(error, 3) for way, error in watts.items()} }, shipped {WATTS_ERRORS}")
     if "--write" in sys.argv:
         write(fitted, errors)
+        set_fields(LAWS_FILE, "WATTS_ERRORS", {way: round(error, 3) for way, error in watts.items()})
 
 
 FITTED = {

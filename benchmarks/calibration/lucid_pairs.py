@@ -29,15 +29,18 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Pairs:
-    """n pairs: models (n, 2), utilisation alone 0 to 1 (n, 2), speeds relative to alone (n, 2)."""
+    """n pairs: models (n, 2), the same with data, batch size and precision as `workloads` (n, 2), utilisation alone
+    0 to 1 (n, 2), speeds relative to alone (n, 2).
+    """
 
     models: NDArray[np.str_]
+    workloads: NDArray[np.str_]
     utilisation: NDArray[np.float64]
     speed: NDArray[np.float64]
 
     def where(self, kept: NDArray[np.bool_]) -> Pairs:
         """Some of them."""
-        return Pairs(self.models[kept], self.utilisation[kept], self.speed[kept])
+        return Pairs(self.models[kept], self.workloads[kept], self.utilisation[kept], self.speed[kept])
 
 
 def read_pairs() -> Pairs:
@@ -48,6 +51,7 @@ def read_pairs() -> Pairs:
         rows = list(csv.DictReader(text))
     return Pairs(
         np.array([(r["model1"], r["model2"]) for r in rows]),
+        np.array([(" ".join(_key(r, "1")), " ".join(_key(r, "2"))) for r in rows]),
         np.array([(alone[_key(r, "1")], alone[_key(r, "2")]) for r in rows]),
         np.array([(float(r["speed1"]), float(r["speed2"])) for r in rows]),
     )
@@ -87,14 +91,26 @@ def held_out(pairs: Pairs) -> list[list[HeldOut]]:
 
 def of_means(found: list[list[HeldOut]]) -> list[HeldOut]:
     """Each pair's mean speed."""
-    return [HeldOut("", float(np.mean([o.measured for o in pair])), pair[0].predicted) for pair in found]
+    return [
+        HeldOut("", float(np.mean([o.measured for o in pair])), float(np.mean([o.predicted for o in pair])))
+        for pair in found
+    ]
 
 
 def _key(row: dict[str, str], side: str) -> Key:
     return row[f"model{side}"], row[f"dataset{side}"], row[f"batchsize{side}"], row[f"amp{side}"]
 
 
+def lucids_own(pairs: Pairs) -> list[HeldOut]:
+    """Means of pairs by the formula of Lucid's authors, min(1, (U / 0.95)^-0.55), which was fitted to these pairs."""
+    total = pairs.utilisation.sum(axis=1)
+    said = np.minimum(1.0, (total / 0.95) ** -0.55)
+    return [HeldOut("", float(mean), float(told)) for mean, told in zip(pairs.speed.mean(axis=1), said, strict=True)]
+
+
 def main() -> None:
+    every = read_pairs()
+    print(f"Lucid's own formula, all {len(every.speed)} pairs, means: MAE {mean_absolute(lucids_own(every)):.4f}")
     for fast in (False, True):
         pairs = without_outliers(read_pairs(), fast)
         found = held_out(pairs)

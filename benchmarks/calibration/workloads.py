@@ -125,14 +125,25 @@ def spread(left_out: Sequence[tuple[Case, float]]) -> float:
     return math.sqrt(statistics.fmean(math.log(speed / case.speed) ** 2 for case, speed in left_out))
 
 
-def rule_content(fit: GainFit) -> dict[str, Any]:
-    """What speed_rule.yaml says: gains of the single precisions, gains after the A100, the error."""
+def watts_spread(entries: Sequence[Entry]) -> float:
+    """Root mean square of the relative error of watts that were carried over."""
+    return math.sqrt(statistics.fmean((carried / watts - 1.0) ** 2 for _, _, watts, carried in watts_cases(entries)))
+
+
+def rule_content(fit: GainFit, watts_error: float) -> dict[str, Any]:
+    """What speed_rule.yaml says: gains of the single precisions, gains after the A100, the errors."""
     gains = fit.gains()
     single = {math: {kind: round(g, 3) for (m, kind), g in gains.items() if m == math} for math in ("fp32", "tf32")}
     hopper = gains["half", "H100-SXM"]
     after = {"H100-SXM": round(hopper, 3), "B200-SXM": round(hopper * gains["half", "B200-SXM"], 3)}
     error = round(spread(fit.left_out()), 3)
-    return {"source": RULE_SOURCE, "gains": single, "after_a100": after, "speed_error": error}
+    return {
+        "source": RULE_SOURCE,
+        "gains": single,
+        "after_a100": after,
+        "speed_error": error,
+        "watts_error": round(watts_error, 3),
+    }
 
 
 # printing ------------------------------------------------------------------------------------------------------------
@@ -202,7 +213,9 @@ def _write(entries: Sequence[Entry]) -> None:
         text += yaml.safe_dump(sources, width=10_000)
         (FOLDER / f"{entry.name}.yaml").write_text(text, encoding="utf-8")
     fit = GainFit(speed_cases([class_from(entry.content()) for entry in entries]))
-    FITTED.write_text(yaml.safe_dump(rule_content(fit), sort_keys=False, width=118), encoding="utf-8")
+    FITTED.write_text(
+        yaml.safe_dump(rule_content(fit, watts_spread(entries)), sort_keys=False, width=118), encoding="utf-8"
+    )
     print(f"wrote {len(entries)} classes to {FOLDER} and {FITTED.name}")
 
 

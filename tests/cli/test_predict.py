@@ -14,13 +14,25 @@ def test_json_has_the_promised_keys(goodwatt: Command) -> None:
     assert [job["job"] for job in found["jobs"]] == ["bert_train", "resnet50_imagenet"]
     assert all(0.0 < job["speed"] <= 1.0 for job in found["jobs"])
     assert {"jobs", "power_w", "clock_mhz", "bound_by"} <= set(found)
+    assert found["power_error_w"] > 0.0
+    assert all(job["speed_error"] > 0.0 for job in found["jobs"])
     assert sum(found["power_parts_w"].values()) == pytest.approx(found["power_w"])
 
 
 def test_the_table_tells_speed_watts_clock_and_limit(goodwatt: Command) -> None:
     outcome = goodwatt("predict", *PAIR, "--mode", "mig", "--slices", "3g,4g", "--cap", "300")
     assert outcome.status == 0
-    assert all(word in outcome.out for word in ("bert_train", "H200-SXM, mig: ", " W at ", "bound by the power cap"))
+    assert all(
+        word in outcome.out
+        for word in (
+            "bert_train",
+            "H200-SXM, mig: ",
+            " W at ",
+            "bound by the power cap",
+            "±",
+            "Sharing was measured on",
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from goodwatt.errors import InputError
 from goodwatt.power.demand import Setting
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.gpu_point import alone_point
+from goodwatt.power.interference_constants import PAIR_ERRORS
+from goodwatt.power.kind_rates import speed_error
 from goodwatt.power.prediction import Prediction, predict, subject
+from goodwatt.power.prediction_error import BLIND_MPS_ERROR
 from goodwatt.power.sharing import Resident, shared_point
 from goodwatt.power.workload_catalogue import class_names, phases_on, speed_on, workload_class
 
@@ -116,3 +119,29 @@ def test_what_cannot_be_is_said(jobs: list[str], options: dict[str, Any], messag
     with pytest.raises(InputError) as error:
         ask(*jobs, **options)
     assert message in str(error.value)
+
+
+def test_alone_at_the_default_clock_only_what_nobody_measured_is_uncertain() -> None:
+    here, derived = ask("bert_train").jobs[0], ask("bert_train", gpu="V100-SXM2").jobs[0]
+    assert (here.speed_error, here.work_error) == (0.0, 0.0)
+    assert derived.work_error == pytest.approx(speed_error() * (derived.work or 0.0))
+
+
+def test_the_band_of_a_pair_is_the_error_of_pairs_left_out() -> None:
+    for mode in ("timeslice", "mps"):
+        assert {job.speed_error for job in ask("bert_train", "dlrm", mode=mode).jobs} == {PAIR_ERRORS[mode]}
+
+
+def test_without_counters_a_pair_under_mps_is_a_guess_and_derived_watts_are_wider() -> None:
+    blind = ask("sm_util=.5,power_w=140", "sm_util=.3,power_w=100", gpu="P100-PCIE", mode="mps")
+    assert all(job.speed_error == BLIND_MPS_ERROR and job.work_error is None for job in blind.jobs)
+    measured, carried = ask("bert_train"), ask("bert_train", gpu="V100-SXM2")
+    assert carried.watts_error / carried.point.watts > 2.0 * measured.watts_error / measured.point.watts
+
+
+def test_thread_limits_and_counters_without_power_make_watts_less_certain() -> None:
+    pair = "bert_train", "dlrm"
+    free, limited = ask(*pair, mode="mps"), ask(*pair, mode="mps", threads=[50.0])
+    assert limited.watts_error / limited.point.watts > free.watts_error / free.point.watts
+    counted = ask("sm_util=.84,occupancy=.47,tensor=.13,dram_bw=.41,duty=.98")
+    assert counted.watts_error > ask(TELEMETRY).watts_error

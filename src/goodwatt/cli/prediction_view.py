@@ -21,6 +21,10 @@ BOUNDS = {
 }
 
 
+MEASURED_ON = {"timeslice": "H200-SXM", "mps": "H200-SXM", "mig": "A100-SXM4-40GB"}
+"""The kind whose runs the errors of a mode are of."""
+
+
 def show(found: Prediction, as_json: bool) -> None:
     """Print a prediction."""
     if as_json:
@@ -39,6 +43,7 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
         "mode": found.mode,
         "jobs": [asdict(job) for job in found.jobs],
         "power_w": point.watts,
+        "power_error_w": found.watts_error,
         "clock_mhz": point.clock_mhz,
         "bound_by": point.bound_by,
         "together": found.together,
@@ -54,10 +59,8 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
 
 def _title(found: Prediction) -> str:
     point = found.point
-    return (
-        f"[bold]{found.gpu}[/bold], {found.mode}: {point.watts:,.0f} W at {point.clock_mhz:,.0f} MHz, "
-        f"{BOUNDS[point.bound_by]}"
-    )
+    watts = f"{point.watts:,.0f} ± {found.watts_error:,.0f} W"
+    return f"[bold]{found.gpu}[/bold], {found.mode}: {watts} at {point.clock_mhz:,.0f} MHz, {BOUNDS[point.bound_by]}"
 
 
 def _table(found: Prediction) -> Table:
@@ -71,8 +74,14 @@ def _table(found: Prediction) -> Table:
 
 
 def _cells(job: JobPrediction) -> tuple[str, ...]:
-    work = "-" if job.work is None else f"{job.work:.2f}{'' if job.measured else '*'}"
-    return f"{job.speed:.2f}", work, f"{job.alone_w:,.0f}"
+    work = "-"
+    if job.work is not None and job.work_error is not None:
+        work = f"{_with_error(job.work, job.work_error)}{'' if job.measured else '*'}"
+    return _with_error(job.speed, job.speed_error), work, f"{job.alone_w:,.0f}"
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.2f} ± {error:.2f}" if error >= 0.005 else f"{value:.2f}"
 
 
 def _notes(found: Prediction) -> list[str]:
@@ -83,7 +92,10 @@ def _notes(found: Prediction) -> list[str]:
     than = "one after the other" if len(found.jobs) > 1 else "alone"
     notes.append(f"Joules for the same work: {change:+.0f}% against {than} at the default clock.")
     if any(not job.measured for job in found.jobs):
-        notes.append("* derived from peak rates: nobody measured the class on this kind.")
+        notes.append("* derived from peak rates: nobody measured the class on this kind; a quarter off in the median.")
+    if found.gpu != MEASURED_ON.get(found.mode, found.gpu):
+        notes.append(f"Sharing was measured on {MEASURED_ON[found.mode]}: on {found.gpu} the error may be larger.")
+    notes.append("±: standard deviation of the model's error on runs that its fits had not seen (docs: fidelity).")
     notes += [
         f"{escape(job.job)} does not fit into the memory that it would get."
         for job in found.jobs

@@ -74,3 +74,6 @@ LEAST_SM = 0.005
 
 PAIR_ERRORS = {"timeslice": 0.081, "mps": 0.078, "mig": 0.087}
 """By mode: see `sharing.pair_error`; root mean square over all runs that calibration left out (MIG: over models)."""
+
+WATTS_ERRORS = {"timeslice": 0.044, "mps": 0.034, "mps_limited": 0.113}
+"""By law: root mean square of the relative error of a shared GPU's watts over the same runs, all on H200."""

@@ -103,6 +103,11 @@ def speed_error() -> float:
     return float(_fitted()["speed_error"])
 
 
+def watts_error() -> float:
+    """Standard deviation, relative, of watts on kinds to which the demand of the reference kind was carried over."""
+    return float(_fitted()["watts_error"])
+
+
 def rate_ratios(kind: str, reference: str, math: str) -> tuple[float, float]:
     """(peak arithmetic, bandwidth) of a kind relative to another; 1, 1 where either is unknown."""
     here, there = RATES.get(reference), RATES.get(kind)

@@ -15,6 +15,7 @@ from goodwatt.cluster.mig import COMPUTE_SLICES, MigProfile, can_coexist
 from goodwatt.cluster.mig import profiles as mig_profiles
 from goodwatt.cluster.packed import MOST_TENANTS
 from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.power import prediction_error
 from goodwatt.power.demand import DEFAULT_SETTING, Demand, Setting
 from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.gpu_point import GpuPoint, alone_point
@@ -31,11 +32,12 @@ KERNEL_US = "kernel_us"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is to run: `name` as it was written, its phases alone on the GPU, its class unless it is telemetry."""
+    """Who is to run: `name` as it was written, its phases alone on the GPU, its class, or the telemetry that it is."""
 
     name: str
     phases: tuple[Phase, ...]
     workload: WorkloadClass | None = None
+    counters: Counters | None = None
 
     @property
     def demand(self) -> Demand:
@@ -47,7 +49,8 @@ class Subject:
 class JobPrediction:
     """One subject. `speed`: relative to alone at the default clock on this kind. `work`: the same in reference
     GPU-seconds per second, None for telemetry. `alone_w`: what it draws alone at the default setting. `measured`:
-    whether its speed on this kind is measured, not derived. `fits_memory`: whether it finds its memory.
+    whether its speed on this kind is measured, not derived. `fits_memory`: whether it finds its memory. `speed_error`,
+    `work_error`: standard deviations in the same units, see `prediction_error`.
     """
 
     job: str
@@ -56,12 +59,15 @@ class JobPrediction:
     alone_w: float
     measured: bool
     fits_memory: bool
+    speed_error: float
+    work_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One GPU. `together`: sum of the speeds, 1 being the work of one job alone. `energy_ratio`: joules for this work
-    relative to each job alone at the default setting, one after the other.
+    relative to each job alone at the default setting, one after the other. `watts_error`: standard deviation of the
+    board's watts, W.
     """
 
     gpu: str
@@ -70,6 +76,7 @@ class Prediction:
     point: GpuPoint
     together: float
     energy_ratio: float
+    watts_error: float
 
 
 def subject(text: str, kind: GpuKind) -> Subject:
@@ -107,9 +114,12 @@ def predict(
     else:
         point = shared_point(model, residents, _shared(mode), setting)
         fits = fits_memory(kind, residents, mode)
-    jobs = tuple(_job(model, one, speed, fit) for one, speed, fit in zip(subjects, point.speeds, fits, strict=True))
+    jobs = tuple(
+        _job(model, mode, one, speed, fit) for one, speed, fit in zip(subjects, point.speeds, fits, strict=True)
+    )
     in_turns_w = math.fsum(job.speed * job.alone_w for job in jobs)
-    return Prediction(kind.name, mode, jobs, point, math.fsum(point.speeds), point.watts / in_turns_w)
+    off = _watts_error(model, mode, subjects, residents) * point.watts
+    return Prediction(kind.name, mode, jobs, point, math.fsum(point.speeds), point.watts / in_turns_w, off)
 
 
 def _from_telemetry(text: str, kind: GpuKind) -> Subject:
@@ -122,9 +132,10 @@ def _from_telemetry(text: str, kind: GpuKind) -> Subject:
             raise InputError(f"job {text!r}: {name} is given twice")
         figures[name] = _number(name, value)
     kernel_us = figures.pop(KERNEL_US, 0.0)
-    demand = demand_from_counters(gpu_model(kind), Counters(**figures))
+    counters = Counters(**figures)
+    demand = demand_from_counters(gpu_model(kind), counters)
     demand = replace(demand, kernel_us=kernel_us or demand.kernel_us)
-    return Subject(text, (Phase("measured", 1.0, 1.0, demand),))
+    return Subject(text, (Phase("measured", 1.0, 1.0, demand),), counters=counters)
 
 
 def _number(name: str, text: str) -> float:
@@ -137,16 +148,26 @@ def _number(name: str, text: str) -> float:
     return value
 
 
-def _job(model: GpuModel, one: Subject, speed: float, fits: bool) -> JobPrediction:
+def _job(model: GpuModel, mode: str, one: Subject, speed: float, fit: bool) -> JobPrediction:
     kind, workload = model.kind.name, one.workload
+    error = prediction_error.of_speed(model, mode, speed, prediction_error.is_blind(one.counters))
+    work = None if workload is None else speed * speed_on(workload, kind)
     return JobPrediction(
         job=one.name,
         speed=speed,
-        work=None if workload is None else speed * speed_on(workload, kind),
+        work=work,
         alone_w=alone_point(model, one.phases).watts,
         measured=workload is None or measured_on(workload, kind),
-        fits_memory=fits,
+        fits_memory=fit,
+        speed_error=error,
+        work_error=None if workload is None else prediction_error.of_work(speed, error, workload, kind),
     )
+
+
+def _watts_error(model: GpuModel, mode: str, subjects: Sequence[Subject], residents: Sequence[Resident]) -> float:
+    """Relative, of the board's watts: the job that is known worst counts."""
+    demand = max(prediction_error.of_demand(model.kind.name, one.workload, one.counters) for one in subjects)
+    return prediction_error.of_watts(model, mode, demand, any(resident.threads < 1.0 for resident in residents))
 
 
 def _residents(
