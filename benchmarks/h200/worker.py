@@ -15,7 +15,7 @@ _decoders = list[Any]()
 
 def resnet50_train(torch: Any) -> Work:
     """Batch 128, bf16 autocast, channels last, SGD."""
-    from torchvision.models import resnet50  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from torchvision.models import resnet50
 
     network = resnet50().cuda().to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
@@ -37,7 +37,8 @@ def decode(torch: Any) -> Work:
     layers = _decoder(torch)
     cache = [torch.randn(2, 16, HEADS, 1024, WIDTH // HEADS, device="cuda", dtype=torch.bfloat16) for _ in layers]
     hidden = torch.randn(16, 1, WIDTH, device="cuda", dtype=torch.bfloat16)
-    return torch.no_grad()(lambda: _forward(torch, layers, hidden, cache))  # type: ignore[no-any-return]
+    step: Work = torch.no_grad()(lambda: _forward(torch, layers, hidden, cache))
+    return step
 
 
 def decode_graph(torch: Any) -> Work:
@@ -50,7 +51,8 @@ def decode_graph(torch: Any) -> Work:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay  # type: ignore[no-any-return]
+    replay: Work = graph.replay
+    return replay
 
 
 def copy_zeros(torch: Any) -> Work:
@@ -64,7 +66,8 @@ def prefill(torch: Any) -> Work:
     """Two prompts of 2,048 tokens."""
     layers = _decoder(torch)
     hidden = torch.randn(2, 2048, WIDTH, device="cuda", dtype=torch.bfloat16)
-    return torch.no_grad()(lambda: _forward(torch, layers, hidden, None))  # type: ignore[no-any-return]
+    prompts: Work = torch.no_grad()(lambda: _forward(torch, layers, hidden, None))
+    return prompts
 
 
 def _decoder(torch: Any) -> Any:

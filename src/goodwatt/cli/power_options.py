@@ -99,13 +99,13 @@ class PowerSettings:
             from goodwatt.simulator.objective_file import read_objective
 
             said = read_objective(self.objective)
-        prices = {
+        prices: dict[str, Any] = {
             key: number_or_file(v) for key, v in (("price", self.price), ("carbon", self.carbon)) if v is not None
         }
         return replace(
             said,
             power_budget_w=said.power_budget_w if self.budget_w is None else self.budget_w,
-            prices=replace(said.prices or PriceSource(), **prices) if prices else said.prices,  # type: ignore[arg-type]
+            prices=replace(said.prices or PriceSource(), **prices) if prices else said.prices,
         )
 
     def apply(self, options: RunOptions, objective: Objective, prices: SitePrices) -> RunOptions:

@@ -112,8 +112,8 @@ def run_case(scenario: Scenario, case: Case) -> RunResult:
     result = run(jobs, scenario.cluster, case.make(), scenario.engine, options, case.window.label)
     if result.summary.get("partial"):
         raise KeyboardInterrupt
-    names = {"policy": case.policy, "power": case.power}
-    return replace(result, **names, summary={**result.summary, **names})  # type: ignore[arg-type]
+    summary = {**result.summary, "policy": case.policy, "power": case.power}
+    return replace(result, policy=case.policy, power=case.power, summary=summary)
 
 
 def compare(

@@ -6,7 +6,7 @@ wants to see telemetry. The order never notices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,7 +55,8 @@ class Composite:
     def new_memory(self) -> Memory:
         """The order's; beside it the placement's, if it has one."""
         memory = self.order.new_memory()
-        return Memories((memory, self.placement.new_memory())) if self._learns else memory  # type: ignore[attr-defined]
+        of_placement: Callable[[], Memory] | None = getattr(self.placement, "new_memory", None)
+        return memory if of_placement is None else Memories((memory, of_placement()))
 
     def queue_key(self, run: JobRun, view: View) -> Any:
         """The order's."""

@@ -44,7 +44,7 @@ class Clock(simpy.Environment):
         """Let an event, which processes may wait for already, happen at `time_s`, or now if that is in the past."""
         event._ok, event._value = True, value
         time_s = max(time_s, self._now)
-        heappush(self._queue, (time_s, kind, next(self._eid), event))  # type: ignore[misc]
+        heappush(self._queue, (time_s, kind, next(self._eid), event))  # type: ignore[misc] # SimPy has a type of its own for priorities
 
     def call(self, time_s: float, kind: Kind, function: Callable[[Event], None], value: Any) -> None:
         """Call `function` at `time_s` with an event that carries `value`."""

@@ -107,8 +107,10 @@ class _Part:
         sums = np.cumsum(self._work[order])
         at = int(np.searchsorted(sums, sums[-1] / 2.0))
         at = _between_values(column[order], at)
-        low, high = order[:at], order[at:]
-        return tuple(_Part([self._jobs[i] for i in part], self._table[part]) for part in (low, high))  # type: ignore[return-value]
+        return self._of(order[:at]), self._of(order[at:])
+
+    def _of(self, positions: NDArray[np.int64]) -> _Part:
+        return _Part([self._jobs[i] for i in positions], self._table[positions])
 
     def group(self, edges_s: Floats) -> Group:
         """What it needs at least, and when its work can be done."""
