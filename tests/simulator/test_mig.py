@@ -14,6 +14,7 @@ from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import EVERY_EVENT, Nodes, Scripted, check, cluster, engine, finished, job, simulate
+from tests.simulator.test_full_physics import when
 
 TAKES = delays()
 ON, MAKE, GO = TAKES.mode_change_s, TAKES.create_s, TAKES.destroy_s
@@ -263,7 +264,7 @@ def test_what_runs_is_not_destroyed_and_what_is_changed_not_changed_again() -> N
 
 
 def run_with(jobs: int, profile: str) -> Simulation:
-    """So many equal jobs in instances of one GPU, started long ago."""
+    """So many equal jobs in instances of one GPU, which have just been made."""
     many = [job(f"j{i}", workload="resnet50_train", reference_gpu="H200-SXM", duration_s=1e6) for i in range(jobs)]
     script: Script = {0: [in_slice(spec.job_id, profile) for spec in many]}
     simulation = simulate(many, ONE, Scripted(script), options=FULL)
@@ -271,7 +272,7 @@ def run_with(jobs: int, profile: str) -> Simulation:
     assert view is not None
     simulation.apply(simulation.policy.decide(view))
     assert not reasons(simulation)
-    return simulation
+    return when(simulation, 10.0)
 
 
 def test_neighbours_in_other_instances_cost_no_speed_and_share_the_watts() -> None:
@@ -295,11 +296,8 @@ def test_luck_in_an_instance_does_not_depend_on_its_neighbours() -> None:
     slow = [replace(in_slice(f"j{i}", "3g.71gb"), clock_mhz=1200.0) for i in range(2)]  # where no cap binds
     script, rates = Scripted({0: [slow[0]], 50: [slow[1]]}), []
     simulation = simulate(many, ONE, script, options=RunOptions(physics="full"))
-    for _ in range(2):
-        view = simulation.advance()
-        assert view is not None
-        simulation.apply(simulation.policy.decide(view))
-        rates.append(simulation.live["j0"]._truth.rate)
+    for time_s in (49.0, 99.0):
+        rates.append(when(simulation, time_s).live["j0"]._truth.rate)
     assert simulation.live["j1"].placement
     assert simulation.live["j1"]._truth.rate != rates[0] == pytest.approx(rates[1], rel=1e-9)
 

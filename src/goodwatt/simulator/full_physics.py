@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from goodwatt.cluster.bitset import members
@@ -61,6 +62,7 @@ class FullPhysics:
         self.meter = PowerMeter(cluster)
         self._clocks = [(0, 0)] * len(cluster.nodes)
         self._clocked = (0, 0)
+        self._paused: set[str] = set()
         self._launching: dict[str, int] = {}
         self._dormant: dict[int, int] = {}
         self._dirty_gpus: dict[int, int] = {}
@@ -85,9 +87,23 @@ class FullPhysics:
         self._dirty_jobs.pop(run.spec.job_id, None)
         del self._runs[run.spec.job_id]
         self._pace.pop(run.spec.job_id, None)
+        self._paused.discard(run.spec.job_id)
         if run.spec.job_id in self._launching:
             self.launch(run, None)
             del self._dirty_jobs[run.spec.job_id]
+
+    def pause(self, run: JobRun, on: bool) -> bool:
+        """A job computes no more, its GPUs hold a context; or it does again."""
+        if on:
+            self._paused.add(run.spec.job_id)
+        else:
+            self._paused.discard(run.spec.job_id)
+        self.reset(run)
+        return True
+
+    def paused(self, job_id: str) -> bool:
+        """Whether a running job is held up."""
+        return job_id in self._paused
 
     def launch(self, run: JobRun, up: int | None) -> None:
         """So many of its nodes are up and wait for the others; None: all are, and it computes."""
@@ -151,17 +167,18 @@ class FullPhysics:
 
     def counters(self, run: JobRun) -> Counters | None:
         """What the sensors of its first GPU show, without noise; None where it is not alone or nothing is known."""
-        if run.spec.job_id in self._launching:
+        if run.spec.job_id in self._launching or run.spec.job_id in self._paused:
             return None
         node, mask = run.placement[0] if run.placement else (0, 0)
         gpu, model = (mask & -mask).bit_length() - 1, self._models[node]
         shared = any(len(self._tenants[n][g]) > 1 for n, m in run.placement for g in members(m))
         if model is None or gpu < 0 or shared or run.spec.mig_profile is not None:
             return None
-        point, watts = self._points[node][gpu], sum(self._gpu_parts[node][gpu]) / MICRO
+        point = self._points[node][gpu]
         if point is None:
             return None
         here = self._tenant(run.spec.job_id, node, point.speeds[0], model)
+        watts = sum(parts_by_tenant(model, point, [here], self._cap_w(model, [run]))[0]) / MICRO
         seen = counters_at(model, here.on.demand, point.clock_mhz, watts)
         return of_gang(seen, here.busy, here.waits, here.on.waiting) if here.waits else seen
 
@@ -264,6 +281,7 @@ class FullPhysics:
         twin._mode, twin.meter, twin._loads = dict(self._mode), self.meter.copy(), self._loads.copy()
         twin._hosts, twin._pace = self._hosts.copy(), dict(self._pace)
         twin._clocks = self._clocks[:]
+        twin._paused = set(self._paused)
         twin._launching, twin._dormant = dict(self._launching), dict(self._dormant)
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
         return twin
@@ -309,7 +327,10 @@ class FullPhysics:
             return None
         runs = [self._runs[job_id] for job_id in tenants]
         setting = Setting(_least(run.clock_mhz for run in runs), self._cap_w(model, runs))
-        return self._settled(model, node, gpu, runs, setting)
+        if self._paused and not self._paused.isdisjoint(tenants):
+            runs = [run for run in runs if run.spec.job_id not in self._paused] or runs
+        point = self._settled(model, node, gpu, runs, setting)
+        return point if len(runs) == len(tenants) else _with_paused(point, runs, tenants)
 
     def _cap_w(self, model: GpuModel, runs: Sequence[JobRun]) -> float | None:
         """The cap of a GPU with these jobs: the lowest of theirs, or the next to it that the board takes."""
@@ -328,6 +349,8 @@ class FullPhysics:
         found: dict[str, list[float]] = {}
         for point, here in zip(points, tenants, strict=True):
             for job_id, speed in zip(here, point.speeds if point is not None else (), strict=False):
+                if job_id in self._paused:
+                    continue
                 found.setdefault(job_id, []).append(speed)
         if model is None:
             return []
@@ -358,6 +381,8 @@ class FullPhysics:
             return JobPoint(1.0, 0.0)
         if run.spec.job_id in self._launching:
             return self._launch_point(run, nodes)
+        if run.spec.job_id in self._paused:
+            return self._paused_point(run, nodes)
         speeds = self._speeds(run)
         slowest, at = min((speed, place) for place, (_, speed) in speeds.items())
         rate, computing = self._gang(run, slowest)
@@ -382,6 +407,13 @@ class FullPhysics:
                 watts += sum(parts[gpu]) / MICRO
             self._gpu_parts[node] = tuple(parts)
         return JobPoint(0.0, watts)
+
+    def _paused_point(self, run: JobRun, nodes: dict[int, int]) -> JobPoint:
+        """It does not compute: its part of its GPUs' contexts is all that it draws."""
+        nodes.update((node, nodes.get(node, 0)) for node, _ in run.placement)
+        watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
+        known = [share for share in watts if share is not None]
+        return JobPoint(0.0, math.fsum(known) if len(known) == len(watts) else None)
 
     def _speeds(self, run: JobRun) -> dict[tuple[int, int], tuple[float, float]]:
         """Work per second of each of its GPUs, before communication: as the GPU allows, and as its host does too."""
@@ -435,6 +467,7 @@ class FullPhysics:
             return None
         here = self._tenants[node][gpu]
         tenants = [self._tenant(job_id, node, speed, model) for job_id, speed in zip(here, point.speeds, strict=True)]
+        tenants = [_between_checkpoints(tenant) for tenant in tenants]
         found = parts_by_tenant(model, point, tenants, self._cap_w(model, [tenant.run for tenant in tenants]))
         parts = list(self._gpu_parts[node])
         parts[gpu] = found[0] if len(found) == 1 else tuple(map(sum, zip(*found, strict=True)))  # type: ignore[assignment]
@@ -445,6 +478,8 @@ class FullPhysics:
         """A job on a GPU on which it could go at `speed`, with the time that it computes and waits there."""
         run = self._runs[job_id]
         on = self._on(run, model)
+        if job_id in self._paused:
+            return Tenant(run, on, 0.0, 0.0)
         own = on.speed * speed
         together = own * self._hosts.factor(node, job_id)
         pace = self._pace.get(job_id, together)
@@ -467,6 +502,18 @@ class FullPhysics:
             self.meter.off(node)
         else:
             self.meter.sleeping(node, mode)
+
+
+def _with_paused(point: GpuPoint, runs: Sequence[JobRun], tenants: tuple[str, ...]) -> GpuPoint:
+    """The point of those who compute as one of all tenants; the others stand still."""
+    speeds = dict(zip((run.spec.job_id for run in runs), point.speeds, strict=True))
+    return replace(point, speeds=tuple(speeds.get(job_id, 0.0) for job_id in tenants))
+
+
+def _between_checkpoints(tenant: Tenant) -> Tenant:
+    """While a job writes a checkpoint its GPUs wait; watts are the mean over both."""
+    saving = tenant.run._truth.saving
+    return tenant if saving == 1.0 else tenant._replace(busy=tenant.busy / saving, waits=tenant.waits / saving)
 
 
 def _idle_parts(model: GpuModel | None) -> GpuParts:

@@ -139,6 +139,7 @@ class JobRun:
     def hold(self, now_s: float) -> None:
         """It has got GPUs, other than before if it ran already; settled."""
         self._truth.rate, self._truth.end_s = 0.0, math.inf
+        self.version += 1
         self.started_s = now_s
         self.why = ""
         self.serving = self.spec.gpus

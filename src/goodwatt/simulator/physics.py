@@ -79,6 +79,9 @@ class Physics(Protocol):
     def reset(self, run: JobRun) -> None:
         """A running job has other clocks or caps."""
 
+    def pause(self, run: JobRun, on: bool) -> bool:
+        """A running job does not compute, or does again; False, and nothing has happened, if that changes nothing."""
+
     def set_node(self, node: int, mode: str) -> None:
         """A node is "on", "off" or at a stage of sleep from now on; no job runs on one that is not on."""
 
@@ -135,6 +138,10 @@ class IdealPhysics:
 
     def reset(self, run: JobRun) -> None:
         """Clocks change nothing here."""
+
+    def pause(self, run: JobRun, on: bool) -> bool:  # noqa: ARG002 - the contract
+        """Its GPUs draw the same."""
+        return False
 
     def set_node(self, node: int, mode: str) -> None:
         """A node that takes no jobs draws nothing; the state counts it."""

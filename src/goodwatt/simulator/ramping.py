@@ -79,6 +79,10 @@ class SiteRamp:
         first_w = max(least_w, math.ceil(max(w for w in waits_w if w is not None)))
         return first_w if run.cap_w is None else min(first_w, run.cap_w)
 
+    def able(self) -> list[str]:
+        """The jobs that rise, in their order, without those that do not compute yet for another reason."""
+        return [job_id for job_id in self.rising if not self.physics.paused(job_id)]
+
     def wall_w(self, node: int, more_gpu_w: float, more_held: int = 0) -> float:
         """By how much a node's draw rises if its GPUs draw so much more and so many more are in use."""
         meter = self.physics.meter
@@ -197,6 +201,12 @@ def forget(sim: Simulation, run: JobRun) -> None:
         run.clock_mhz, run.cap_w = rise.clock_mhz, rise.cap_w
 
 
+def go_on(sim: Simulation, run: JobRun) -> None:
+    """A job that was held up until now may rise."""
+    if sim.ramp is not None and run.spec.job_id in sim.ramp.rising:
+        _wake(sim)
+
+
 @action
 def ramp_ticks(sim: Simulation) -> None:
     """What may rise in this second rises."""
@@ -205,14 +215,14 @@ def ramp_ticks(sim: Simulation) -> None:
     ramp.timer, ramp.last_s = 0, sim.now_s
     room, saved = _Room(ramp), ramp.saved
     ramp.saved = 0
-    for job_id in list(ramp.rising):
+    for job_id in ramp.able():
         moved = _rise(sim, sim.live[job_id], ramp.rising[job_id], room, saved)
         sim.follow()
         if not moved and room.untouched:  # the first waits for more than a second gives: nobody passes it
             ramp.saved = saved + 1
             break
         saved = 0
-    if ramp.rising:
+    if ramp.able():
         _wake(sim)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.node_choice import whole_gpus
 from goodwatt.cluster.state import NodeCounts, Placement
-from goodwatt.simulator import breakdowns, observation
+from goodwatt.simulator import breakdowns, observation, restarting
 from goodwatt.simulator.elastic import elastic_range, resize_cost_s
 from goodwatt.simulator.requests import resized_request
 
@@ -78,6 +78,7 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
     run.hold(sim.now_s)
     sim._plan_checkpoints(run)
     sim.physics.placed(run)
+    restarting.begin(sim, run)
     if sim.book is not None:
         sim.book.follow(dict.fromkeys(node for node, _ in (*old, *run.placement)))
     sim.follow()

@@ -23,7 +23,7 @@ from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
-from goodwatt.simulator import nodes
+from goodwatt.simulator import nodes, restarting
 from goodwatt.simulator.decisions import (
     Group,
     Migrate,
@@ -208,6 +208,7 @@ def _restore_placement(sim: Simulation, run: JobRun) -> None:
     else:
         sim.state.take_back(run.spec, run.placement)
     sim.physics.placed(run)
+    restarting.restore(sim, run)
     if sim.quotas is not None:
         sim.quotas.add(run.spec, 1)
 

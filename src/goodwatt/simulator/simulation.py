@@ -38,6 +38,7 @@ from goodwatt.simulator import (
     processes,
     racks,
     ramping,
+    restarting,
     slowest_clock,
 )
 from goodwatt.simulator.checkpoints import plan_of
@@ -280,6 +281,7 @@ class Simulation:
         self.physics.placed(run)
         if self.book is not None:
             self.book.enter(run)
+        restarting.begin(self, run)
         ramping.launch(self, run)
         if self.quotas is not None:
             self.quotas.add(run.spec, 1)
