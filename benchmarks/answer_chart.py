@@ -1,6 +1,7 @@
-"""The picture of the first answer: energy per work against completion time, one panel a cluster.
+"""The picture and the table of the first answer: energy per work against completion time, one panel a cluster.
 
-python benchmarks/answer_chart.py     reads benchmarks/results/answer.json, writes docs/images/answer.svg
+python benchmarks/answer_chart.py     reads benchmarks/results/answer.json, writes docs/images/answer.svg and the
+                                      table in docs/design/first-answer.md
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from typing import Any
 from measured import RESULTS, ROOT
 
 WIDTH, HEIGHT, MARGIN, GAP = 300, 250, 46, 14
+BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
+COLUMNS = (
+    "cluster", "scheduler", "power", "MWh IT", "work/kJ", "gain over FIFO", "gain over its own default",
+    "share of bound", "JCT h", "p99 wait h", "stretch", "service kept",
+)  # fmt: skip
 COLOURS = {
     "default": "#8a8f98",
     "sleep": "#2f9e6e",
@@ -35,6 +41,26 @@ def main() -> None:
         f'<style>{style}</style><rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n'
     )
     (ROOT / "docs" / "images" / "answer.svg").write_text(svg, encoding="utf-8")
+    _write_table(rows)
+
+
+def _write_table(rows: list[dict[str, Any]]) -> None:
+    page = ROOT / "docs" / "design" / "first-answer.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{page}: expected the marks {BEGIN} and {END}")
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS), *map(_line, rows)]
+    page.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")
+
+
+def _line(row: dict[str, Any]) -> str:
+    gains = [f"{row[name]:+.1f}% {row[f'{name} range']}" for name in ("vs FIFO %", "vs own default %")]
+    bound = row["% of bound"] if isinstance(row["% of bound"], str) else f"{row['% of bound']:.0f}%"
+    hours = [f"{row[name]:.2f}" for name in ("JCT h", "p99 wait h", "stretch")]
+    facts = [row["cluster"], row["scheduler"], row["power"], f"{row['MWh IT']:.1f}", f"{row['work/kJ']:.2f}"]
+    kept = "" if row["power"] == "default" else row["matched own"]
+    return "| " + " | ".join([*facts, *gains, bound, *hours, kept]) + " |"
 
 
 def _panel(index: int, name: str, rows: list[dict[str, Any]]) -> str:
