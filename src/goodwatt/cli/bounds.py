@@ -41,7 +41,7 @@ def bounds(
     residents: Annotated[
         int, typer.Option(help="Most jobs that a policy may put on one whole GPU at a time.", min=1, max=8)
     ] = 1,
-    slots: Annotated[int, typer.Option(help="Slots of time: more are tighter and slower.", min=1)] = 48,
+    slots: Annotated[int, typer.Option(help="Slots of time: more are tighter and slower.", min=1)] = 24,
     groups: Annotated[int, typer.Option(help="Groups of like jobs: more are tighter and slower.", min=1)] = 96,
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
@@ -51,24 +51,24 @@ def bounds(
     """Bound work and energy of a trace on a cluster: what would the best of all policies do at most?"""
     from goodwatt.cli.bounds_view import show
     from goodwatt.cli.inputs import TraceSource
-    from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
+    from goodwatt.cli.progress import progress
+    from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, energy_bounds
 
     read = TraceSource(trace, cluster, "default", format_name, skip_bad_rows).read()
     settings = PowerSettings(physics=physics, truth=truth, workloads=workloads)
     start_s = from_s if from_s is not None else read.trace.jobs[0].submit_s
-    found = energy_bounds(
-        settings.classed(read.trace.jobs),
-        read.cluster,
-        BoundOptions(
-            start_s=start_s,
-            horizon_s=None if horizon is None else start_s + horizon,
-            physics=physics.value,
-            truth=truth.value,
-            seed=seed,
-            residents=residents,
-            budget_w=budget_w,
-            slots=slots,
-            groups=groups,
-        ),
+    about = BoundOptions(
+        start_s=start_s,
+        horizon_s=None if horizon is None else start_s + horizon,
+        physics=physics.value,
+        truth=truth.value,
+        seed=seed,
+        residents=residents,
+        budget_w=budget_w,
+        slots=slots,
+        groups=groups,
     )
+    with progress("bounding", BOUND_STEPS, "steps") as advance:
+        jobs = settings.classed(read.trace.jobs)
+        found = energy_bounds(jobs, read.cluster, about, lambda done: advance(done, ""))
     show({"trace": read.trace.name, **found}, out, json)

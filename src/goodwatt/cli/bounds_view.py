@@ -12,9 +12,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from goodwatt.cli.summary_view import energy_unit
 from goodwatt.errors import InputError
 
-HOUR_S, MWH_J = 3600.0, 3.6e9
+HOUR_S = 3600.0
 NAMES = {"floor": "energy floor", "relaxation": "relaxation"}
 
 
@@ -35,41 +36,49 @@ def show(found: Mapping[str, Any], out: Path | None, as_json: bool) -> None:
 
 
 def _title(found: Mapping[str, Any]) -> str:
-    world = found["physics"] if found["truth"] is None else f"{found['physics']} physics, truth {found['truth']}"
+    world = f"{found['physics']} physics" + (f", truth {found['truth']}" if found["truth"] else "")
     offered, most = found["offered_work_gpu_s"], found["most_work_gpu_s"]
     share = f", {most / offered:.1%} of what is offered" if offered > 0.0 else ""
     return (
         f"[bold]{found['trace']} on {found['cluster']}[/bold]: {found['jobs']:,} jobs, {found['gpus']:,} GPUs, "
         f"{found['span_s'] / HOUR_S:,.1f} h, {world}\n"
-        f"at most {most / HOUR_S:,.0f} GPU-h of work can be done{share}"
+        f"at most {hours(most)} GPU-h of work can be done{share}"
     )
+
+
+def hours(seconds: float) -> str:
+    """Hours with as many digits as say something."""
+    return f"{seconds / HOUR_S:,.0f}" if seconds >= 100 * HOUR_S else f"{seconds / HOUR_S:,.3g}"
 
 
 def _table(found: Mapping[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("bound", no_wrap=True)
     table.add_column("nodes", no_wrap=True)
-    for title in ("IT MWh at least", "GPU MWh at least", "work/kJ IT", "work/kJ GPU"):
+    size, unit = energy_unit(found["awake"]["relaxation"]["it"]["energy_j"])
+    for title in (f"IT {unit}\nat least", f"GPU {unit}\nat least", "work/kJ\nIT", "work/kJ\nGPU"):
         table.add_column(title, justify="right")
     for name, words in NAMES.items():
         for nodes, state in (("awake", "stay awake"), ("sleeping", "may sleep")):
-            table.add_row(words, state, *_cells(found, found[nodes][name]))
+            table.add_row(words, state, *_cells(found, found[nodes][name], size))
     return table
 
 
-def _cells(found: Mapping[str, Any], curves: Mapping[str, Any]) -> list[str]:
+def _cells(found: Mapping[str, Any], curves: Mapping[str, Any], unit_j: float) -> list[str]:
     if found["gpus_without_energy"]:
         return ["-"] * 4
-    joules = [f"{curves[scope]['energy_j'] / MWH_J:,.3f}" for scope in ("it", "gpu")]
+    joules = [f"{curves[scope]['energy_j'] / unit_j:,.3f}" for scope in ("it", "gpu")]
     best = [curves[scope]["goodput_per_watt"] for scope in ("it", "gpu")]
     return [*joules, *("-" if value is None else f"{value:,.3f}" for value in best)]
 
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
     notes = [
-        "MWh: for the most work of that bound; work/kJ: at whatever amount of work is best. "
+        "Energy: for the most work that can be done; work/kJ: at whatever amount of work is best. "
         "A run is held against the least energy for its own work."
     ]
+    if found["budget_w"] is not None and not found["most_work_gpu_s"]:
+        notes.append(f"Nothing can run within {found['budget_w']:,g} W: the cluster draws more while it sleeps.")
     if found["gpus_without_energy"]:
         notes.append(f"{found['gpus_without_energy']:,} GPUs are of kinds without known power: no bound on energy.")
     if found["residents"] == 1:

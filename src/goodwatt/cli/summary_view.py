@@ -80,7 +80,7 @@ def _lost(s: Mapping[str, Any]) -> list[Line]:
 
 
 def _energy(s: Mapping[str, Any]) -> list[Line]:
-    size, unit = _energy_unit(s["facility_energy_j"])
+    size, unit = energy_unit(s["facility_energy_j"])
     whole = (("GPUs", "gpu"), ("IT", "it"), ("facility", "facility"))
     per_kj = (("GPUs", "goodput_per_watt_gpu"), ("IT", "goodput_per_watt_it"))
     lines = [
@@ -107,7 +107,7 @@ def _shares(s: Mapping[str, Any]) -> list[str]:
     return [f"{word} {s[f'{part}_energy_j'] / whole:.1%}" for part, word in JOULES if s[f"{part}_energy_j"]] or ["-"]
 
 
-def _energy_unit(joules: float) -> tuple[float, str]:
+def energy_unit(joules: float) -> tuple[float, str]:
     """The largest unit of which there is at least one."""
     return next((entry for entry in ENERGY_UNITS if joules >= entry[0]), ENERGY_UNITS[-1])
 

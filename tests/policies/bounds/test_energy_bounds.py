@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.cluster.host_power import SLEEPS, node_power
 from goodwatt.cluster.packed import MOST_TENANTS
-from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
-from goodwatt.policies.bounds.share import share_of_bound
+from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, energy_bounds
+from goodwatt.policies.bounds.share import SCOPES, least_j, share_of_bound
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
@@ -80,6 +80,62 @@ def test_no_run_beats_the_bounds(run: Made, host: HostPower, how: BoundOptions) 
     shares = share_of_bound(summary, bounds_of(run, summary, how))
     assert shares is not None
     assert all(share is None or share <= ROUNDING for share in shares.values()), shares
+
+
+SHARES_OF_WORK = (0.0, 0.01, 0.3, 0.7, 0.97, 1.0)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(made, HOSTS, coarse, st.sampled_from([None, 1500.0, 3000.0]))
+def test_who_may_sleep_or_knows_no_queues_needs_no_more(
+    run: Made, host: HostPower, how: BoundOptions, budget_w: float | None
+) -> None:
+    """At any amount of work sleep needs at most what staying awake does, and the floor what the relaxation does."""
+    assume(run.jobs)
+    about = replace(how, physics=run.options.physics, truth=run.options.truth, budget_w=budget_w)
+    found = energy_bounds(run.jobs, replace(run.on, power=host), about)
+    for share in SHARES_OF_WORK:
+        work = share * found["most_work_gpu_s"]
+        least = {
+            (nodes, name, scope): least_j(found[nodes][name][scope]["lines"], work)
+            for nodes in ("awake", "sleeping")
+            for name in ("floor", "relaxation")
+            for scope in SCOPES
+        }
+        for nodes, name, scope in least:
+            assert least["sleeping", name, scope] <= least["awake", name, scope]
+            assert least[nodes, "floor", scope] <= least[nodes, "relaxation", scope] * ROUNDING
+    for scope in SCOPES:
+        asleep, awake = (found[nodes]["relaxation"][scope] for nodes in ("sleeping", "awake"))
+        assert asleep["energy_j"] <= awake["energy_j"]
+        if awake["goodput_per_watt"] and asleep["goodput_per_watt"]:
+            assert asleep["goodput_per_watt"] >= awake["goodput_per_watt"] * (1.0 - 1e-9)
+
+
+def test_more_work_than_gpus_could_do_makes_no_bound_for_sleep_above_that_for_nodes_awake() -> None:
+    """Four times the work that two nodes can do: the price of sleep is paid for no more nodes than there are."""
+    jobs = tuple(job(f"j{i}", 8, duration_s=400.0, submit_s=float(i), workload="bert_train") for i in range(8))
+    found = energy_bounds(jobs, H200S, BoundOptions(horizon_s=400.0, truth="model", slots=4))
+    assert found["most_work_gpu_s"] < 0.6 * found["offered_work_gpu_s"]
+    for name in ("floor", "relaxation"):
+        for scope in SCOPES:
+            assert found["sleeping"][name][scope]["energy_j"] <= found["awake"][name][scope]["energy_j"]
+    assert found["awake"]["floor"]["it"]["energy_j"] <= found["awake"]["relaxation"]["it"]["energy_j"]
+
+
+@pytest.mark.parametrize("budget_w", [1.0, 300.0, 1200.0, 1e6])
+def test_a_budget_that_only_sleepers_keep_or_nobody(budget_w: float) -> None:
+    jobs = busy_trace(1)
+    found = energy_bounds(jobs, H200S, BoundOptions(horizon_s=400.0, truth="model", slots=4, budget_w=budget_w))
+    free = energy_bounds(jobs, H200S, BoundOptions(horizon_s=400.0, truth="model", slots=4))
+    assert found["most_work_gpu_s"] <= free["most_work_gpu_s"] * (1.0 + 1e-6)
+    assert (found["most_work_gpu_s"] == 0.0) == (budget_w == 1.0)
+
+
+def test_every_step_is_told() -> None:
+    told: list[int] = []
+    energy_bounds(busy_trace(1), H200S, BoundOptions(horizon_s=400.0, truth="model", slots=2), told.append)
+    assert told == list(range(1, BOUND_STEPS + 1))
 
 
 H200S = cluster(Nodes(2, kind="H200"), power=HostPower(1.1, node=node_power("dgx-h200"), sleep=SLEEPS["off"]))

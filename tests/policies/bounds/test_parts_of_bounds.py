@@ -161,11 +161,11 @@ def test_the_program_knows_what_one_job_on_one_node_takes() -> None:
     one = Needy(0.0, 100.0, 1.0, (0,), (200.0 + np.array(PRICES),), (1.0,))
     groups = group_jobs([one], np.array([50.0, 200.0]), 1).groups
     for sleep, idle_s in ((False, 100.0), (True, 0.0)):
-        program = Program(pools, [Site(0, 1, PRICES)], groups, [50.0, 150.0], sleep, None)
-        assert program.most_work() == pytest.approx(100.0)
+        program = Program(pools, [Site(0, 1, PRICES)], groups, [50.0, 150.0], None)
+        assert program.most_work(sleep) == pytest.approx(100.0)
         # 50 W idle and 200 W more when it works; the host draws 100 W when awake
-        assert program.least_energy("gpu", 100.0).value == pytest.approx(250.0 * 100 + 50.0 * idle_s)
-        assert program.least_energy("it", 100.0).value == pytest.approx(350.0 * 100 + 150.0 * idle_s)
+        assert program.least_energy("gpu", 100.0, sleep).value == pytest.approx(250.0 * 100 + 50.0 * idle_s)
+        assert program.least_energy("it", 100.0, sleep).value == pytest.approx(350.0 * 100 + 150.0 * idle_s)
         (line,) = {
             (round(slope, 6), round(base, 3))
             for slope, base in floor_lines([one], pools, [Site(0, 1, PRICES)], "it", sleep, 0.0, 200.0)
@@ -173,12 +173,26 @@ def test_the_program_knows_what_one_job_on_one_node_takes() -> None:
         assert line == pytest.approx((350.0, 0.0) if sleep else (200.0, 30_000.0))
 
 
+def test_columns_and_rows_that_say_nothing_are_left_out_without_changing_the_optimum() -> None:
+    """Two jobs, each a slot of its own: their work counts from their slots on, however many slots there are."""
+    on = cluster(Nodes(1, gpus=1), power=HostPower(1.0, 100.0, 100.0))
+    early, late = (Needy(at, 60.0, 1.0, (0,), (200.0 + np.array(PRICES),), (1.0,)) for at in (0.0, 900.0))
+    found = []
+    for slots in (2, 10, 40):
+        edges = np.linspace(0.0, 1000.0, slots + 1)
+        for most in (1, 2):
+            groups = group_jobs([early, late], edges[1:], most).groups
+            program = Program(ideal_pools(on), [Site(0, 1, PRICES)], groups, np.diff(edges).tolist(), None)
+            found.append((program.most_work(sleep=True), program.least_energy("it", 100.0, sleep=True).value))
+    assert found == [pytest.approx((120.0, 350.0 * 100))] * 6
+
+
 def test_a_budget_keeps_work_from_being_done() -> None:
     on = cluster(Nodes(2, gpus=1), power=HostPower(1.0, 0.0, 0.0))
     jobs = [Needy(0.0, 1000.0, 1.0, (0,), (200.0 + np.array(PRICES),), (1.0,)) for _ in range(2)]
     groups = group_jobs(jobs, np.array([100.0]), 1).groups
-    program = Program(ideal_pools(on), [Site(0, 2, PRICES)], groups, [100.0], False, 300.0)
-    assert program.most_work() == pytest.approx(100.0)  # 2 x 50 W idle leave 200 W for work
+    program = Program(ideal_pools(on), [Site(0, 2, PRICES)], groups, [100.0], 300.0)
+    assert program.most_work(sleep=False) == pytest.approx(100.0)  # 2 x 50 W idle leave 200 W for work
 
 
 def test_lines_and_the_best_goodput() -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.eligibility import EligibilityIndex
@@ -23,7 +22,7 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError
 from goodwatt.policies.bounds.floor import floor_lines
-from goodwatt.policies.bounds.groups import Group, Needy, group_jobs
+from goodwatt.policies.bounds.groups import Needy, group_jobs
 from goodwatt.policies.bounds.operating import FullNeeds, Needs, ideal_needs
 from goodwatt.policies.bounds.pools import Pool, full_pools, ideal_pools
 from goodwatt.policies.bounds.program import Program, Site
@@ -31,14 +30,20 @@ from goodwatt.policies.bounds.share import SCOPES, best_goodput, least_j
 from goodwatt.power.gpu_model import GpuModel, gpu_model
 from goodwatt.power.truth import NO_RESIDUAL, Truth
 from goodwatt.simulator.elastic import elastic_range
+from goodwatt.simulator.job_facts import JobFacts
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.world import jobs_of
 
-Floats = NDArray[np.float64]
 Lines = list[tuple[float, float]]
+Curves = dict[str, dict[str, Any]]
+"""By `floor` and `relaxation`, by scope."""
 
 PROGRAM_AT = (0.999, 0.95, 0.85, 0.7, 0.5)
 """Shares of the most work at which lines touch the curve of the relaxation."""
+JOB_STEPS = 20
+"""Parts of the jobs after which progress is told."""
+BOUND_STEPS = JOB_STEPS + 1 + 2 * len(SCOPES) * len(PROGRAM_AT)
+"""Parts of the jobs, then programs: the most work, and each place on each curve."""
 TOLERANCE, ROUNDING = 1e-6, 1e-9
 """Relative: what a solver may be off, and what sums may be, is taken off every bound."""
 
@@ -62,32 +67,43 @@ class BoundOptions:
     seed: int = 0
     residents: int = 1
     budget_w: float | None = None
-    slots: int = 48
+    slots: int = 24
     groups: int = 96
     chip_bins: int = 3
 
 
-def energy_bounds(jobs: Sequence[Job], cluster: Cluster, options: BoundOptions) -> dict[str, Any]:
+Told = Callable[[int], None]
+"""Told how many of `BOUND_STEPS` are done."""
+
+
+def energy_bounds(
+    jobs: Sequence[Job], cluster: Cluster, options: BoundOptions, told: Told = lambda _done: None
+) -> dict[str, Any]:
     """Both bounds as plain content: the JSON of `goodwatt bounds`. Raises InputError, RunError."""
     began_s = time.process_time()
+    steps = _Steps(told)
     start_s, end_s = _span(jobs, options)
     truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
     pools = ideal_pools(cluster) if options.physics == "ideal" else full_pools(cluster, truth, options.chip_bins)
     sites = [Site(i, chips.gpus, _prices(pool)) for i, pool in enumerate(pools) for chips in pool.chips if chips.gpus]
     wanted = [job for job in jobs if start_s <= job.submit_s < end_s]
-    needy = _needy(wanted, cluster, pools, truth, options)
+    needy = _needy(wanted, cluster, pools, truth, options, steps)
     offered = math.fsum(job.done_by(end_s) for job in needy)
     edges_s = np.linspace(start_s, end_s, options.slots + 1)
     grouping = group_jobs(needy, edges_s[1:], options.groups)
-    found = _Found(needy, pools, sites, grouping.groups, edges_s, options.budget_w)
-    most = min(found.program(sleep=True).most_work() * (1.0 + TOLERANCE), offered * (1.0 + ROUNDING))
+    program = Program(pools, sites, grouping.groups, np.diff(edges_s).tolist(), options.budget_w)
+    most = min((program.most_work(sleep=True) or 0.0) * (1.0 + TOLERANCE), offered * (1.0 + ROUNDING))
+    steps.one_more()
+    found = _Found(needy, pools, sites, program, (start_s, end_s), steps)
+    sleeping = found.curves(True, most, most, None)
+    awake = found.curves(False, most, most if options.budget_w is None else program.most_work(sleep=False), sleeping)
     return {
         **_facts(cluster, options, start_s, end_s),
         "jobs": len(needy),
         "offered_work_gpu_s": offered,
         "most_work_gpu_s": most,
-        "awake": found.curves(False, offered, most),
-        "sleeping": found.curves(True, offered, most),
+        "awake": awake,
+        "sleeping": sleeping,
         "slots": options.slots,
         "groups": len(grouping.groups),
         "given_away_by_groups": grouping.given_away,
@@ -95,31 +111,52 @@ def energy_bounds(jobs: Sequence[Job], cluster: Cluster, options: BoundOptions) 
     }
 
 
+class _Steps:
+    """Counts what has been done: parts of the jobs, then programs."""
+
+    def __init__(self, told: Told) -> None:
+        self._told, self._done = told, 0
+
+    def one_more(self) -> None:
+        """One step is done."""
+        self._done += 1
+        self._told(self._done)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """All that the bounds are computed from."""
+    """All that the curves are made from."""
 
     jobs: Sequence[Needy]
     pools: Sequence[Pool]
     sites: Sequence[Site]
-    groups: Sequence[Group]
-    edges_s: Floats
-    budget_w: float | None
+    program: Program
+    span: tuple[float, float]
+    steps: _Steps
 
-    def program(self, sleep: bool) -> Program:
-        """The relaxation, with nodes that sleep when nobody uses them or not."""
-        slots_s = np.diff(self.edges_s).tolist()
-        return Program(self.pools, self.sites, self.groups, slots_s, sleep, self.budget_w)
+    def curves(self, sleep: bool, most: float, reached: float | None, wider: Curves | None) -> Curves:
+        """Floor and relaxation, each for the energy of IT and of GPUs alone, for any work up to `most`.
 
-    def curves(self, sleep: bool, offered: float, most: float) -> dict[str, Any]:
-        """Floor and relaxation, each for the energy of IT and of GPUs alone."""
-        program, (start_s, end_s) = self.program(sleep), self.edges_s[[0, -1]].tolist()
-        content: dict[str, Any] = {"floor": {}, "relaxation": {}}
+        `reached`: the most work that this program can do, None where it can do none. `wider`: curves of whoever may do
+        all that these runs may and more; they hold here too. Where more work is asked for than GPUs can do, or between
+        the places where lines touch, they say more than lines that cannot make use of sleep.
+        """
+        content: dict[str, dict[str, Any]] = {"floor": {}, "relaxation": {}}
         for scope in SCOPES:
-            lines = floor_lines(self.jobs, self.pools, self.sites, scope, sleep, start_s, end_s)
-            content["floor"][scope] = _curve(lines, offered)
-            content["relaxation"][scope] = _curve([*_program_lines(program, scope, most), *lines], most)
+            floor = floor_lines(self.jobs, self.pools, self.sites, scope, sleep, *self.span)
+            found = [*self._program_lines(scope, sleep, reached or 0.0), *floor]
+            for name, lines in (("floor", floor), ("relaxation", found)):
+                content[name][scope] = _curve(lines, most, () if wider is None else wider[name][scope]["lines"])
         return content
+
+    def _program_lines(self, scope: str, sleep: bool, most: float) -> Lines:
+        """Lines below the least energy of the relaxation, one for each amount of work at which it was solved."""
+        found = {}
+        for share in PROGRAM_AT if most > 0.0 else ():
+            best = self.program.least_energy(scope, share * most / (1.0 + TOLERANCE), sleep)
+            found[best.slope] = best.value - best.slope * share * most - TOLERANCE * abs(best.value)
+            self.steps.one_more()
+        return list(found.items())
 
 
 def _span(jobs: Sequence[Job], options: BoundOptions) -> tuple[float, float]:
@@ -168,7 +205,7 @@ def _prices(pool: Pool) -> tuple[float, ...]:
 
 
 def _needy(
-    jobs: Sequence[Job], cluster: Cluster, pools: Sequence[Pool], truth: Truth, options: BoundOptions
+    jobs: Sequence[Job], cluster: Cluster, pools: Sequence[Pool], truth: Truth, options: BoundOptions, steps: _Steps
 ) -> list[Needy]:
     """What each job needs at least, without those that use no GPU or can never run here."""
     run_options = RunOptions(physics=options.physics, seed=options.seed)
@@ -176,8 +213,19 @@ def _needy(
     placed = [job for job in jobs_of(jobs, cluster, run_options) if job.gpus * job.duration_s and not never_fits(job)]
     describe = _Ideal(cluster) if options.physics == "ideal" else _Full(cluster, placed, truth, options.residents)
     eligible = EligibilityIndex(cluster)
+    found: list[Needy] = []
+    for i in range(JOB_STEPS):
+        first, last = (len(placed) * step // JOB_STEPS for step in (i, i + 1))
+        found += _needy_part(placed[first:last], pools, eligible, describe)
+        steps.one_more()
+    return found
+
+
+def _needy_part(
+    jobs: Sequence[Job], pools: Sequence[Pool], eligible: EligibilityIndex, describe: _Ideal | _Full
+) -> list[Needy]:
     found = []
-    for job in placed:
+    for job in jobs:
         nodes = eligible(job).nodes
         usable = [i for i, pool in enumerate(pools) if pool.gpus and pool.members & nodes]
         found.append(_with_sites(job, usable, pools, describe))
@@ -228,6 +276,13 @@ class _Full:
             n: None if k.power_model is None else gpu_model(k) for n, k in cluster.kinds.items()
         }
         self._known: dict[tuple[object, ...], Needs] = {}
+        self._last: tuple[Job, JobFacts] | None = None
+        """The job asked for last and what is true of it: it is asked for on every kind of chip in turn."""
+
+    def _facts(self, job: Job) -> JobFacts:
+        if self._last is None or self._last[0] is not job:
+            self._last = job, self._needs.facts(job)
+        return self._last[1]
 
     def __call__(self, job: Job, pool: Pool, chip: float) -> Needs:
         """Of a job in a pool, on chips of this factor."""
@@ -240,7 +295,7 @@ class _Full:
         known = self._known.get(key)
         if known is None:
             model = self._models[pool.kind]
-            known = self._needs.needs(job, self._needs.facts(job), model, chip, np.array(_prices(pool)))
+            known = self._needs.needs(job, self._facts(job), model, chip, np.array(_prices(pool)))
             if self._alike:
                 self._known[key] = known
         return known
@@ -249,22 +304,12 @@ class _Full:
 # curves --------------------------------------------------------------------------------------------------------------
 
 
-def _program_lines(program: Program, scope: str, most: float) -> Lines:
-    """Lines below the least energy of the relaxation, one for each amount of work at which it was solved."""
-    if most <= 0.0:
-        return []
-    found = {}
-    for share in PROGRAM_AT:
-        best = program.least_energy(scope, share * most / (1.0 + TOLERANCE))
-        found[best.slope] = best.value - best.slope * share * most - TOLERANCE * abs(best.value)
-    return list(found.items())
-
-
-def _curve(lines: Lines, most: float) -> dict[str, Any]:
+def _curve(lines: Lines, most: float, wider: Sequence[Sequence[float]]) -> dict[str, Any]:
     """What the JSON says of a curve: its lines, joules of the most work, most work per kJ at any amount of work."""
-    kept = [(slope, intercept - ROUNDING * least_j(lines, most)) for slope, intercept in lines]
+    kept = [[slope, intercept - ROUNDING * least_j(lines, most)] for slope, intercept in lines]
+    kept += [list(line) for line in wider]
     return {
-        "lines": [list(line) for line in kept],
+        "lines": kept,
         "energy_j": least_j(kept, most),
         "goodput_per_watt": best_goodput(kept, most) if most > 0.0 else None,
     }

@@ -59,6 +59,8 @@ class FullNeeds:
         error = max(PAIR_ERRORS.values())
         self._links = links_of(cluster)
         self._luck = 1.0 if truth is NO_RESIDUAL else greatest_factor(error, tenants)
+        self._last: tuple[OnKind, tuple[tuple[Load, ...], float]] | None = None
+        """What chips do not change of the job asked for last, on the kind asked for last."""
 
     def facts(self, job: JobRequest) -> JobFacts:
         """The truth about a job."""
@@ -80,7 +82,9 @@ class FullNeeds:
         return resized(job, Needs(joules, held_s / tenants, 1.0 / held_s))
 
     def _curves(self, on: OnKind, model: GpuModel, chip: float, shares: bool) -> list[_Curve]:
-        loads, default_s = capped_loads(model, on.phases)
+        if self._last is None or self._last[0] is not on:
+            self._last = on, capped_loads(model, on.phases)
+        loads, default_s = self._last[1]
         alone = _Curve([_points(model, load, chip, capped=True) for load in loads], 1.0 / (default_s * on.speed))
         if not shares:
             return [alone]

@@ -9,14 +9,16 @@ nodes, a class of its chips), within
     feed        joules of a pool >= base N + slope (heat), for every line below the curve of its nodes
     budget      joules of all pools in a slot <= budget x slot, if there is one
 
-Every run satisfies them with its own means over the slots, so no run beats the optimum. Solved by HiGHS, of SciPy.
+Every run satisfies them with its own means over the slots, so no run beats the optimum. What can say nothing is left
+out: work of a group before any of it has arrived, and its backlog where no more has arrived since (the later row says
+more, as work only adds up). So a trace of few jobs is a small program. Solved by HiGHS, of SciPy.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -91,51 +93,63 @@ class Program:
         sites: Sequence[Site],
         groups: Sequence[Group],
         slots_s: Sequence[float],
-        sleep: bool,
         budget_w: float | None,
     ) -> None:
         self._pools, self._sites, self._groups = pools, sites, groups
         self._slots_h = [slot / HOUR_S for slot in slots_s]
-        self._sleep = sleep
         self._budget_kw = None if budget_w is None else budget_w / KILO
         self._rows = _Rows()
-        self._lower: list[float] = []
         self._upper: list[float] = []
         self._kwh: dict[str, dict[int, float]] = {"gpu": {}, "it": {}}
         self._fixed_kwh = {"gpu": 0.0, "it": 0.0}
         self._corners = [_group_corners(group, sites) for group in groups]
-        self._done: list[int] = []
-        """The column of each group's work done by the end of the slot that was built last."""
+        self._work = [_Backlog() for _ in groups]
+        self._awake: dict[int, float] = {}
+        """Columns of node-hours awake, and all of the pool's node-hours in the slot."""
         for slot in range(len(slots_s)):
             self._build(slot)
+        self._rows.add(dict.fromkeys(self._done(), -1.0), 0.0)  # the work asked for, which `_solve` fills in
+        self._matrix = self._rows.matrix(len(self._upper))
 
     # solving -----------------------------------------------------------------------------------------------------
 
-    def most_work(self) -> float:
-        """Reference GPU-seconds that can be done at most."""
-        objective = np.zeros(len(self._upper))
-        objective[self._done] = -1.0
-        return -self._solve(objective, 0.0).value * HOUR_S
+    def most_work(self, sleep: bool) -> float | None:
+        """Reference GPU-seconds that can be done at most, with nodes that sleep when nobody uses them or not.
 
-    def least_energy(self, scope: str, work: float) -> Optimum:
-        """Joules (`gpu` or `it`) that so much work takes at least, and joules for one more unit of work there."""
+        None where nodes that stay awake draw more than the budget without any work.
+        """
+        objective = np.zeros(len(self._upper))
+        objective[self._done()] = -1.0
+        found = self._solve(objective, 0.0, sleep)
+        return None if found is None else -found.value * HOUR_S
+
+    def least_energy(self, scope: str, work: float, sleep: bool) -> Optimum:
+        """Joules (`gpu` or `it`) that so much work takes at least, and joules for one more unit of work there.
+
+        `work`: not more than `most_work`. Raises RunError.
+        """
         objective = np.zeros(len(self._upper))
         for column, kwh in self._kwh[scope].items():
             objective[column] = kwh
-        found = self._solve(objective, work / HOUR_S)
+        found = self._solve(objective, work / HOUR_S, sleep)
+        if found is None:
+            raise RunError(f"the linear program of the bound has no solution with {work:g} GPU-s of work")
         return Optimum((found.value + self._fixed_kwh[scope]) * J_PER_KWH, found.slope * KILO)
 
-    def _solve(self, objective: Floats, work_h: float) -> Optimum:
+    def _solve(self, objective: Floats, work_h: float, sleep: bool) -> Optimum | None:
+        """None where nothing keeps within the limits."""
         from scipy.optimize import linprog
-        from scipy.sparse import coo_array
 
-        at_most = self._rows.with_row(dict.fromkeys(self._done, -1.0), -work_h)
-        matrix = coo_array(
-            (at_most.values, (at_most.rows, at_most.columns)), shape=(len(at_most.limits), len(self._upper))
-        )
-        bounds = np.array([self._lower, self._upper]).T
-        found: Any = linprog(objective, A_ub=matrix.tocsr(), b_ub=at_most.limits, bounds=bounds, method="highs")
-        if found.status != 0:
+        bounds = np.zeros((len(self._upper), 2))
+        bounds[:, 1] = self._upper
+        if not sleep:
+            bounds[list(self._awake), 0] = list(self._awake.values())
+        limits = np.array(self._rows.limits)
+        limits[-1] = -work_h
+        found: Any = linprog(objective, A_ub=self._matrix, b_ub=limits, bounds=bounds, method="highs-ds")
+        if found.status == INFEASIBLE:
+            return None
+        if found.status != SOLVED:
             raise RunError(f"the linear program of the bound was not solved: {found.message}")
         return Optimum(float(found.fun), -float(found.ineqlin.marginals[-1]))
 
@@ -144,7 +158,8 @@ class Program:
     def _build(self, slot: int) -> None:
         """Columns and rows of one slot."""
         uses = _Uses(len(self._sites))
-        self._done = [self._group(i, slot, uses) for i in range(len(self._groups))]
+        for i in range(len(self._groups)):
+            self._group(i, slot, uses)
         for site, held in zip(self._sites, uses.held, strict=True):
             self._rows.add(held, site.gpus * self._slots_h[slot])
         budget: dict[int, float] = {}
@@ -156,24 +171,34 @@ class Program:
         if self._budget_kw is not None:
             self._rows.add(budget, self._budget_kw * self._slots_h[slot] - budget.pop(FIXED, 0.0))
 
-    def _group(self, index: int, slot: int, uses: _Uses) -> int:
-        """Work of a group in a slot, where and how; the column of its work done so far."""
-        done = self._column(self._groups[index].arrived[slot] / HOUR_S)
-        terms = {done: 1.0}
-        if slot:
-            terms[self._done[index]] = -1.0
+    def _group(self, index: int, slot: int, uses: _Uses) -> None:
+        """Work of a group in a slot, where and how, and how much of it there can be by the end of the slot."""
+        arrived, backlog = self._groups[index].arrived, self._work[index]
+        if arrived[slot] <= 0.0:
+            return
         for site, held, joules in self._corners[index]:
             column = self._column()
-            terms[column] = -1.0
+            backlog.since.append(column)
             uses.held[site][column] = held
             uses.kw[site][column] = joules / KILO
+        if slot + 1 < len(arrived) and arrived[slot + 1] <= arrived[slot]:
+            return
+        done = self._column(arrived[slot] / HOUR_S)
+        terms = {done: 1.0, **dict.fromkeys(backlog.since, -1.0)}
+        if backlog.done is not None:
+            terms[backlog.done] = -1.0
         self._rows.add(terms, 0.0)  # an inequality will do: nobody wants less work than was done
-        return done
+        self._work[index] = _Backlog(done)
+
+    def _done(self) -> list[int]:
+        """The columns of the work that the groups have done by the end of the last slot."""
+        return [backlog.done for backlog in self._work if backlog.done is not None]
 
     def _pool(self, pool: Pool, hours: float, use: _PoolUse, budget: dict[int, float]) -> float:
         """Nodes awake in a pool and what they draw; kWh that it would draw asleep all the time."""
         most = pool.nodes * hours
-        awake, feed = self._column(most, 0.0 if self._sleep else most), self._column()
+        awake, feed = self._column(most), self._column()
+        self._awake[awake] = most
         self._rows.add(use.held | {awake: -float(pool.gpus)}, 0.0)
         for line in pool.lines:
             heat = {column: line.slope * kw for column, kw in use.heat(pool.hold_w / KILO).items()}
@@ -185,13 +210,14 @@ class Program:
             budget |= {feed: 1.0, awake: -asleep_kw}
         return most * asleep_kw
 
-    def _column(self, upper: float = math.inf, lower: float = 0.0) -> int:
-        self._lower.append(lower)
+    def _column(self, upper: float = math.inf) -> int:
         self._upper.append(upper)
         return len(self._upper) - 1
 
 
 HOUR_S, KILO, J_PER_KWH = 3600.0, 1000.0, 3.6e6
+SOLVED, INFEASIBLE = 0, 2
+"""SciPy's words."""
 FIXED = -1
 """Stands for what no column changes."""
 
@@ -212,13 +238,20 @@ class _Rows:
         self.values += terms.values()
         self.limits.append(limit)
 
-    def with_row(self, terms: Mapping[int, float], limit: float) -> _Rows:
-        """A copy with one more."""
-        more = _Rows()
-        for name in ("rows", "columns", "values", "limits"):
-            setattr(more, name, getattr(self, name)[:])
-        more.add(terms, limit)
-        return more
+    def matrix(self, width: int) -> Any:
+        """All of them over so many columns."""
+        from scipy.sparse import coo_array
+
+        return coo_array((self.values, (self.rows, self.columns)), shape=(len(self.limits), width)).tocsr()
+
+
+@dataclass(slots=True)
+class _Backlog:
+    """Of a group while slots are built: the column of its work done by the last row of its backlog, and the columns of
+    its work since."""
+
+    done: int | None = None
+    since: list[int] = field(default_factory=list)
 
 
 class _Uses:
