@@ -32,7 +32,8 @@ LUCID_ALL = (
 LUCID_HISTORY = (
     "the split of Gavel's rows: when pairs of two models are predicted none of them was seen, but those with other "
     "partners were, as in a cluster's history; taken after the split by model had missed. What a workload's own "
-    "figures are and how strongly they are pulled to 0 was chosen inside the fit's part"
+    "figures are and how strongly they are pulled to 0 was chosen inside the fit's part; the package does not learn "
+    "from pairs in a run, so this tells what its law can say, not what it knows"
 )
 LUCID_OWN = (
     "the .051 of Lucid's authors: means of pairs, nothing dropped, fitted to the very pairs; ours are held out. So "
