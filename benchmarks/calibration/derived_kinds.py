@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from calibration.kind_file import write_power_model
 
-from goodwatt.cluster.catalogue import FOLDER, gpu_kind, read_kind_file
+from goodwatt.bundled_yaml import read_bundled
+from goodwatt.cluster.catalogue import FOLDER, gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 
 MEAN_KNEE, MEAN_RISE = 0.72, 1.43
@@ -171,7 +172,7 @@ def power_of(kind: GpuKind) -> PowerModel:
 
 def _sheet(kind: str) -> tuple[float, float, float]:
     """(greatest clock, rated watts, idle watts)."""
-    content = read_kind_file(FOLDER / f"{kind}.yaml")
+    content = read_bundled(FOLDER / f"{kind}.yaml")
     return float(content["max_clock_mhz"]), float(content["max_w"]), float(content["idle_w"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster import catalogue
 from goodwatt.cluster.gpu_schema import FIGURES, POWER_FIGURES, GpuKindFile, checked_kinds
 from goodwatt.errors import InputError, UnknownNameError
@@ -90,13 +91,13 @@ BROKEN = [
 
 @pytest.mark.parametrize(("change", "message"), BROKEN)
 def test_the_schema_refuses(change: dict[str, object], message: str) -> None:
-    content = catalogue.read_kind_file(catalogue.FOLDER / "H100-SXM.yaml")
+    content = read_bundled(catalogue.FOLDER / "H100-SXM.yaml")
     with pytest.raises(ValueError, match=message):
         GpuKindFile.model_validate(content | change)
 
 
 def test_the_schema_wants_a_source_for_each_figure_of_the_power_model() -> None:
-    content = catalogue.read_kind_file(catalogue.FOLDER / "H100-SXM.yaml")
+    content = read_bundled(catalogue.FOLDER / "H100-SXM.yaml")
     content["power_model"]["sources"].pop("knee_mhz")
     with pytest.raises(ValueError, match="differs in \\['knee_mhz'\\]"):
         GpuKindFile.model_validate(content)

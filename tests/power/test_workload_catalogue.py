@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster.catalogue import all_kinds, gpu_kind, kind_names
 from goodwatt.errors import RunError, UnknownNameError
-from goodwatt.power import workload_catalogue
+from goodwatt.power import workload_schema
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import gpu_model
 from goodwatt.power.gpu_point import alone_point
@@ -32,11 +35,11 @@ CLASSES = all_classes()
 PAIRS = st.tuples(st.sampled_from(sorted(CLASSES)), st.sampled_from(kind_names()))
 
 
-def made(kappa: float, duty: float = 1.0, **others: object) -> WorkloadClass:
+def made(kappa: float, duty: float = 1.0, **others: Any) -> WorkloadClass:
     demand = Demand(u=0.5, m=0.4, kappa=kappa, duty=duty, memory_mib=1000)
     phases = {"V100-SXM2": (Phase("training", 1.0, 0.1, demand),)}
-    facts = {"name": "made", "about": "", "family": "vision", "reference_gpu": "V100-SXM2", "phases": phases} | others
-    return WorkloadClass(**facts, step=Step(compute_s=0.1))  # type: ignore[arg-type]
+    facts: dict[str, Any] = {"name": "made", "about": "", "family": "vision", "reference_gpu": "V100-SXM2"}
+    return WorkloadClass(**(facts | {"phases": phases} | others), step=Step(compute_s=0.1))
 
 
 def test_every_file_is_checked_in_full() -> None:
@@ -150,14 +153,12 @@ def test_a_gpu_in_a_collective_draws_what_was_measured() -> None:
 
 
 def test_a_broken_file_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = workload_catalogue.read_class_file
-
-    def without_memory(path: object) -> dict[str, object]:
-        content = read(path)  # type: ignore[arg-type]
+    def without_memory(path: Path) -> dict[str, Any]:
+        content = read_bundled(path)
         next(iter(content["phases"].values()))[0]["demand"].pop("memory_mib")
         return content
 
-    monkeypatch.setattr(workload_catalogue, "read_class_file", without_memory)
+    monkeypatch.setattr(workload_schema, "read_bundled", without_memory)
     with pytest.raises(RunError, match=f"workload class {class_names()[0]}"):
         checked_classes()
 

@@ -18,8 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 from goodwatt.errors import InputError, UnknownNameError
 
@@ -79,13 +78,6 @@ def unknown_kind(name: str) -> GpuKind:
     )
 
 
-def read_kind_file(path: Path) -> dict[str, Any]:
-    """The plain content of one file of the catalogue."""
-    with path.open("rb") as file:
-        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return content
-
-
 def kind_from(content: Mapping[str, Any]) -> GpuKind:
     """A kind from the plain content of its file."""
     fields = dict(content)
@@ -97,7 +89,7 @@ def kind_from(content: Mapping[str, Any]) -> GpuKind:
 
 @cache
 def _load(name: str) -> GpuKind:
-    return kind_from(read_kind_file(FOLDER / f"{name}.yaml"))
+    return kind_from(read_bundled(FOLDER / f"{name}.yaml"))
 
 
 def _exact(wish: str, names: tuple[str, ...]) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster import catalogue
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import RunError
@@ -122,7 +123,7 @@ def checked_kinds() -> dict[str, GpuKind]:
 
 
 def _checked(name: str) -> GpuKind:
-    content = catalogue.read_kind_file(catalogue.FOLDER / f"{name}.yaml")
+    content = read_bundled(catalogue.FOLDER / f"{name}.yaml")
     try:
         GpuKindFile.model_validate(content)
     except ValidationError as error:

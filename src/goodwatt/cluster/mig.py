@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import RunError, UnknownNameError
 
@@ -162,9 +161,7 @@ def _words(names: Iterable[object]) -> str:
 
 @cache
 def _content() -> dict[str, Any]:
-    with FILE.open("rb") as file:
-        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return content
+    return read_bundled(FILE)
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster import catalogue
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import WIDEST_NODE, build_cluster
@@ -108,9 +109,7 @@ def preset_names() -> tuple[str, ...]:
 
 def preset_content(name: str) -> dict[str, Any]:
     """The plain content of a preset's file."""
-    with (FOLDER / f"{name}.yaml").open("rb") as file:
-        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return content
+    return read_bundled(FOLDER / f"{name}.yaml")
 
 
 def generated_content(settings: str) -> dict[str, Any]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
-from weakref import WeakKeyDictionary
 
 from goodwatt.cluster.bitset import first
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.packing.typical import Demand, JobsInSight, Typical
+from goodwatt.policies.per_state import PerState
 from goodwatt.policies.placement import chooses_gpu, feasible_nodes, place_gang, room_on_gpus, single_node_job
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.view import View
 
-_IN_SIGHT: WeakKeyDictionary[ClusterState, JobsInSight] = WeakKeyDictionary()
+_in_sight = PerState(lambda _: JobsInSight())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,4 @@ class Fgd:
 
     def workload(self, view: View) -> Typical:
         """The classes of jobs that fragmentation is measured for."""
-        return _IN_SIGHT.setdefault(view.state, JobsInSight()).typical(view, self.popularity)
+        return _in_sight(view.state).typical(view, self.popularity)

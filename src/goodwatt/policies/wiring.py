@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from operator import or_
-from weakref import WeakKeyDictionary
 
 from goodwatt.cluster.bitset import bitset, first, members
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import gang_nodes
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts, host_share
+from goodwatt.policies.per_state import PerState
 
 APART = 1 << 20
 """More GPUs than any node has: half of it is added to what is left over if a job would be spread over domains."""
@@ -39,15 +39,8 @@ def _groups(names: Sequence[str | None]) -> tuple[int, ...]:
     return tuple(found.values())
 
 
-_OF_STATE: WeakKeyDictionary[ClusterState, Wiring] = WeakKeyDictionary()
-
-
-def wiring(state: ClusterState) -> Wiring:
-    """The wiring of the state's cluster, looked up once."""
-    found = _OF_STATE.get(state)
-    if found is None:
-        found = _OF_STATE[state] = Wiring(state.cluster)
-    return found
+wiring: PerState[Wiring] = PerState(lambda state: Wiring(state.cluster))
+"""The wiring of a state's cluster, looked up once."""
 
 
 def free_gpus(nodes: int, state: ClusterState) -> int:

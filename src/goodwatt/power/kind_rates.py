@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
+from goodwatt.bundled_yaml import read_bundled
 
 FITTED = Path(__file__).with_name("speed_rule.yaml")
 AFTER = "A100-SXM4-40GB"
@@ -118,6 +118,4 @@ def rate_ratios(kind: str, reference: str, math: str) -> tuple[float, float]:
 
 @cache
 def _fitted() -> dict[str, Any]:
-    with FITTED.open("rb") as file:
-        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return content
+    return read_bundled(FITTED)

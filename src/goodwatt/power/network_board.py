@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.network import Network
 
@@ -57,9 +56,7 @@ class Board:
 
 @cache
 def _figures() -> Mapping[str, Any]:
-    with FIGURES.open("rb") as file:
-        figures: Mapping[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return figures
+    return read_bundled(FIGURES)
 
 
 _boards: dict[str, tuple[GpuKind, Board]] = {}

@@ -25,8 +25,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.errors import UnknownNameError
 from goodwatt.power.demand import Demand
 from goodwatt.power.kind_rates import gain, rate_ratios
@@ -108,13 +107,6 @@ def communicating(demand: Demand) -> Demand:
     return replace(demand, u=0.09, m=0.1, kappa=0.0, duty=1.0, sm=0.2, occupancy=0.05, tensor=0.0)
 
 
-def read_class_file(path: Path) -> dict[str, Any]:
-    """The plain content of one file of the catalogue."""
-    with path.open("rb") as file:
-        content: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return content
-
-
 def class_from(content: Mapping[str, Any]) -> WorkloadClass:
     """A class from the plain content of its file."""
     fields = dict(content)
@@ -131,7 +123,7 @@ def _known() -> frozenset[str]:
 
 @cache
 def _load(name: str) -> WorkloadClass:
-    return class_from(read_class_file(FOLDER / f"{name}.yaml"))
+    return class_from(read_bundled(FOLDER / f"{name}.yaml"))
 
 
 def _phase(row: Mapping[str, Any]) -> Phase:

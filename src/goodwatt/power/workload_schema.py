@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.checked_yaml import Name, Strict, build_checked
 from goodwatt.cluster.catalogue import kind_names
 from goodwatt.errors import FieldError, RunError
@@ -111,7 +112,7 @@ def checked_classes() -> dict[str, WorkloadClass]:
 
 
 def _checked(name: str) -> WorkloadClass:
-    content = workload_catalogue.read_class_file(workload_catalogue.FOLDER / f"{name}.yaml")
+    content = read_bundled(workload_catalogue.FOLDER / f"{name}.yaml")
     try:
         WorkloadClassFile.model_validate(content)
     except ValidationError as error:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from goodwatt.bundled_yaml import read_bundled
 from goodwatt.errors import UnknownNameError
 from goodwatt.simulator.checkpointing import USUAL_STORE, CheckpointStore, Rule
 from goodwatt.simulator.failure_rates import FailureSettings, failures_from
@@ -93,8 +92,7 @@ def load_engine(name_or_path: str) -> Engine:
         return read_engine(Path(name_or_path))
     if name_or_path not in preset_names():
         raise UnknownNameError("engine", name_or_path, [*preset_names(), "a file that ends in .yaml"])
-    with (_PRESETS / f"{name_or_path}.yaml").open("rb") as file:
-        return engine_from(yaml.load(file, Loader=yaml.CSafeLoader))
+    return engine_from(read_bundled(_PRESETS / f"{name_or_path}.yaml"))
 
 
 def engine_from(data: Mapping[str, Any]) -> Engine:

@@ -124,9 +124,7 @@ def follow(sim: Simulation) -> None:
 @action
 def lose_feed(sim: Simulation, name: str, feed: int, back_s: float) -> None:
     """The mains behind a feed fail until `back_s`."""
-    rack = sim.racks.of(name, sim.now_s)
-    _bring_up(sim, name, sim.now_s - rack.since_s)
-    rack.feeds.lose(feed)
+    _feeds_by_now(sim, name).lose(feed)
     sim.timers.set(back_s, Kind.NODE, feed_is_back, name, feed)
     _changed(sim, name)
 
@@ -134,9 +132,14 @@ def lose_feed(sim: Simulation, name: str, feed: int, back_s: float) -> None:
 @action
 def feed_is_back(sim: Simulation, name: str, feed: int) -> None:
     """The mains behind a feed are there again."""
-    rack = sim.racks.fed[name]
-    _bring_up(sim, name, sim.now_s - rack.since_s)
-    rack.feeds.restore_mains(feed)
+    _feeds_by_now(sim, name).restore_mains(feed)
+    _changed(sim, name)
+
+
+@action
+def breaker_is_reset(sim: Simulation, name: str, feed: int) -> None:
+    """A breaker is closed again by hand."""
+    _feeds_by_now(sim, name).reset(feed)
     _changed(sim, name)
 
 
@@ -150,19 +153,17 @@ def breaker_trips(sim: Simulation, name: str) -> None:
 
 
 @action
-def breaker_is_reset(sim: Simulation, name: str, feed: int) -> None:
-    """A breaker is closed again by hand."""
-    rack = sim.racks.fed[name]
-    _bring_up(sim, name, sim.now_s - rack.since_s)
-    rack.feeds.reset(feed)
-    _changed(sim, name)
-
-
-@action
 def rack_feeds_changed(sim: Simulation, name: str) -> None:
     """Breakers of a rack have tripped while its load changed."""
     sim.racks.fed[name].timer = 0
     _changed(sim, name)
+
+
+def _feeds_by_now(sim: Simulation, name: str) -> RackFeeds:
+    """The feeds of a rack, their breakers brought up to now."""
+    rack = sim.racks.of(name, sim.now_s)
+    _bring_up(sim, name, sim.now_s - rack.since_s)
+    return rack.feeds
 
 
 def _bring_up(sim: Simulation, name: str, seconds: float) -> bool:

@@ -18,7 +18,6 @@ Nodes alike share a profile and are computed once.
 from __future__ import annotations
 
 import math
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from goodwatt.cluster.state import ClusterState, host_share
 from goodwatt.policies.packing.free_arrays import Array, indices
 from goodwatt.policies.packing.node_watch import NodeWatch
 from goodwatt.policies.packing.typical import Demand, Typical
+from goodwatt.policies.per_state import PerState
 
 NEVER = 1 << 30
 """So many GPUs no node has: stands where a class cannot run."""
@@ -246,16 +246,12 @@ class Fragmentation:
         return found
 
 
-_OF_STATE: WeakKeyDictionary[ClusterState, Fragmentation] = WeakKeyDictionary()
-"""One per state, so that a decision costs what changed; the content follows from the state alone."""
+_of_state = PerState(Fragmentation)
 
 
 def fragmentation(state: ClusterState) -> Fragmentation:
     """Profiles and gradients of a state as it is now."""
-    found = _OF_STATE.get(state)
-    if found is None:
-        found = _OF_STATE[state] = Fragmentation(state)
-    return found.follow(state)
+    return _of_state(state).follow(state)
 
 
 def steepest(

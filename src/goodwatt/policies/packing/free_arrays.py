@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.packing.node_watch import NodeWatch
+from goodwatt.policies.per_state import PerState
 from goodwatt.policies.placement import feasible_nodes
 from goodwatt.simulator.decisions import Place
 
@@ -46,16 +46,12 @@ class FreeArrays:
         return self
 
 
-_OF_STATE: WeakKeyDictionary[ClusterState, FreeArrays] = WeakKeyDictionary()
-"""One per state, so that a decision costs what changed; the content follows from the state alone."""
+_of_state = PerState(FreeArrays)
 
 
 def free_arrays(state: ClusterState) -> FreeArrays:
     """The arrays of a state as it is now."""
-    found = _OF_STATE.get(state)
-    if found is None:
-        found = _OF_STATE[state] = FreeArrays(state)
-    return found.follow(state)
+    return _of_state(state).follow(state)
 
 
 def place_lowest(job: JobRequest, state: ClusterState, score: Score) -> Place | None:
