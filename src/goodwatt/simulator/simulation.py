@@ -47,6 +47,7 @@ from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.executor import Executor
 from goodwatt.simulator.facility import FacilityMeter
+from goodwatt.simulator.forking import forked
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.quota import QuotaUse
@@ -170,39 +171,7 @@ class Simulation:
 
     def fork(self) -> Simulation:
         """An independent copy that goes on exactly as this one would."""
-        twin = object.__new__(Simulation)
-        twin.__dict__.update(self.__dict__)
-        twin.state = self.state.copy()
-        twin.quotas = self.quotas and self.quotas.copy()
-        twin.recorder = self.recorder.copy()
-        twin.refused = dict(self.refused)
-        twin.live = {job_id: run.copy() for job_id, run in self.live.items()}
-        twin.pools = {name: pool.copy(twin.live) for name, pool in self.pools.items()}
-        rng = random.Random()
-        rng.setstate(self.view.random.getstate())
-        twin.view = View(
-            twin.state,
-            list(twin.pools.values()),
-            self.engine,
-            self.view.memory.copy(),
-            rng,
-            twin.quotas,
-            self.policy.oracle,
-        )
-        twin.view.now_s = self.view.now_s
-        twin.physics = self.physics.copy(twin.state, twin.live)
-        twin.racks = self.racks.copy(meter_of(twin.physics))
-        twin.ramp = self.ramp and self.ramp.copy(twin.physics)  # type: ignore[arg-type] # as for the book
-        twin.book = self.book and self.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
-        twin.timers, twin.asleep = self.timers.copy(twin), dict(self.asleep)
-        twin.away, twin.resetting = dict(self.away), dict(self.resetting)
-        twin.late = SortedSet(self.late)
-        twin.failures = self.failures and self.failures.copy()
-        twin.show()
-        twin.executor = Executor(twin)
-        twin.executor.refusals = self.executor.refusals[:]
-        twin.set_going(self.now_s)
-        return twin
+        return forked(self)
 
     # what processes do -------------------------------------------------------------------------------------------
 
