@@ -7,19 +7,26 @@ their digits blanked, because people number their runs.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from goodwatt.cluster.job import JobRequest
 
 Key = tuple[str | int, ...]
 
 
-def levels(job: JobRequest) -> list[Key]:
+def levels(job: JobRequest) -> tuple[Key, ...]:
     """Keys from the most general to the most specific that the trace gives; the first word says which level it is."""
-    found: list[Key] = [(), ("gpus", job.num_gpus)]
-    if job.partition is not None:
-        found.append(("partition", job.partition, job.num_gpus))
-    if job.user is not None:
-        found += [("user", job.user), ("user", job.user, job.num_gpus)]
-    if job.name is not None:
-        found.append(("name", job.user or "", re.sub(r"\d+", "#", job.name), job.num_gpus))
-    return found
+    return levels_of(job.num_gpus, job.partition, job.user, job.name)
+
+
+@lru_cache(maxsize=4096)
+def levels_of(num_gpus: int, partition: str | None, user: str | None, name: str | None) -> tuple[Key, ...]:
+    """The keys of any job with these."""
+    found: list[Key] = [(), ("gpus", num_gpus)]
+    if partition is not None:
+        found.append(("partition", partition, num_gpus))
+    if user is not None:
+        found += [("user", user), ("user", user, num_gpus)]
+    if name is not None:
+        found.append(("name", user or "", re.sub(r"\d+", "#", name), num_gpus))
+    return tuple(found)

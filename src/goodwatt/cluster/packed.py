@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from goodwatt.cluster.bitset import members
+from functools import lru_cache
+
+from goodwatt.cluster.bitset import bitset, members
 
 Packed = tuple[tuple[int, int], ...]
 """(GPU, jobs that hold it whole beside the first), ascending; GPUs that one job holds are not listed."""
@@ -34,3 +36,9 @@ def unpack(packed: Packed, mask: int) -> tuple[Packed, int]:
 def is_full(packed: Packed, mask: int) -> bool:
     """Whether no further job may hold one of these GPUs."""
     return any(mask >> gpu & 1 and jobs + 2 > MOST_TENANTS for gpu, jobs in packed)
+
+
+@lru_cache(maxsize=1024)
+def packed_gpus(packed: Packed) -> int:
+    """The GPUs that several jobs hold, as a mask."""
+    return bitset(gpu for gpu, _ in packed)

@@ -9,7 +9,8 @@ from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.best_fit import BestFit
 from goodwatt.policies.pair_choice import Mode, Rules, best_pair
-from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
+from goodwatt.policies.pair_memory import PairMemory
+from goodwatt.policies.power_memory import OBSERVE_S
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.view import View
 
@@ -40,9 +41,9 @@ class Pack:
         if not (0 < self.least_speed <= 1 and self.gain > 0 and self.depth > 0):
             raise ValueError("expected least_speed above 0 and up to 1, gain and depth above 0")
 
-    def new_memory(self) -> PowerMemory:
+    def new_memory(self) -> PairMemory:
         """What telemetry has shown."""
-        return PowerMemory()
+        return PairMemory()
 
     def place(self, job: JobRequest, state: ClusterState, view: View) -> Place | None:
         """The fullest node that fits, or the best neighbour; with `eager` the neighbour first."""

@@ -6,22 +6,19 @@ share one computation. What is not known is not packed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from goodwatt.cluster.beside import shortage_beside
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
-from goodwatt.cluster.state import ClusterState
-from goodwatt.policies.power_memory import power_memory
+from goodwatt.cluster.packed import packed_gpus
+from goodwatt.cluster.shortage import find_host_shortage
+from goodwatt.cluster.state import ClusterState, Placement
+from goodwatt.policies.pair_memory import STEP, STEPS_PER_OCTAVE, Candidate, PairMemory, Shape
 from goodwatt.power.demand import Demand
-from goodwatt.power.estimator import Estimate
 from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.kernel_length import kernel_length_us
 from goodwatt.power.sharing import CONTEXT_MIB, Resident, shared_point
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
@@ -29,10 +26,6 @@ from goodwatt.simulator.view import View
 Mode = Literal["timeslice", "mps"]
 THREADS = (100.0, 70.0, 50.0, 30.0)
 """Percentages of the SMs that are tried for the newcomer under MPS."""
-_STEP = 0.05
-_PER_OCTAVE = 4
-"""Steps in which estimates are rounded: shares, lengths of kernels."""
-_FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor")
 
 
 class Pair(NamedTuple):
@@ -63,56 +56,94 @@ def best_pair(job: JobRequest, state: ClusterState, view: View, rules: Rules) ->
     """The pair with the most work done, if any is good enough; the host that has run least long of equals."""
     if job.gpu_milli < WHOLE_GPU_MILLI or not job.num_gpus or view.run(job.job_id).alone:
         return None
-    pairs = (_pair(job, host, view, rules) for host in islice(_hosts(job, state, view), rules.depth))
-    return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.total, default=None)
+    kinds = state.cluster.kinds
+    newcomers = {name: _newcomer(job, kind, view, rules) for name, kind in kinds.items()}
+    if not any(newcomers.values()):
+        return None
+    best: Pair | None = None
+    for host in islice(_hosts(job, state, view), rules.depth):
+        newcomer = newcomers[state.cluster.nodes[host.placement[0][0]].gpu_kind]
+        speeds = newcomer and newcomer.beside(host)
+        if speeds and (best is None or speeds[0] + speeds[1] > best.total):
+            best = Pair(host, *speeds)
+    return best
 
 
 def _hosts(job: JobRequest, state: ClusterState, view: View) -> Iterator[JobRun]:
-    """Running jobs that are alone on as many GPUs as the new one wants, those started last first."""
+    """Running jobs that are alone on as many whole GPUs as the new one wants and may use, those started last first."""
+    allowed = state.eligible(job).nodes
     for pool in view.pools:
-        for run in reversed(pool.running.values()):
+        for run in reversed(pool.running_on(job.num_gpus).values()):
+            placement = state.placements.get(run.spec.job_id)
             if (
-                run.spec.num_gpus == job.num_gpus
+                placement is not None
                 and not run.alone
-                and _is_alone(run, state)
-                and shortage_beside(state, job, run.spec) is None
+                and run.spec.gpu_milli == WHOLE_GPU_MILLI
+                and _may_join(job, placement, allowed, state)
             ):
                 yield run
 
 
-def _is_alone(run: JobRun, state: ClusterState) -> bool:
-    placement = state.placements.get(run.spec.job_id, ())
-    return not any(mask >> gpu & 1 for node, mask in placement for gpu, _ in state.packed[node])
+def _may_join(job: JobRequest, placement: Placement, allowed: int, state: ClusterState) -> bool:
+    """Whether the one job there is alone, on nodes that are allowed and have CPU and memory for one more."""
+    for node, mask in placement:
+        packed = state.packed[node]
+        if (packed and packed_gpus(packed) & mask) or not allowed >> node & 1:
+            return False
+        if state.limits_hosts and find_host_shortage(state, job, node, mask.bit_count()):
+            return False
+    return True
 
 
-def _pair(job: JobRequest, host: JobRun, view: View, rules: Rules) -> Pair | None:
-    kind = view.kind_of(host.placement)
-    if kind is None or kind.power_model is None:
+class _Newcomer:
+    """A waiting job on one kind of GPU: with whom it would do well."""
+
+    __slots__ = ("_kind", "_memory", "_mib", "_rules", "_seen")
+
+    def __init__(self, itself: Candidate, kind: GpuKind, memory: PairMemory, rules: Rules) -> None:
+        self._kind, self._memory, self._rules = kind, memory, rules
+        self._mib = kind.memory_mib - 2 * CONTEXT_MIB - itself.need_mib
+        self._seen = _seen_beside(gpu_model(kind), itself.shape, rules.mode, rules.least_speed, rules.gain)
+
+    def beside(self, run: JobRun) -> tuple[float, float, float] | None:
+        """(speed of the host, of the newcomer, thread percentage), if the two fit and the pair is good enough."""
+        host = self._memory.candidate(run.spec, self._kind.name)
+        if host is None or not 0 < host.need_mib <= self._mib or not _understood(host, self._rules):
+            return None
+        return self._seen[host.shape]
+
+
+def _newcomer(job: JobRequest, kind: GpuKind, view: View, rules: Rules) -> _Newcomer | None:
+    """None if not enough is known of the job, or of the kind."""
+    memory = view.memory
+    assert isinstance(memory, PairMemory)  # noqa: S101 - `Pack.new_memory` made it
+    itself = None if kind.power_model is None else memory.candidate(job, kind.name)
+    if itself is None or not itself.need_mib or not _understood(itself, rules):
         return None
-    demands = power_memory(view).demands
-    theirs, ours = demands.estimate(host.spec, kind.name), demands.estimate(job, kind.name)
-    if theirs is None or ours is None or not (rules.guess or (theirs.known and ours.known)):
-        return None
-    if rules.mode == "mps" and not (theirs.demand.sm and ours.demand.sm):
-        return None  # without counters nobody knows who leaves SMs to whom
-    if not _fit(kind, _need_mib(theirs, host.spec), _need_mib(ours, job)):
-        return None
-    there, here = _rounded(theirs.demand), _rounded(ours.demand)
-    speeds = _best_speeds(gpu_model(kind), there, here, rules.mode, rules.least_speed, rules.gain)
-    return None if speeds is None else Pair(host, *speeds)
+    return _Newcomer(itself, kind, memory, rules)
 
 
-def _need_mib(estimate: Estimate, job: JobRequest) -> int:
-    """What was seen, or what the job asks for if that is more; 0 if nothing is known."""
-    return max(estimate.demand.memory_mib, job.gpu_memory_mib)
+def _understood(job: Candidate, rules: Rules) -> bool:
+    """Whether enough is known of it; without counters nobody knows who leaves SMs to whom under MPS."""
+    return (rules.guess or job.known) and (rules.mode != "mps" or job.uses_sms)
 
 
-def _fit(kind: GpuKind, there_mib: int, here_mib: int) -> bool:
-    """Whether the memory of both is known and there is enough of it, their contexts included."""
-    return there_mib > 0 < here_mib and there_mib + here_mib + 2 * CONTEXT_MIB <= kind.memory_mib
+class _Beside(dict[Shape, tuple[float, float, float] | None]):
+    """How one newcomer would do beside hosts of any shape, computed when first asked for."""
+
+    def __init__(self, model: GpuModel, newcomer: Shape, mode: Mode, least_speed: float, gain: float) -> None:
+        super().__init__()
+        self._pair = model, newcomer, mode, least_speed, gain
+
+    def __missing__(self, host: Shape) -> tuple[float, float, float] | None:
+        model, newcomer, mode, least_speed, gain = self._pair
+        found = self[host] = _best_speeds(model, _demand(host), _demand(newcomer), mode, least_speed, gain)
+        return found
 
 
-@lru_cache(maxsize=65_536)
+_seen_beside = lru_cache(maxsize=1024)(_Beside)
+
+
 def _best_speeds(
     model: GpuModel, there: Demand, here: Demand, mode: Mode, least_speed: float, gain: float
 ) -> tuple[float, float, float] | None:
@@ -126,9 +157,15 @@ def _best_speeds(
     return max(found, key=lambda entry: entry[0] + entry[1], default=None)
 
 
-@lru_cache(maxsize=65_536)
-def _rounded(demand: Demand) -> Demand:
-    rounded = {name: round(getattr(demand, name) / _STEP) * _STEP for name in _FIELDS}
-    octaves = round(_PER_OCTAVE * math.log2(kernel_length_us(demand)))
-    rounded |= {"duty": max(rounded["duty"], _STEP), "kernel_us": 2.0 ** (octaves / _PER_OCTAVE)}
-    return replace(demand, **rounded, memory_mib=0)
+def _demand(shape: Shape) -> Demand:
+    u, m, kappa, duty, sm, occupancy, tensor = (steps * STEP for steps in shape[:-1])
+    return Demand(
+        u=u,
+        m=m,
+        kappa=kappa,
+        duty=max(duty, STEP),
+        sm=sm,
+        occupancy=occupancy,
+        tensor=tensor,
+        kernel_us=2.0 ** (shape[-1] / STEPS_PER_OCTAVE),
+    )

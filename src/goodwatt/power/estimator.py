@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, Self
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.job import JobRequest
-from goodwatt.cluster.likeness import Key, levels
+from goodwatt.cluster.likeness import Key, levels_of
 from goodwatt.errors import InputError
 from goodwatt.power.demand import Demand
 from goodwatt.power.gpu_model import GpuModel, gpu_model
@@ -49,6 +50,7 @@ LEAST_VARIANCE = 1e-6
 
 Level = Literal["job", "name", "user", "others"]
 _FIELDS = ("u", "m", "kappa", "duty", "sm", "occupancy", "tensor", "memory_mib", "kernel_us")
+_read_figures = attrgetter(*_FIELDS)
 _LEVELS: dict[str, Level] = {"name": "name", "user": "user"}
 
 
@@ -70,8 +72,7 @@ class Estimate:
         return self.level in {"job", "name"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """Sums over readings for the line of 1/rate (y) against f_max/f - 1 (x); `unit` is the first rate."""
 
     unit: float = 0.0
@@ -107,8 +108,7 @@ Evidence = tuple[float, float]
 NO_EVIDENCE: Evidence = (0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What one job has shown on a kind.
 
     Number of readings, mean figures in the order of `_FIELDS`, the counters that told of its speed first, its line.
@@ -122,8 +122,7 @@ class _Seen:
     line: _Line
 
 
-@dataclass(frozen=True, slots=True)
-class _Alike:
+class _Alike(NamedTuple):
     """What jobs of one likeness have shown: readings, mean figures, sum of squares of kappa about its mean.
 
     Of memory it is the most that any of them held.
@@ -141,8 +140,9 @@ class Estimator:
     def __init__(self) -> None:
         self._jobs: dict[str, _Seen] = {}
         self._alike: dict[Key, _Alike] = {}
-        self._known: dict[tuple[str, str], Estimate | None] = {}
-        """Estimates since the last reading, by job and kind."""
+        # made from the two above and kept until these change: of jobs (with the namesakes that count in), of likenesses
+        self._of_jobs: dict[str, tuple[Estimate, _Alike | None]] = {}
+        self._of_likes: dict[Key, Estimate] = {}
 
     def observe(self, job: JobRequest, kind: str, seen: Counters) -> None:
         """Learn from a reading of a job that was alone on its GPUs; what cannot be understood is left out."""
@@ -153,30 +153,38 @@ class Estimator:
             demand = demand_from_counters(model, seen)
         except InputError:
             return
-        self._known.clear()
         before = self._jobs.get(job.job_id)
         if before is not None and before.kind != kind:
             before = None
         was = NO_EVIDENCE if before is None else _own_evidence(before)
         here = self._with_reading(job, model, seen, demand, before)
         self._jobs[job.job_id] = here
+        self._of_jobs.pop(job.job_id, None)
         now = _own_evidence(here)
         gained = now[0] - was[0], now[1] - was[1]
-        reading = _figures(replace(demand, kappa=self._kappa(job, here)[0]))
-        for key in levels(job):
-            self._alike[kind, *key] = _with(self._alike.get((kind, *key)), reading, gained)
+        reading = _figures(demand, self._kappa(job, here)[0])
+        for key in _keys(kind, job):
+            self._alike[key] = _with(self._alike.get(key), reading, gained)
+            self._of_likes.pop(key, None)
 
     def estimate(self, job: JobRequest, kind: str) -> Estimate | None:
-        """What is believed of a job on a kind; None if nothing like it has been seen there."""
-        key = job.job_id, kind
-        if key not in self._known:
-            self._known[key] = self._estimate(job, kind)
-        return self._known[key]
+        """What is believed of a job on a kind; None if nothing like it has been seen there.
+
+        It is the same object until something is learnt that it rests on.
+        """
+        here = self._jobs.get(job.job_id)
+        if here is not None and here.kind == kind:
+            return self._of_job(job, here)
+        alike = self._alike
+        for key in reversed(_keys(kind, job)):
+            if key in alike:
+                return self._of_likeness(key)
+        return None
 
     def forget(self, job_id: str) -> None:
         """A job has ended: only its likenesses remember it."""
-        if (seen := self._jobs.pop(job_id, None)) is not None:
-            self._known.pop((job_id, seen.kind), None)
+        self._jobs.pop(job_id, None)
+        self._of_jobs.pop(job_id, None)
 
     def copy(self) -> Self:
         """An independent copy."""
@@ -195,7 +203,8 @@ class Estimator:
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
-        self._known.clear()
+        self._of_jobs.clear()
+        self._of_likes.clear()
         self._jobs = {
             job_id: _Seen(kind, n, tuple(mean), error, tuple(signals), _Line(*line))
             for job_id, kind, n, mean, error, signals, line in plain[0]
@@ -205,16 +214,21 @@ class Estimator:
             for key, n, mean, squares, evidence in plain[1]
         }
 
-    def _estimate(self, job: JobRequest, kind: str) -> Estimate | None:
-        here = self._jobs.get(job.job_id)
-        if here is not None and here.kind == kind:
+    def _of_job(self, job: JobRequest, here: _Seen) -> Estimate:
+        """From its own readings, and its namesakes'."""
+        alike = None if job.name is None else self._alike.get(_keys(here.kind, job)[-1])
+        known = self._of_jobs.get(job.job_id)
+        if known is None or known[1] is not alike:
             kappa, error = self._kappa(job, here)
-            return Estimate(_demand(here.mean, kappa), error, "job")
-        for key in reversed(levels(job)):
-            alike = self._alike.get((kind, *key))
-            if alike is not None:
-                return _of_likeness(alike, _LEVELS.get(str(key[0]) if key else "", "others"))
-        return None
+            known = self._of_jobs[job.job_id] = Estimate(_demand(here.mean, kappa), error, "job"), alike
+        return known[0]
+
+    def _of_likeness(self, key: Key) -> Estimate:
+        known = self._of_likes.get(key)
+        if known is None:
+            level = _LEVELS.get(str(key[1]) if len(key) > 1 else "", "others")
+            known = self._of_likes[key] = _of_likeness(self._alike[key], level)
+        return known
 
     def _with_reading(
         self, job: JobRequest, model: GpuModel, seen: Counters, demand: Demand, before: _Seen | None
@@ -228,7 +242,7 @@ class Estimator:
             line = line.and_at(stretch - 1.0, rate)
         old = _figures(demand) if before is None else before.mean
         kappa, _ = self._kappa(job, _Seen(kind, 1, old, hint_error, signals, line))
-        figures = _figures(_at_top(demand, seen.duty, stretch, kappa))
+        figures = _at_top(demand, seen.duty, stretch, kappa)
         n = 1 if before is None else before.readings + 1
         mean = tuple(a + (b - a) / n for a, b in zip(old, figures, strict=True))
         return _Seen(kind, n, mean, hint_error, signals, line)
@@ -245,7 +259,7 @@ class Estimator:
 
     def _told_by_name(self, job: JobRequest, here: _Seen) -> Evidence:
         """What other runs of the same user and name showed; they differ from this one by `LIKE_ERROR`."""
-        alike = self._alike.get((here.kind, *levels(job)[-1]))
+        alike = self._alike.get(_keys(here.kind, job)[-1])
         own = self._jobs.get(job.job_id)
         mine = NO_EVIDENCE if own is None or own.kind != here.kind else _own_evidence(own)
         precision = 0.0 if alike is None else alike.evidence[0] - mine[0]
@@ -291,17 +305,17 @@ def _own_evidence(here: _Seen) -> Evidence:
     return precision, precision * slope[0] / duty
 
 
-def _at_top(demand: Demand, duty: float | None, stretch: float, kappa: float) -> Demand:
-    """A demand that was read off at f_max / f = `stretch` under its own kappa, under another one.
+def _at_top(demand: Demand, duty: float | None, stretch: float, kappa: float) -> tuple[float, ...]:
+    """The figures of a demand that was read off at f_max / f = `stretch` under its own kappa, under another one.
 
     Its kappa becomes the hint that the counters would give at the greatest clock.
     """
     was, on_gpu = 1.0 + demand.kappa * (stretch - 1.0), 1.0 + kappa * (stretch - 1.0)
     m = min(1.0, demand.m / was * on_gpu)
     hint = demand.kappa if stretch == 1.0 else min(1.0, max(0.0, KAPPA_COMPUTE - KAPPA_PER_DRAM * m))
-    if duty is None or duty >= 1.0:
-        return replace(demand, m=m, kappa=hint)
-    return replace(demand, m=m, kappa=hint, duty=duty / (duty + (1.0 - duty) * on_gpu))
+    duty = demand.duty if duty is None or duty >= 1.0 else duty / (duty + (1.0 - duty) * on_gpu)
+    u, _, _, _, *others = _figures(demand)
+    return u, float(m), float(hint), float(duty), *others
 
 
 def _with(alike: _Alike | None, reading: tuple[float, ...], gained: Evidence) -> _Alike:
@@ -328,8 +342,10 @@ def _of_likeness(alike: _Alike, level: Level) -> Estimate:
     return Estimate(_demand(alike.mean, kappa), error, level)
 
 
-def _figures(demand: Demand) -> tuple[float, ...]:
-    return tuple(float(getattr(demand, name)) for name in _FIELDS)
+def _figures(demand: Demand, kappa: float | None = None) -> tuple[float, ...]:
+    """In the order of `_FIELDS`; `kappa`: another than the demand's."""
+    u, m, hint, *others = map(float, _read_figures(demand))
+    return u, m, hint if kappa is None else float(kappa), *others
 
 
 def _demand(figures: Sequence[float], kappa: float) -> Demand:
@@ -349,6 +365,16 @@ def _demand(figures: Sequence[float], kappa: float) -> Demand:
 
 def _line_figures(line: _Line) -> tuple[float, ...]:
     return line.unit, line.n, line.x, line.xx, line.y, line.xy
+
+
+def _keys(kind: str, job: JobRequest) -> tuple[Key, ...]:
+    """Under what a reading on a kind is kept, from the most general likeness to the most specific."""
+    return _keys_of(kind, job.num_gpus, job.partition, job.user, job.name)
+
+
+@lru_cache(maxsize=4096)
+def _keys_of(kind: str, num_gpus: int, partition: str | None, user: str | None, name: str | None) -> tuple[Key, ...]:
+    return tuple((kind, *key) for key in levels_of(num_gpus, partition, user, name))
 
 
 @cache

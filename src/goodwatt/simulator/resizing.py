@@ -74,6 +74,7 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
         sim.quotas.add(run.spec, -1)
         sim.quotas.add(wanted, 1)
     run.spec = wanted
+    sim.pool_of(wanted).resized()
     run.placement = sim.state.allocate(wanted, nodes, masks)
     run.hold(sim.now_s)
     sim._plan_checkpoints(run)

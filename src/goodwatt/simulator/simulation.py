@@ -242,7 +242,7 @@ class Simulation:
         pool.queue.remove((run.key, run.sequence, run))
         if self.late:
             self.late.discard((run.index, run.spec.job_id))
-        pool.running[run.spec.job_id] = run
+        pool.enter(run)
         self._plan_checkpoints(run)
         run.begin(now, self.engine.completion_lag_s)
         if self.resetting or run.spec.mig_profile is not None:
@@ -382,7 +382,7 @@ class Simulation:
     def _leave(self, run: JobRun, now_s: float, stopped: str = "") -> None:
         """It gives its GPUs back: stopped so, or done."""
         pool = self.pool_of(run.spec)
-        del pool.running[run.spec.job_id]
+        pool.leave(run)
         if stopped:
             self.recorder.stay(run, now_s, stopped)
         self.timers.cancel(run.command)

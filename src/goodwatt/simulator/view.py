@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from goodwatt.simulator.racks import RackPower, Racks
 
 
+_NOBODY: dict[str, JobRun] = {}
+
+
 class Pool:
     """The jobs that compete for the same nodes: a partition's, or all where the cluster has no partitions.
 
@@ -31,7 +34,7 @@ class Pool:
     size, without nodes that are away.
     """
 
-    __slots__ = ("changed", "gpus", "partition", "queue", "running")
+    __slots__ = ("_by_size", "changed", "gpus", "partition", "queue", "running")
 
     def __init__(self, partition: str | None, gpus: int) -> None:
         self.partition = partition
@@ -39,6 +42,31 @@ class Pool:
         self.queue: SortedList[tuple[Any, int, JobRun]] = SortedList()
         self.running: dict[str, JobRun] = {}
         self.changed = False
+        self._by_size: dict[int, dict[str, JobRun]] | None = None
+
+    def running_on(self, gpus: int) -> dict[str, JobRun]:
+        """Those of `running` that hold so many GPUs, in the same order. The index is made when first asked for."""
+        if self._by_size is None:
+            self._by_size = {}
+            for run in self.running.values():
+                self._note(run)
+        return self._by_size.get(gpus, _NOBODY)
+
+    def enter(self, run: JobRun) -> None:
+        """A job has started; for the simulation."""
+        self.running[run.spec.job_id] = run
+        if self._by_size is not None:
+            self._note(run)
+
+    def leave(self, run: JobRun) -> None:
+        """A job has stopped or ended, its size is still that at which it ran; for the simulation."""
+        del self.running[run.spec.job_id]
+        if self._by_size is not None:
+            del self._by_size[run.spec.num_gpus][run.spec.job_id]
+
+    def resized(self) -> None:
+        """A job runs on another number of GPUs from now on; for the simulation."""
+        self._by_size = None
 
     def copy(self, live: dict[str, JobRun]) -> Pool:
         """The same pool over copies of its jobs, by id in `live`."""
@@ -47,6 +75,10 @@ class Pool:
         twin.running = {job_id: live[job_id] for job_id in self.running}
         twin.changed = self.changed
         return twin
+
+    def _note(self, run: JobRun) -> None:
+        assert self._by_size is not None  # noqa: S101 - asked by the callers
+        self._by_size.setdefault(run.spec.num_gpus, {})[run.spec.job_id] = run
 
 
 class View:
