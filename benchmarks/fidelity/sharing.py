@@ -26,8 +26,8 @@ APART = 0.1
 WAYS = {"timeslice": ("time-slicing", 6.0), "mps": ("MPS", 10.0), "mps_limited": ("MPS, 50% threads", 8.0)}
 LUCID = "keeps the bar only without pairs with a speed above 1.1, which the data's README calls noise; else 6.8"
 LUCID_ALL = (
-    "only the 7 outliers dropped that the data's README names. No law of utilisation alone does much better: partners "
-    "differ by 10% on average, so one that tells every pair's mean exactly would still be off by 5.0"
+    "only the 7 outliers dropped that the data's README names. Partners differ by 10% on average: a law that gives "
+    "both the same speed, as this one, would be off by 5.0 even if every pair's mean were exact"
 )
 LUCID_HISTORY = (
     "the split of Gavel's rows: when pairs of two models are predicted none of them was seen, but those with other "
