@@ -219,6 +219,21 @@ def simulate(
     return Simulation(jobs, on, make_policy(policy) if isinstance(policy, str) else policy, settings, options)
 
 
+def step(sim: Simulation) -> None:
+    """One event, or the decision that is due."""
+    if not sim.deciding:
+        sim.clock.step()
+    elif (view := sim.advance()) is not None:
+        sim.apply(sim.policy.decide(view))
+
+
+def until(sim: Simulation, time_s: float) -> Simulation:
+    """Run on to a time, what happens and is decided then included."""
+    while not sim.stopped and (sim.deciding or sim.clock.peek() <= time_s):
+        step(sim)
+    return sim
+
+
 def finished(simulation: Simulation) -> RunResult:
     """Run to the end and gather the result."""
     simulation.run()
@@ -277,21 +292,27 @@ def calls(view: View) -> Calls:
     return view.memory
 
 
-@dataclass(frozen=True)
-class Scripted:
-    """Says at given times what is written down for them, and nothing else."""
+class MadeUp:
+    """What the policies below have in common."""
 
-    script: Mapping[float, Sequence[Decision]]
-    name: str = "scripted"
-    oracle: bool = False
-    preemptive: bool = True
-    head_only: bool = False
+    name = "made-up"
+    oracle = False
+    preemptive = True
+    head_only = False
 
     def new_memory(self) -> Calls:
         return Calls()
 
     def queue_key(self, run: JobRun, view: View) -> float:
         return run.spec.submit_s
+
+
+@dataclass(frozen=True)
+class Scripted(MadeUp):
+    """Says at given times what is written down for them, and nothing else."""
+
+    script: Mapping[float, Sequence[Decision]]
+    oracle: bool = False
 
     def decide(self, view: View) -> Sequence[Decision]:
         if calls(view).ask(view.now_s):
@@ -301,23 +322,22 @@ class Scripted:
         return [*self.script.get(view.now_s, ()), *wake]
 
 
+def scripted(*steps: tuple[float, Decision]) -> Scripted:
+    """Decisions by time."""
+    times = dict.fromkeys(time_s for time_s, _ in steps)
+    return Scripted({time_s: [decision for at_s, decision in steps if at_s == time_s] for time_s in times})
+
+
 @dataclass(frozen=True)
-class Chaos:
+class Chaos(MadeUp):
     """Decides at random, often what cannot be: unknown jobs, missing nodes, too many GPUs, groups that contradict.
 
     With `power` it also shares GPUs, sets clocks and caps, and puts nodes to sleep.
     """
 
-    name: str = "chaos"
-    oracle: bool = False
-    preemptive: bool = True
-    head_only: bool = False
     rounds_s: float = 7.0
     """It asks to be asked again after about so long."""
     power: bool = False
-
-    def new_memory(self) -> Calls:
-        return Calls()
 
     def queue_key(self, run: JobRun, view: View) -> float:
         return view.random.random()

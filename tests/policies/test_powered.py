@@ -19,8 +19,8 @@ from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
-from tests.scenario import Calls, Nodes, Scripted, calls, cluster, job, simulate
-from tests.simulator.test_full_physics import FULL, NET, when
+from tests.scenario import Calls, Nodes, Scripted, calls, cluster, job, simulate, until
+from tests.simulator.full_physics_runs import FULL, NET
 
 ON = cluster(Nodes(2, 2, "V100"))
 JOBS = [job(name, workload=NET, submit_s=float(i)) for i, name in enumerate("abc")]
@@ -68,18 +68,18 @@ def run(power: Any, script: dict[float, Sequence[Decision]] | None = None) -> Si
 
 
 def test_placements_get_their_clocks() -> None:
-    sim = when(run(Slow()), 5.0)
+    sim = until(run(Slow()), 5.0)
     assert {run.spec.job_id: run.clock_mhz for run in sim.live.values()} == {"a": 900.0, "b": 900.0, "c": 900.0}
 
 
 def test_who_is_put_off_is_passed_over_by_the_scheduling_policy() -> None:
-    sim = when(run(Restless(late=frozenset({"a"}))), 5.0)
+    sim = until(run(Restless(late=frozenset({"a"}))), 5.0)
     assert [run.spec.job_id for run in sim.live.values() if run.placement] == ["b", "c"]
     assert sim.view.held == frozenset(), "only while it is asked"
 
 
 def test_who_is_held_back_at_its_start_does_not_start() -> None:
-    sim = when(run(Restless(never=frozenset({"b"}))), 5.0)
+    sim = until(run(Restless(never=frozenset({"b"}))), 5.0)
     assert [run.spec.job_id for run in sim.live.values() if run.placement] == ["a", "c"]
     assert not sim.executor.refusals
 
@@ -87,15 +87,15 @@ def test_who_is_held_back_at_its_start_does_not_start() -> None:
 def test_a_group_starts_with_its_clocks_or_not_at_all() -> None:
     steps = (Place("a", ((0, 1),)), Place("b", ((0, 1),)))
     script = {1.0: [Group(steps)]}
-    sim = when(run(Slow(), script), 1.0)  # type: ignore[arg-type]
+    sim = until(run(Slow(), script), 1.0)  # type: ignore[arg-type]
     assert {run.clock_mhz for run in sim.live.values() if run.placement} == {900.0}
-    sim = when(run(Slow(never=frozenset({"b"})), script), 1.0)  # type: ignore[arg-type]
+    sim = until(run(Slow(never=frozenset({"b"})), script), 1.0)  # type: ignore[arg-type]
     assert not [run for run in sim.live.values() if run.placement]
 
 
 def test_other_decisions_pass() -> None:
     script: dict[float, Sequence[Decision]] = {0.0: [Place("a", ((0, 1),))], 5.0: [Preempt("a")], 6.0: []}
-    sim = when(run(Slow(), script), 5.0)
+    sim = until(run(Slow(), script), 5.0)
     assert not sim.live["a"].placement
     assert sim.live["a"].preemptions == 1
 
@@ -105,14 +105,14 @@ TO_ANOTHER_KIND = cluster(Nodes(1, 2, "V100"), Nodes(1, 2, "H200"))
 
 
 def moved(power: Any, script: Any = MOVE, on: Any = ON) -> JobRun:
-    sim = when(simulate(JOBS, on, together(Scripted(script), power), options=FULL), 6.0)
+    sim = until(simulate(JOBS, on, together(Scripted(script), power), options=FULL), 6.0)
     assert sim.live["a"].placement[0][0] == 1
     return sim.live["a"]
 
 
 def test_the_setting_of_a_moved_job_goes_along_where_the_power_policy_has_nothing_to_say() -> None:
     sim = simulate(JOBS, ON, Scripted(MOVE), options=FULL)  # type: ignore[arg-type]
-    alone = when(sim, 6.0).live["a"]
+    alone = until(sim, 6.0).live["a"]
     assert (alone.clock_mhz, alone.cap_w) == (1100.0, 200.0)
     beside = moved(SteadyPower())
     assert (beside.clock_mhz, beside.cap_w) == (1100.0, 200.0)
@@ -148,7 +148,7 @@ def test_who_is_held_back_from_moving_stays_and_so_does_a_group() -> None:
     swap = Group((Migrate("a", ((1, 1),)), Place("b", ((0, 1),))))
     for move in (Migrate("a", ((1, 1),)), swap):
         script = {0.0: [Place("a", ((0, 1),))], 5.0: [move], 6.0: []}
-        sim = when(run(Stays(), script), 6.0)  # type: ignore[arg-type]
+        sim = until(run(Stays(), script), 6.0)  # type: ignore[arg-type]
         assert [r.spec.job_id for r in sim.live.values() if r.placement] == ["a"]
         assert sim.live["a"].placement[0][0] == 0
         assert not sim.executor.refusals
@@ -157,14 +157,14 @@ def test_who_is_held_back_from_moving_stays_and_so_does_a_group() -> None:
 @pytest.mark.parametrize(("on", "kept"), [(ON, 2), (TO_ANOTHER_KIND, 0)])
 def test_settings_that_were_meant_for_the_old_boards_are_dropped(on: Any, kept: int) -> None:
     policy = together(Scripted(MOVE), Slow(more=[SetClock("a", 600.0), SetCap("a", 150.0)]))  # type: ignore[arg-type]
-    sim = when(simulate(JOBS, on, policy, options=FULL), 4.0)
+    sim = until(simulate(JOBS, on, policy, options=FULL), 4.0)
     sim.view.now_s = 5.0
     assert sum(isinstance(decision, SetClock | SetCap) for decision in policy.decide(sim.view)) == kept
 
 
 def test_moving_a_job_that_waits_is_left_to_be_refused() -> None:
     power = Slow(never=frozenset({"a"}))
-    sim = when(run(power, {0.0: [], 5.0: [Migrate("a", ((1, 1),))], 6.0: []}), 6.0)
+    sim = until(run(power, {0.0: [], 5.0: [Migrate("a", ((1, 1),))], 6.0: []}), 6.0)
     assert [refusal.reason for refusal in sim.executor.refusals] == ["Migrate a: the job is not running"]
 
 
@@ -207,7 +207,7 @@ def test_telemetry_goes_to_those_who_watch() -> None:
         def new_memory(self) -> Calls:
             return Watches()
 
-    when(run(Watcher()), 61.0)
+    until(run(Watcher()), 61.0)
     assert shown == ["a on V100-PCIE at 60", "b on V100-PCIE at 61"]
 
 

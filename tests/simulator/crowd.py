@@ -19,7 +19,7 @@ from goodwatt.simulator.power_meter import MICRO
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
-from tests.scenario import Calls, Nodes, calls, cluster, engine
+from tests.scenario import MadeUp, Nodes, calls, cluster, engine
 from tests.state_content import legal
 
 CLASSES = ("resnet50_train", "llm_decode", "bert_train", "dlrm", "gnn_train", "llama7b_train", "resnet50_imagenet")
@@ -33,19 +33,8 @@ FULL = RunOptions(physics="full", draw=True, horizon_s=4_000.0)
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Crowd(MadeUp):
     """Packs, cuts, resizes, stops and clocks at random; much of it cannot be done."""
-
-    name: str = "crowd"
-    oracle: bool = False
-    preemptive: bool = True
-    head_only: bool = False
-
-    def new_memory(self) -> Calls:
-        return Calls()
-
-    def queue_key(self, run: JobRun, view: View) -> float:
-        return run.spec.submit_s
 
     def decide(self, view: View) -> Sequence[Decision]:
         if calls(view).ask(view.now_s) > 2:

@@ -13,8 +13,8 @@ from goodwatt.simulator import breakdowns
 from goodwatt.simulator.decisions import Migrate, Place
 from goodwatt.simulator.failures import Failure, Taken
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import Nodes, Scripted, check, cluster, engine, fates, finished, job, simulate, table
-from tests.simulator.test_full_physics import FULL, NET, when
+from tests.scenario import Nodes, Scripted, check, cluster, engine, fates, finished, job, simulate, table, until
+from tests.simulator.full_physics_runs import FULL, NET
 
 ON = cluster(Nodes(2, 4, "V100"))
 
@@ -132,7 +132,7 @@ def test_gpus_are_back_when_their_own_failure_is_over() -> None:
     )
     breakdowns.begin(sim)
     seen = [
-        (when(sim, time_s).state.up & 1, sim.state.lost_mask[0], sim.state.free_mask[0] if sim.state.up & 1 else None)
+        (until(sim, time_s).state.up & 1, sim.state.lost_mask[0], sim.state.free_mask[0] if sim.state.up & 1 else None)
         for time_s in (15.0, 25.0, 40.0, 70.0, 110.0)
     ]
     assert seen == [

@@ -13,8 +13,8 @@ from goodwatt.simulator.checkpoints import plan_of
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
-from tests.scenario import Nodes, Scripted, cluster, engine, job, simulate
-from tests.simulator.test_full_physics import FULL, when
+from tests.scenario import Nodes, Scripted, cluster, engine, job, simulate, until
+from tests.simulator.full_physics_runs import FULL
 
 GIB = 1024.0
 FAILING = FailureSettings(gpu=ComponentRates(per_hour=1e-3), node=ComponentRates(per_hour=1e-2))
@@ -80,7 +80,7 @@ def test_in_a_run_a_job_is_slower_by_what_its_class_writes() -> None:
         engine(),
         FULL,
     )
-    run = when(sim, 0.0).live["a"]
+    run = until(sim, 0.0).live["a"]
     cost_s = write_s(workload_class("bert_squad").checkpoint_mib, 1, CheckpointStore())
     assert (run._truth.interval_s, run._truth.write_s) == (30.0, pytest.approx(cost_s))  # type: ignore[comparison-overlap]
     assert run._truth.rate == pytest.approx(30.0 / (30.0 + cost_s))
@@ -88,5 +88,5 @@ def test_in_a_run_a_job_is_slower_by_what_its_class_writes() -> None:
 
 def test_under_ideal_physics_writing_costs_nothing() -> None:
     sim = simulate([job("a", checkpoint_interval_s=30.0)], cluster(Nodes(1)), settings=engine(checkpoint_rule="daly"))
-    when(sim, 0.0)
+    until(sim, 0.0)
     assert (sim.live["a"]._truth.write_s, sim.live["a"]._truth.rate) == (0.0, 1.0)

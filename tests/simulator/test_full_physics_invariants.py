@@ -27,7 +27,7 @@ from goodwatt.simulator.result import RunResult
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import engine, job
+from tests.scenario import engine, job, step
 
 CLASSES = [
     "bert_squad",
@@ -131,12 +131,7 @@ made = st.builds(
 def ended(sim: Simulation) -> RunResult:
     """Run to the end; the meters agree at every event."""
     while not sim.stopped and (sim.deciding or sim.clock.peek() < math.inf):
-        if sim.deciding:
-            view = sim.advance()
-            assert view is not None
-            sim.apply(sim.policy.decide(view))
-        else:
-            sim.clock.step()
+        step(sim)
         assert_meters_agree(sim)
     return result(sim)
 

@@ -11,7 +11,7 @@ from goodwatt.power.truth import NO_RESIDUAL, Truth
 from goodwatt.power.workload_catalogue import all_classes, communicating, phases_on, speed_on, workload_class
 from goodwatt.simulator.job_facts import JobFacts
 from tests.scenario import Nodes, cluster, job
-from tests.simulator.test_full_physics import LSTM, MODELS, NET, V100, demand
+from tests.simulator.full_physics_runs import LSTM, MODELS, NET, V100, demand
 
 ON = cluster(Nodes(2, 2, "V100"), Nodes(2, 2, "H200"))
 H200 = "H200-SXM"

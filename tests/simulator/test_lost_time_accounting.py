@@ -20,8 +20,8 @@ from goodwatt.simulator.recorder import LOST_WIDTH
 from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import MOST_DECISIONS, Made, made
-from tests.scenario import Nodes, Scripted, cluster, engine, finished, job, simulate
-from tests.simulator.test_full_physics import FULL, LSTM, NET, SPREAD, V100, point, together, when
+from tests.scenario import Nodes, Scripted, cluster, engine, finished, job, simulate, until
+from tests.simulator.full_physics_runs import FULL, LSTM, NET, SPREAD, V100, point, together
 
 ON = cluster(Nodes(2, 2, "V100"))
 HERE, THERE = ((0, 1),), ((1, 1),)
@@ -39,7 +39,7 @@ def run(script: Mapping[float, Any], *jobs: Any, fail_s: float | None = None, **
     """Run jobs under a script; node 0 fails for a second at `fail_s`."""
     sim = simulate(jobs, ON, Scripted(script), engine(**settings), FULL)
     if fail_s is not None:
-        when(sim, math.nextafter(fail_s, 0.0))
+        until(sim, math.nextafter(fail_s, 0.0))
         sim.clock.run(until=fail_s)
         breakdowns._take(sim, Taken(0, 0b11, fail_s + 1.0, host=True))
     finished(sim)

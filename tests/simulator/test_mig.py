@@ -13,8 +13,7 @@ from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import EVERY_EVENT, Nodes, Scripted, check, cluster, engine, finished, job, simulate
-from tests.simulator.test_full_physics import when
+from tests.scenario import EVERY_EVENT, Nodes, Scripted, check, cluster, engine, finished, job, simulate, until
 
 TAKES = delays()
 ON, MAKE, GO = TAKES.mode_change_s, TAKES.create_s, TAKES.destroy_s
@@ -272,7 +271,7 @@ def run_with(jobs: int, profile: str) -> Simulation:
     assert view is not None
     simulation.apply(simulation.policy.decide(view))
     assert not reasons(simulation)
-    return when(simulation, 10.0)
+    return until(simulation, 10.0)
 
 
 def test_neighbours_in_other_instances_cost_no_speed_and_share_the_watts() -> None:
@@ -297,7 +296,7 @@ def test_luck_in_an_instance_does_not_depend_on_its_neighbours() -> None:
     script, rates = Scripted({0: [slow[0]], 50: [slow[1]]}), []
     simulation = simulate(many, ONE, script, options=RunOptions(physics="full"))
     for time_s in (49.0, 99.0):
-        rates.append(when(simulation, time_s).live["j0"]._truth.rate)
+        rates.append(until(simulation, time_s).live["j0"]._truth.rate)
     assert simulation.live["j1"].placement
     assert simulation.live["j1"]._truth.rate != rates[0] == pytest.approx(rates[1], rel=1e-9)
 

@@ -7,8 +7,8 @@ from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import Nodes, Scripted, cluster, job, simulate
-from tests.simulator.test_full_physics import FULL, NET, when
+from tests.scenario import Nodes, Scripted, cluster, job, simulate, until
+from tests.simulator.full_physics_runs import FULL, NET
 from tests.state_content import content
 
 ON = cluster(Nodes(2, 4, "V100", partition="east"), Nodes(1, 2, "V100", partition="west"))
@@ -78,7 +78,7 @@ def test_who_is_where() -> None:
             Place("c", ((1, 2),)),
         ]
     }
-    sim = when(simulate(jobs, ON, Scripted(script), options=FULL), 0.0)
+    sim = until(simulate(jobs, ON, Scripted(script), options=FULL), 0.0)
 
     def names(runs: list[JobRun]) -> list[str]:
         return [run.spec.job_id for run in runs]

@@ -14,8 +14,8 @@ from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
-from tests.scenario import Calls, Nodes, Scripted, cluster, job, simulate
-from tests.simulator.test_full_physics import FULL, LSTM, MODELS, NET, V100, demand, point, when
+from tests.scenario import Calls, Nodes, Scripted, cluster, job, simulate, until
+from tests.simulator.full_physics_runs import FULL, LSTM, MODELS, NET, V100, demand, point
 
 
 @dataclass
@@ -137,7 +137,7 @@ def test_seeing_opens_a_decision() -> None:
             return list(super().decide(view))
 
     sim = simulate([LONG], ON, Slows({0.0: [Place("a", ((0, 1),))]}), options=FULL)
-    assert when(sim, 61.0).live["a"].clock_mhz == 900.0
+    assert until(sim, 61.0).live["a"].clock_mhz == 900.0
 
 
 def test_the_same_run_sees_the_same() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.cluster.host_power import NodeSleep
+from goodwatt.cluster.job import Job
 from goodwatt.power.node_sleep import cycle_j, cycle_s
 from goodwatt.power.transient import actuation_delay_s
 from goodwatt.simulator import power_control
@@ -18,19 +19,17 @@ from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import Nodes, Scripted, check, cluster, job, simulate
-from tests.simulator.test_full_physics import FULL, NET, when
+from tests.scenario import Nodes, Scripted, check, cluster, job, scripted, simulate, until
+from tests.simulator.full_physics_runs import FULL, NET
 
 SLEEP = NodeSleep(asleep_w=40.0, suspend_s=10.0, suspend_w=500.0, wake_s=30.0, wake_w=900.0)
 ON = cluster(Nodes(2, 2, "V100"), power=HostPower(sleep=SLEEP))
 IDLE_W = 2 * 26.0
 
 
-def run(*steps: tuple[float, Decision], jobs: tuple = (), options: RunOptions = FULL) -> Simulation:  # type: ignore[type-arg]
-    times = dict.fromkeys(time_s for time_s, _ in steps)
-    script = Scripted({time_s: [d for at, d in steps if at == time_s] for time_s in times})
+def run(*steps: tuple[float, Decision], jobs: tuple[Job, ...] = (), options: RunOptions = FULL) -> Simulation:
     last = job("last", 0, 0.0, 500.0)
-    return simulate([*jobs, last], ON, script, options=options)
+    return simulate([*jobs, last], ON, scripted(*steps), options=options)
 
 
 # sleep ---------------------------------------------------------------------------------------------------------------
@@ -40,7 +39,7 @@ def test_a_node_takes_its_time_to_sleep_and_to_wake() -> None:
     sim = run((0.0, Sleep(1)), (100.0, Wake(1)))
     stages = []
     for time_s in (5.0, 10.0, 99.0, 100.0, 129.0, 130.0):
-        when(sim, time_s)
+        until(sim, time_s)
         stages.append((sim.now_s, sim.asleep.get(1)))
     assert [stage for _, stage in stages] == [FALLING, ASLEEP, ASLEEP, WAKING, WAKING, None]
     assert sim.state.up == 0b11
@@ -50,7 +49,7 @@ def test_a_node_takes_its_time_to_sleep_and_to_wake() -> None:
     ("time_s", "watts", "part"), [(5.0, 500.0, "host_w"), (50.0, 40.0, "asleep_w"), (110.0, 900.0, "host_w")]
 )
 def test_what_it_draws_meanwhile(time_s: float, watts: float, part: str) -> None:
-    power = when(run((0.0, Sleep(1)), (100.0, Wake(1))), time_s).physics.power()
+    power = until(run((0.0, Sleep(1)), (100.0, Wake(1))), time_s).physics.power()
     assert power.idle_w == IDLE_W
     assert getattr(power, part) == watts
     assert sum(power) == IDLE_W + watts
@@ -58,7 +57,7 @@ def test_what_it_draws_meanwhile(time_s: float, watts: float, part: str) -> None
 
 def test_a_sleep_takes_the_energy_that_policies_reckon_with() -> None:
     sim = run((0.0, Sleep(1)), (100.0, Wake(1)), (130.0, WaitUntil(200.0)))
-    when(sim, 130.0)
+    until(sim, 130.0)
     sim.account()
     slept_j = sim.recorder.totals.it_j - 130.0 * IDLE_W
     assert slept_j == pytest.approx(cycle_j(SLEEP) + SLEEP.asleep_w * (130.0 - cycle_s(SLEEP)))
@@ -97,7 +96,7 @@ def test_nobody_runs_on_a_node_until_it_is_awake() -> None:
     ],
 )
 def test_nodes_that_cannot_sleep_or_wake(steps: list[tuple[float, Decision]], reason: str) -> None:
-    sim = when(run(*steps, jobs=(job("a", workload=NET),)), 70.0)
+    sim = until(run(*steps, jobs=(job("a", workload=NET),)), 70.0)
     assert [refusal.reason for refusal in sim.executor.refusals] == [reason]
 
 
@@ -111,7 +110,7 @@ class Budgeted(Scripted):
 @pytest.mark.parametrize(("budget_w", "refused"), [(2_000.0, 0), (600.0, 1)])
 def test_no_node_falls_asleep_where_a_budget_has_no_room_for_waking_it(budget_w: float, refused: int) -> None:
     sim = simulate([job("last", 0)], ON, Budgeted({0.0: [Sleep(1)]}), options=replace(FULL, budget_w=budget_w))
-    when(sim, 0.0)
+    until(sim, 0.0)
     assert len(sim.executor.refusals) == refused
     assert sim.book is not None
     assert sim.book.granted_uw[0] >= sum(sim.physics.power()) * 1e6
@@ -122,12 +121,12 @@ def test_no_node_falls_asleep_where_a_budget_has_no_room_for_waking_it(budget_w:
 
 def test_a_command_takes_as_long_as_its_own_draw_says() -> None:
     sim = run((0.0, Place("a", ((0, 1),))), (10.0, SetClock("a", 900.0)), jobs=(job("a", workload=NET),))
-    when(sim, 0.0)
+    until(sim, 0.0)
     drawn_s = actuation_delay_s(Random(f"0/actuation/{sim.timers.count}"))
-    when(sim, 10.0)
+    until(sim, 10.0)
     (timer,) = sim.timers.waiting.values()
     assert timer.time_s == 10.0 + drawn_s
-    when(sim, timer.time_s)
+    until(sim, timer.time_s)
     assert (sim.live["a"].clock_mhz, sim.live["a"].command) == (900.0, 0)
 
 
@@ -139,14 +138,14 @@ def test_what_was_asked_for_last_whether_it_has_settled_or_not() -> None:
         (20.0, SetClock("a", None)),
         jobs=(job("a", workload=NET),),
     )
-    when(sim, 0.0)
+    until(sim, 0.0)
     assert power_control.wished(sim, sim.live["a"]) == (None, None)
-    when(sim, 10.0)
+    until(sim, 10.0)
     assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w) == (None, None)
     assert power_control.wished(sim, sim.live["a"]) == (900.0, 150.0)
-    when(sim, 15.0)
+    until(sim, 15.0)
     assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w) == (900.0, 150.0)
-    when(sim, 25.0)
+    until(sim, 25.0)
     assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w) == (None, 150.0)
 
 
@@ -158,9 +157,9 @@ def test_a_setting_does_not_outlive_its_job() -> None:
         (20.0, Place("a", ((0, 1),))),
         jobs=(job("a", workload=NET),),
     )
-    when(sim, 10.0)
+    until(sim, 10.0)
     assert not sim.timers.waiting
-    when(sim, 30.0)
+    until(sim, 30.0)
     assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w, sim.live["a"]._truth.rate) == (None, None, 1.0)
 
 
@@ -171,7 +170,7 @@ def test_delays_differ_and_are_the_same_in_the_same_run() -> None:
         sim = run((0.0, Place("a", ((0, 1),))), *steps, jobs=(job("a", duration_s=900.0, workload=NET),))
         found = []
         for t, _ in steps:
-            when(sim, t)
+            until(sim, t)
             found += [timer.time_s - t for timer in sim.timers.waiting.values()]
         return found
 

@@ -24,7 +24,7 @@ from goodwatt.simulator.power_meter import MICRO
 from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import EVERY_EVENT, job
+from tests.scenario import EVERY_EVENT, job, until
 
 FULL = RunOptions(physics="full", start_s=0.0)
 RACK, ONE_FEED_W = "rack-001", 60_000.0
@@ -32,17 +32,6 @@ RACK, ONE_FEED_W = "rack-001", 60_000.0
 
 def run_of(jobs: list[Job], on: Cluster, power: str, options: RunOptions = FULL) -> Simulation:
     return Simulation(jobs, on, with_power(make_policy("fifo"), power), EVERY_EVENT, options)
-
-
-def until(sim: Simulation, time_s: float) -> Simulation:
-    while not sim.stopped and (sim.deciding or sim.clock.peek() <= time_s):
-        if sim.deciding:
-            view = sim.advance()
-            assert view is not None
-            sim.apply(sim.policy.decide(view))
-        else:
-            sim.clock.step()
-    return sim
 
 
 def lines(table: str) -> list[list[str]]:

@@ -25,7 +25,7 @@ from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import EVERY_EVENT, engine, fates, finished, job, simulate
+from tests.scenario import EVERY_EVENT, engine, fates, finished, job, simulate, step, until
 
 FULL = RunOptions(physics="full", truth="model", draw=True)
 
@@ -56,28 +56,6 @@ def losing(sim: Simulation, at_s: float, for_s: float = 1e6, feed: int = 0) -> S
 def loads(sim: Simulation) -> dict[str, float]:
     """Watts of each rack as its meter shows them."""
     return {name: rack.load_w for name, rack in sim.view.racks.items()}
-
-
-def decide(sim: Simulation) -> None:
-    """The decision that is due."""
-    view = sim.advance()
-    assert view is not None
-    sim.apply(sim.policy.decide(view))
-
-
-def step(sim: Simulation) -> None:
-    """One event, or one decision."""
-    if sim.deciding:
-        decide(sim)
-    else:
-        sim.clock.step()
-
-
-def until(sim: Simulation, time_s: float) -> Simulation:
-    """Run on to a time, what happens then included."""
-    while not sim.stopped and (sim.deciding or sim.clock.peek() <= time_s):
-        step(sim)
-    return sim
 
 
 def test_meters_of_racks_add_up() -> None:

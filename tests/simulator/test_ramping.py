@@ -26,7 +26,7 @@ from goodwatt.simulator.run import result
 from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
-from tests.scenario import EVERY_EVENT, job
+from tests.scenario import EVERY_EVENT, job, until
 
 FULL = RunOptions(physics="full", start_s=0.0, draw=True)
 
@@ -58,17 +58,6 @@ def run_of(jobs: list[Job], on: Cluster, power: str = "ramp", **more: Any) -> Si
 def ended(sim: Simulation) -> RunResult:
     sim.run()
     return result(sim)
-
-
-def until(sim: Simulation, time_s: float) -> Simulation:
-    while not sim.stopped and (sim.deciding or sim.clock.peek() <= time_s):
-        if sim.deciding:
-            view = sim.advance()
-            assert view is not None
-            sim.apply(sim.policy.decide(view))
-        else:
-            sim.clock.step()
-    return sim
 
 
 def steepest_w(outcome: RunResult) -> float:

@@ -18,8 +18,8 @@ from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import snapshot
-from tests.scenario import KINDS, Nodes, Scripted, cluster, engine, job, simulate
-from tests.simulator.test_full_physics import FULL, when
+from tests.scenario import KINDS, Nodes, Scripted, cluster, engine, job, simulate, until
+from tests.simulator.full_physics_runs import FULL
 
 ONE = cluster(Nodes(1, gpus=2, kind="H200"))
 H200 = gpu_model(KINDS["H200"])
@@ -51,12 +51,12 @@ def truth(run: JobRun) -> list[float]:
 
 def test_a_job_that_starts_again_holds_a_context_until_it_computes() -> None:
     sim = made(AGAIN)
-    before = truth(when(sim, 99.0).live["a"])
+    before = truth(until(sim, 99.0).live["a"])
     assert before[0] == 1.0
     assert before[1] > HELD_W + 20.0
-    assert truth(when(sim, 100.0).live["a"]) == [0.0, round(HELD_W, 4)]
-    assert truth(when(sim, 139.9).live["a"]) == [0.0, round(HELD_W, 4)]
-    assert truth(when(sim, 140.0).live["a"]) == before
+    assert truth(until(sim, 100.0).live["a"]) == [0.0, round(HELD_W, 4)]
+    assert truth(until(sim, 139.9).live["a"]) == [0.0, round(HELD_W, 4)]
+    assert truth(until(sim, 140.0).live["a"]) == before
     sim.run()
     assert result(sim).jobs.end_s == [pytest.approx(1_000.0 + OVERHEAD_S)]
     assert list(result(sim).jobs.lost_s["restart"]) == [pytest.approx(OVERHEAD_S)]
@@ -65,28 +65,28 @@ def test_a_job_that_starts_again_holds_a_context_until_it_computes() -> None:
 
 def test_under_ideal_physics_only_the_time_counts() -> None:
     sim = made(AGAIN, options=RunOptions())
-    before = truth(when(sim, 99.0).live["a"])
-    assert truth(when(sim, 100.0).live["a"]) == before
+    before = truth(until(sim, 99.0).live["a"])
+    assert truth(until(sim, 100.0).live["a"]) == before
     sim.run()
     assert result(sim).jobs.end_s == [1_000.0 + OVERHEAD_S]
 
 
 def test_its_neighbour_goes_on_as_if_alone_meanwhile() -> None:
     sim = made(BESIDE, "b")
-    shared = truth(when(sim, 99.0).live["a"])
-    waiting = truth(when(sim, 101.0).live["a"])
+    shared = truth(until(sim, 99.0).live["a"])
+    waiting = truth(until(sim, 101.0).live["a"])
     assert shared[0] < waiting[0] == 1.0
     assert truth(sim.live["b"]) == [0.0, round(HELD_W / 2, 4)]
     there = sim.physics.power()
     assert there.gpu_w == pytest.approx(waiting[1] + HELD_W / 2 + H200.idle_w, abs=1e-3)
-    assert truth(when(sim, 141.0).live["a"]) == shared
+    assert truth(until(sim, 141.0).live["a"]) == shared
 
 
 def test_a_gang_that_grows_pauses_and_does_not_end_when_it_would_have() -> None:
     sim = made(LARGER)
-    when(sim, 101.0)
+    until(sim, 101.0)
     assert truth(sim.live["a"]) == [0.0, round(2 * HELD_W, 4)]
-    assert when(sim, 200.0).live["a"]._truth.rate > 1.0
+    assert until(sim, 200.0).live["a"]._truth.rate > 1.0
     short = simulate(
         [job("a", min_gpus=1, max_gpus=2, **{**JOB, "duration_s": 105.0})], ONE, Scripted(LARGER), RULES, FULL
     )
@@ -105,7 +105,7 @@ def test_stopped_while_it_is_held_up_it_pays_the_rest_and_the_new_overhead() -> 
 
 @pytest.mark.parametrize("script", [AGAIN, BESIDE, LARGER], ids=["again", "beside", "larger"])
 def test_forked_and_saved_while_it_is_held_up(script: Script, tmp_path: Path) -> None:
-    sim = when(made(script, *("b" if script is BESIDE else "")), 115.0)
+    sim = until(made(script, *("b" if script is BESIDE else "")), 115.0)
     fork = sim.fork()
     save(sim, tmp_path / "run.json")
     loaded = load(tmp_path / "run.json", sim.jobs, ONE, sim.policy, RULES, FULL)
@@ -122,9 +122,9 @@ def test_checkpoints_are_written_by_gpus_that_wait() -> None:
     busy = simulate([job("a", **JOB)], ONE, script, RULES, FULL)
     saving = simulate([job("a", checkpoint_interval_s=every_s, **JOB)], ONE, script, RULES, FULL)
     cost_s = write_s(workload_class("bert_squad").checkpoint_mib, 1, CheckpointStore())
-    working_w = truth(when(busy, 0.0).live["a"])[1] - HELD_W
+    working_w = truth(until(busy, 0.0).live["a"])[1] - HELD_W
     share = every_s / (every_s + cost_s)
-    rate, watts = truth(when(saving, 0.0).live["a"])
+    rate, watts = truth(until(saving, 0.0).live["a"])
     assert rate == pytest.approx(share)
     assert watts == pytest.approx(HELD_W + share * working_w, abs=1e-3)
     assert saving.physics.counters(saving.live["a"]) == busy.physics.counters(busy.live["a"])

@@ -32,7 +32,7 @@ from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
-from tests.scenario import EVERY_EVENT, engine, job
+from tests.scenario import EVERY_EVENT, engine, job, step
 
 FULL = RunOptions(physics="full", truth="model", draw=True)
 
@@ -69,19 +69,9 @@ def run_of(
 def watched(sim: Simulation) -> RunResult:
     """Run to the end; at every event nothing is above what was granted, and nothing granted above a limit."""
     while not sim.stopped and (sim.deciding or sim.clock.peek() < float("inf")):
-        if sim.deciding:
-            decide(sim)
-        else:
-            sim.clock.step()
+        step(sim)
         check(sim)
     return result(sim)
-
-
-def decide(sim: Simulation) -> None:
-    """The decision that is due."""
-    view = sim.advance()
-    assert view is not None
-    sim.apply(sim.policy.decide(view))
 
 
 def check(sim: Simulation) -> None:
@@ -103,10 +93,7 @@ def in_force(sim: Simulation) -> Mapping[str, float | None]:
 
 def until(sim: Simulation, time_s: float) -> Simulation:
     while not sim.stopped and (sim.deciding or sim.clock.peek() <= time_s):
-        if sim.deciding:
-            decide(sim)
-        else:
-            sim.clock.step()
+        step(sim)
         check(sim)
     return sim
 

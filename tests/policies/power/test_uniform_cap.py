@@ -10,8 +10,8 @@ from goodwatt.policies.power_registry import make_power
 from goodwatt.power.gpu_model import CAP_KEPT
 from goodwatt.simulator.decisions import Place
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
-from tests.scenario import Nodes, cluster, job
-from tests.simulator.test_full_physics import NET, point, when
+from tests.scenario import Nodes, cluster, job, until
+from tests.simulator.full_physics_runs import NET, point
 
 BOTH = cluster(Nodes(1, 2, "V100"), Nodes(1, 2, "H200"), Nodes(1, 2, "small"))
 
@@ -43,7 +43,7 @@ def test_the_share_of_what_the_board_is_rated_for_but_no_less_than_it_takes(
 
 def test_every_job_is_under_it_and_no_gpu_draws_more() -> None:
     sim = powered(one_of_each(duration_s=600.0), "uniform-cap:share=0.5", V100, truth="model")
-    when(sim, 100.0)
+    until(sim, 100.0)
     running = [run for run in sim.live.values() if run.placement]
     assert len(running) == 16
     assert {run.cap_w for run in running} == {125.0}
@@ -55,18 +55,18 @@ def test_what_is_capped_takes_as_long_as_the_model_says() -> None:
     sim = powered([job(workload=NET)], "uniform-cap:share=0.6", V100, truth="model")
     capped = point(cap_w=150.0)
     assert capped.watts <= 150.0 * CAP_KEPT
-    assert when(sim, 0.0).live["a"]._truth.rate == pytest.approx(capped.speeds[0])
+    assert until(sim, 0.0).live["a"]._truth.rate == pytest.approx(capped.speeds[0])
 
 
 def test_jobs_without_gpus_have_no_cap() -> None:
     sim = powered([job("a", 0)], "uniform-cap", V100)
-    assert when(sim, 0.0).live["a"].cap_w is None
+    assert until(sim, 0.0).live["a"].cap_w is None
 
 
 def test_a_gang_on_two_kinds_is_capped_by_its_first_as_far_as_the_others_take_it() -> None:
     gang = job("a", 4, workload="lstm_wikitext2", reference_gpu="V100-PCIE")
     on = cluster(Nodes(1, 2, "V100"), Nodes(1, 2, "H200"))
-    sim = when(powered([gang], "uniform-cap:share=0.8", on, truth="model"), 0.0)
+    sim = until(powered([gang], "uniform-cap:share=0.8", on, truth="model"), 0.0)
     assert sim.live["a"].placement
     assert not sim.executor.refusals
     assert sim.physics.power().gpu_w < 2 * 200.0 + 2 * 200.0
@@ -75,7 +75,7 @@ def test_a_gang_on_two_kinds_is_capped_by_its_first_as_far_as_the_others_take_it
 def test_beside_another_job_it_holds_for_that_ones_gpus() -> None:
     policy = UniformCap(0.8)
     sim = powered([job("a", workload=NET)], "uniform-cap:share=0.8", V100)
-    when(sim, 0.0)
+    until(sim, 0.0)
     place = policy.start(Place("b", (), beside="a", sharing="mps"), sim.live["a"], sim.view)
     assert place is not None
     assert place.cap_w == 200.0

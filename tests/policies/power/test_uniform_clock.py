@@ -10,8 +10,8 @@ from goodwatt.policies.power_registry import make_power
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.guardrails import Guardrails
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
-from tests.scenario import Nodes, cluster, job
-from tests.simulator.test_full_physics import MODELS, NET, demand, when
+from tests.scenario import Nodes, cluster, job, until
+from tests.simulator.full_physics_runs import MODELS, NET, demand
 
 
 @pytest.mark.parametrize("share", ["0", "1.01", "-0.5", "nan", "slow"])
@@ -33,7 +33,7 @@ def test_the_share_of_the_boards_greatest_clock_where_that_is_known(
 
 
 def test_every_gpu_that_a_job_holds_runs_at_it() -> None:
-    sim = when(powered(one_of_each(duration_s=600.0), "uniform-clock:share=0.5", V100, truth="model"), 100.0)
+    sim = until(powered(one_of_each(duration_s=600.0), "uniform-clock:share=0.5", V100, truth="model"), 100.0)
     sum_mhz, gpus = sim.physics.clocks()
     assert gpus == 16
     assert sum_mhz / gpus == pytest.approx(MODELS["V100-PCIE"].clocks_mhz[MODELS["V100-PCIE"].index_of(690.0)])
@@ -47,12 +47,12 @@ def test_what_runs_at_a_clock_takes_as_long_as_the_model_says() -> None:
 
 def test_a_guardrail_goes_before_it() -> None:
     sim = powered([job(workload=NET)], "uniform-clock:share=0.2", V100, guardrails=Guardrails(max_slowdown=1.25))
-    when(sim, 0.0)
+    until(sim, 0.0)
     assert 1104.0 <= min(sim.physics.held_mhz(sim.live["a"]).values()) < 1112.0
 
 
 def test_beside_another_job_it_holds_for_that_ones_gpus() -> None:
-    sim = when(powered([job("a", workload=NET)], "uniform-clock:share=0.5", V100), 0.0)
+    sim = until(powered([job("a", workload=NET)], "uniform-clock:share=0.5", V100), 0.0)
     place = UniformClock(0.5).start(Place("b", (), beside="a", sharing="mps"), sim.live["a"], sim.view)
     assert place is not None
     assert place.clock_mhz == 690.0
