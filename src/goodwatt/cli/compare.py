@@ -60,6 +60,14 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Run each policy with so many seeds.", min=1)] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes.", min=1, show_default="one per core")] = None,
+    bounds: Annotated[
+        bool | None,
+        typer.Option(
+            "--bounds/--no-bounds",
+            help="Give the work per joule as a share of the most that any policy could reach.",
+            show_default="where it takes seconds",
+        ),
+    ] = None,
     engine: EngineOption = "default",
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
@@ -87,6 +95,7 @@ def compare(
             powers=tuple(power or ()),
             demo=trace == DEFAULT_TRACE and physics is Physics.FULL,
             windows=windows or (DEFAULT_WINDOWS if trace == DEFAULT_TRACE else 1),
+            bounds=bounds,
             seeds=seeds,
             workers=workers,
             out=out,

@@ -28,7 +28,10 @@ from goodwatt.simulator.run_options import RunOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
-    """What was asked for. `demo`: where nobody names power policies, some are compared anyway."""
+    """What was asked for. `demo`: where nobody names power policies, some are compared anyway.
+
+    `bounds`: whether runs are held against what is possible; None: where that takes seconds.
+    """
 
     source: TraceSource
     settings: PowerSettings
@@ -36,6 +39,7 @@ class Comparing:
     powers: tuple[str, ...]
     demo: bool
     windows: int
+    bounds: bool | None
     seeds: int
     workers: int | None
     out: Path
@@ -52,7 +56,7 @@ def compare_policies(asked: Comparing) -> None:
     scenario = _scenario(asked, objective, prices.series, read)
     note_idle_powers(powers, scenario.options, read.cluster)
     inputs.make_folder(asked.out)
-    comparison = _run(asked, scenario, policies, powers)
+    comparison = _bounded(asked, scenario, _run(asked, scenario, policies, powers))
     goal = objective.goal if asked.settings.objective else None
     table = comparison_table(
         comparison, read.trace.name, read.cluster.name, manifest.command_line(), objective.floor, goal
@@ -87,7 +91,6 @@ def _scenario(asked: Comparing, objective: Objective, prices: SitePrices, read: 
 
 def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list[str]) -> Comparison:
     total, ended = len(policies) * len(powers) * asked.windows * asked.seeds, 0
-    workers = asked.workers or os.cpu_count() or 1
     with progress("comparing", total, "runs") as advance:
 
         def done(case: Case) -> None:
@@ -95,7 +98,28 @@ def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list
             ended += 1
             advance(ended, case.label)
 
-        return compare(scenario, policies, asked.windows, range(asked.seeds), workers, done, powers)
+        return compare(scenario, policies, asked.windows, range(asked.seeds), _workers(asked), done, powers)
+
+
+def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Comparison:
+    """The comparison with shares of the bound, if they were asked for or cost little."""
+    if comparison.partial or asked.bounds is False:
+        return comparison
+    from goodwatt.policies.comparison_bounds import are_cheap, with_shares
+
+    if asked.bounds is None and not are_cheap(scenario, asked.seeds):
+        inputs.note("shares of the bound left out, they take long on so many jobs: --bounds")
+        return comparison
+    try:
+        with progress("bounding", asked.windows * asked.seeds, "bounds") as advance:
+            return with_shares(comparison, scenario, _workers(asked), lambda done: advance(done, ""))
+    except KeyboardInterrupt:
+        inputs.note("interrupted: all runs are done, shares of the bound are left out")
+        return comparison
+
+
+def _workers(asked: Comparing) -> int:
+    return asked.workers or os.cpu_count() or 1
 
 
 def _manifest(asked: Comparing, read: Inputs, comparison: Comparison) -> dict[str, Any]:

@@ -21,6 +21,7 @@ ENERGY, JCT = "it_energy_j", "mean_jct_s"
 METRICS = (
     Metric(JCT, "mean JCT", "h", "low", ",.2f", HOUR),
     Metric("goodput_per_watt_it", "work / IT kJ", "GPU-s", "high", ",.3f"),
+    Metric("share_of_bound_it", "of the bound", "%", "high", ",.1f", 100.0),
     Metric(ENERGY, "IT energy", "kWh", "low", ",.0f", KWH),
     Metric("energy_cost", "energy cost", "", "low", ",.0f"),
     Metric("co2_kg", "CO2", "kg", "low", ",.0f"),
@@ -36,6 +37,7 @@ METRICS = (
     Metric("preemptions", "preempted", "", None, ",.0f"),
     Metric("unfinished", "open at end", "jobs", "low", ",.0f"),
 )
+NOT_ALWAYS_KNOWN = ("energy_cost", "co2_kg", "share_of_bound_it")
 LEADING = {
     "goodput_per_watt": "goodput_per_watt_it",
     "goodput": "work_gpu_s",
@@ -85,7 +87,7 @@ def comparison_table(
 def _metrics(results: Sequence[RunResult], goal: str | None) -> tuple[Metric, ...]:
     """Those that anybody knows; the goal's first."""
     hidden = set() if any(run.timeline.budget_w is not None for run in results) else {"over_budget_s"}
-    hidden |= {key for key in ("energy_cost", "co2_kg") if all(run.summary.get(key) is None for run in results)}
+    hidden |= {key for key in NOT_ALWAYS_KNOWN if all(run.summary.get(key) is None for run in results)}
     currency = next((run.summary["currency"] for run in results if run.summary.get("currency")), "")
     shown = [replace(m, unit=currency) if m.key == "energy_cost" else m for m in METRICS if m.key not in hidden]
     leading = LEADING.get(goal or "")

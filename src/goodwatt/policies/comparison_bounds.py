@@ -1,0 +1,92 @@
+"""How near the runs of a comparison come to what is possible: each held against the bounds of its window and seed.
+
+Bounds are made with few slots of time and groups of jobs, which costs IT energy less than a thousandth and saves most
+of the time. They know nothing of a budget, so they hold with one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from typing import Any
+
+from goodwatt.cluster.job import WHOLE_GPU_MILLI
+from goodwatt.policies.bounds.share import share_of_bound
+from goodwatt.policies.comparison import Comparison, Scenario, Window
+from goodwatt.simulator.job_run import EXCLUSIVE
+from goodwatt.simulator.result import RunResult
+
+SLOTS, GROUPS = 8, 48
+IT, GPU = "share_of_bound_it", "share_of_bound_gpu"
+"""Least energy of any schedule for a run's work over what the run took."""
+FEW_JOBS = 25_000
+"""Times seeds; bounds of more take as long as a run. Where the truth has residuals every job is looked at by itself."""
+
+Bounded = tuple[Window, int]
+
+
+def are_cheap(scenario: Scenario, seeds: int) -> bool:
+    """Whether the bounds of a scenario take seconds."""
+    options = scenario.options
+    alike = options.physics == "ideal" or options.truth == "model"
+    return len(scenario.jobs) * seeds <= (10 if alike else 1) * FEW_JOBS
+
+
+def with_shares(
+    comparison: Comparison, scenario: Scenario, workers: int, told: Callable[[int], None] = lambda _done: None
+) -> Comparison:
+    """The comparison with `share_of_bound_it` and `share_of_bound_gpu` in all summaries.
+
+    None for runs that bounds do not cover (`share_of_bound`), such as those that shared whole GPUs between jobs.
+    `told`: how many bounds are done. Raises InputError, RunError.
+    """
+    wanted = [(window, seed) for window in comparison.windows for seed in comparison.seeds]
+    wanted = [entry for entry in wanted if entry[0].jobs(scenario.jobs)]
+    bounds: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for (window, seed), found in zip(wanted, _bounds(scenario, wanted, min(workers, len(wanted))), strict=True):
+        bounds[window.label, seed] = found
+        told(len(bounds))
+    return replace(
+        comparison, results=[_with_share(run, bounds.get((run.window, run.seed))) for run in comparison.results]
+    )
+
+
+def _bounds(scenario: Scenario, wanted: Sequence[Bounded], workers: int) -> Generator[Mapping[str, Any], None, None]:
+    cases = [(replace(scenario, jobs=window.jobs(scenario.jobs)), window, seed) for window, seed in wanted]
+    if workers <= 1:
+        yield from map(_bounds_of, cases)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(_bounds_of, cases)
+
+
+def _bounds_of(case: tuple[Scenario, Window, int]) -> Mapping[str, Any]:
+    from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds  # NumPy and SciPy
+
+    scenario, window, seed = case
+    physics, truth = scenario.options.physics, scenario.options.truth
+    about = BoundOptions(
+        start_s=window.from_s,
+        horizon_s=window.until_s,
+        physics=physics,
+        truth=truth,
+        seed=seed,
+        slots=SLOTS,
+        groups=GROUPS,
+    )
+    return energy_bounds(scenario.jobs, scenario.cluster, about)
+
+
+def _with_share(run: RunResult, bounds: Mapping[str, Any] | None) -> RunResult:
+    share = None if bounds is None else share_of_bound(run.summary, bounds, _shared_gpus(run))
+    found = {IT: share and share["relaxation_it"], GPU: share and share["relaxation_gpu"]}
+    return replace(run, summary={**run.summary, **found})
+
+
+def _shared_gpus(run: RunResult) -> bool:
+    """Whether a job that asked for whole GPUs had some of them together with others."""
+    milli = run.jobs.gpu_milli
+    ways = [*enumerate(run.jobs.sharing), *((stay.job, stay.sharing) for stay in run.occupancy)]
+    return any(way != EXCLUSIVE and milli[job] == WHOLE_GPU_MILLI for job, way in ways)

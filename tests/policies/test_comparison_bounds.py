@@ -1,0 +1,64 @@
+"""Shares of the bound in a comparison: every window and seed is held against its own bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from goodwatt.policies.comparison import Comparison, Scenario, compare
+from goodwatt.policies.comparison_bounds import FEW_JOBS, GPU, IT, are_cheap, with_shares
+from goodwatt.policies.comparison_rows import comparison_table
+from goodwatt.simulator.run_options import RunOptions
+from tests.made_runs import busy_trace
+from tests.scenario import Nodes, cluster, engine, job
+
+
+def scenario(physics: str = "full", truth: str = "residual") -> Scenario:
+    options = RunOptions(physics=physics, truth=truth)
+    return Scenario(jobs=busy_trace(1), cluster=cluster(Nodes(2, kind="H200")), engine=engine(), options=options)
+
+
+def compared(about: Scenario, workers: int = 1) -> Comparison:
+    return with_shares(compare(about, ["fifo", "sjf"], 2, (0, 1), 1), about, workers)
+
+
+@pytest.mark.parametrize("physics", ["ideal", "full"])
+@pytest.mark.parametrize("truth", ["model", "residual"])
+def test_every_run_has_its_share(physics: str, truth: str) -> None:
+    found = compared(scenario(physics, truth))
+    assert len(found.results) == 8
+    for run in found.results:
+        assert 0.05 < run.summary[IT] <= 1.0 + 1e-9
+        assert 0.0 < run.summary[GPU] <= 1.0 + 1e-9
+
+
+def test_processes_find_the_same_as_one() -> None:
+    about = scenario(truth="model")
+    alone, several = compared(about), compared(about, workers=2)
+    assert [run.summary[IT] for run in alone.results] == [run.summary[IT] for run in several.results]
+
+
+def test_the_table_has_a_column_where_shares_are_known() -> None:
+    about = scenario("ideal")
+    plain = compare(about, ["fifo"], 1, (0,), 1)
+    assert IT not in {metric.key for metric in comparison_table(plain, "t", "c", "").metrics}
+    table = comparison_table(with_shares(plain, about, 1), "t", "c", "")
+    assert IT in {metric.key for metric in table.metrics}
+    assert (table.rows[0].cells[IT].value or 0.0) > 0.05
+
+
+def test_jobs_that_share_whole_gpus_have_no_share() -> None:
+    about = scenario(truth="model")
+    found = compare(about, ["fifo"], 1, (0,), 1)
+    (run,) = found.results
+    shared = replace(run, jobs=replace(run.jobs, sharing=["mps", *run.jobs.sharing[1:]]))
+    (got,) = with_shares(replace(found, results=[shared]), about, 1).results
+    assert got.summary[IT] is got.summary[GPU] is None
+
+
+def test_what_costs_little_is_told_by_jobs_seeds_and_truth() -> None:
+    about = replace(scenario(), jobs=(job("a"),) * FEW_JOBS)
+    assert are_cheap(about, 1)
+    assert not are_cheap(about, 2)
+    assert are_cheap(replace(about, options=RunOptions(physics="full", truth="model")), 2)
