@@ -124,13 +124,14 @@ def assert_shared_well(sim: Simulation) -> None:
         assert_seats(sim, node)
     for run in sim.live.values():
         if run.placement:
-            assert run._truth.rate > 0.0
+            assert (run._truth.rate > 0.0) != physics.paused(run.spec.job_id)
             assert sim.now_s - run.started_s <= ALLOCATES_AFTER_S or physics.fits_memory(run)
     for node, points in enumerate(physics._points):
         for gpu, point in enumerate(points):
             if point is not None:
-                assert all(0.0 < speed <= 1.0 or len(point.speeds) == 1 for speed in point.speeds)
-                assert len(point.speeds) == len(physics._tenants[node][gpu])
+                tenants = physics._tenants[node][gpu]
+                for job_id, speed in zip(tenants, point.speeds, strict=True):
+                    assert 0.0 < speed <= 1.0 or len(tenants) == 1 or physics.paused(job_id)
     assert_watts(sim, physics)
 
 

@@ -298,5 +298,6 @@ def _restore_recorder(recorder: Recorder, plain: dict[str, Any]) -> None:
     recorder.totals = Totals(**plain["totals"])
     recorder.marks = {name: Totals(**totals) for name, totals in plain["marks"].items()}
     recorder.nodes = [_placement(placement) for placement in plain["nodes"]]
+    recorder.more_gpu_s = [(job, seconds) for job, seconds in plain["more_gpu_s"]]
     if plain["occupancy"] is not None:
         recorder.occupancy = [Occupancy(*stay) for stay in plain["occupancy"]]
