@@ -9,12 +9,20 @@ import typer
 
 from goodwatt.cli.replay import JsonOption
 
+DEFAULT_FOLDER = Path("goodwatt-out")
+
 
 def explain(
     job: Annotated[str, typer.Argument(help="The job's job_id.", show_default=False)],
-    run: Annotated[Path, typer.Option("--run", "-r", help="The folder that goodwatt replay --out left.")] = Path(
-        "goodwatt-out"
-    ),
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="The same folder as --run, for short.", show_default=False)
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", "-r", help="The folder that goodwatt replay --out left.", show_default=str(DEFAULT_FOLDER)
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option("--cluster", "-c", help="Where the cluster is now.", show_default="as the replay named it"),
@@ -29,6 +37,9 @@ def explain(
     from goodwatt.simulator.explanation import explain as explained
     from goodwatt.simulator.explanation_record import read_record
 
+    if None not in (folder, run) and folder != run:
+        raise InputError(f"expected one folder of a run, got {folder} and --run {run}")
+    run = folder or run or DEFAULT_FOLDER
     record = read_record(run)
     record.job(job)
     named = cluster or record.manifest.get("cluster_given")

@@ -13,7 +13,9 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.simulator.lost_time import PARTS
 
-FILES = ("jobs.csv", "stays.csv", "summary.json", "manifest.json")
+FILES = ("jobs.csv", "summary.json", "manifest.json")
+STAYS = "stays.csv"
+"""Absent where nothing ever ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,24 @@ class RunRecord:
 def read_record(folder: Path) -> RunRecord:
     """The record of a run. Raises InputError if the folder is not what a replay leaves."""
     for name in FILES:
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: expected the folder of a replay, with {', '.join(FILES)}; {name} is missing")
+        _need(folder, name)
     try:
         summary, manifest = (json.loads((folder / f"{name}.json").read_bytes()) for name in ("summary", "manifest"))
         jobs = {row["job_id"]: _job(row) for row in _rows(folder / "jobs.csv")}
-        return RunRecord(folder, summary, manifest, jobs, tuple(_stays(_rows(folder / "stays.csv"))))
+        if any(job.start_s is not None for job in jobs.values()):
+            _need(folder, STAYS)
+        stays = _stays(_rows(folder / STAYS)) if (folder / STAYS).is_file() else []
+        return RunRecord(folder, summary, manifest, jobs, tuple(stays))
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: expected the files of a replay, got damaged content ({error!r})") from None
+
+
+def _need(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        expected = ", ".join((*FILES, STAYS))
+        raise InputError(f"{folder}: expected the folder of a replay, with {expected}; {name} is missing")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
