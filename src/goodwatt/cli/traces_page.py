@@ -172,37 +172,43 @@ def _sizes(statistics: TraceStatistics) -> dict[str, Any]:
 
 def _durations(title: str, rows: tuple[Durations, ...]) -> dict[str, Any]:
     """A line from the median to p99 with a mark at p90 and at the mean, on a logarithmic scale."""
-    labels = [row.label for row in rows]
+    spans = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [x for row in rows for x in (row.label, row.label, None)],
+        "y": [y for row in rows for y in (max(row.p50_s, 1), max(row.p99_s, 1), None)],
+        "line": {"color": "#9db9d9", "width": 6},
+        "name": "median to p99",
+        "hoverinfo": "skip",
+    }
     marks = (
-        ("median", "p50_s", "circle", BLUE),
-        ("mean", "mean_s", "diamond", ORANGE),
-        ("p90", "p90_s", "line-ew", BLUE),
+        ("median", [row.p50_s for row in rows], "circle", BLUE),
+        ("mean", [row.mean_s for row in rows], "diamond", ORANGE),
+        ("p90", [row.p90_s for row in rows], "line-ew", BLUE),
     )
-    data: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [x for row in rows for x in (row.label, row.label, None)],
-            "y": [y for row in rows for y in (max(row.p50_s, 1), max(row.p99_s, 1), None)],
-            "line": {"color": "#9db9d9", "width": 6},
-            "name": "median to p99",
-            "hoverinfo": "skip",
-        }
-    ]
-    for name, field, symbol, color in marks:
-        seconds = [max(getattr(row, field), 1.0) for row in rows]
-        marker = {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}}
-        text = [f"{label}: {name} {duration_text(s)}" for label, s in zip(labels, seconds, strict=True)]
-        data.append({"type": "scatter", "mode": "markers", "x": labels, "y": seconds, "name": name, "marker": marker,
-                     "text": text, "hovertemplate": "%{text}<extra></extra>"})  # fmt: skip
+    labels = [row.label for row in rows]
     layout = _layout(title, "GPUs" if "GPUs" in title else "", "")
     layout["xaxis"]["type"] = "category"
+    layout["yaxis"] |= _seconds_axis(rows)
+    return {"data": [spans, *(_marked(labels, *mark) for mark in marks)], "layout": layout}
+
+
+def _marked(labels: list[str], name: str, values_s: list[float], symbol: str, color: str) -> dict[str, Any]:
+    """One mark above each label."""
+    seconds = [max(value, 1.0) for value in values_s]
+    marker = {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}}
+    text = [f"{label}: {name} {duration_text(s)}" for label, s in zip(labels, seconds, strict=True)]
+    return {"type": "scatter", "mode": "markers", "x": labels, "y": seconds, "name": name, "marker": marker,
+            "text": text, "hovertemplate": "%{text}<extra></extra>"}  # fmt: skip
+
+
+def _seconds_axis(rows: tuple[Durations, ...]) -> dict[str, Any]:
+    """A logarithmic axis with times as people say them."""
     ticks = (1, 10, 60, 600, HOUR_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 30 * DAY_S)
     texts = ["1 s", "10 s", "1 min", "10 min", "1 h", "6 h", "1 d", "7 d", "30 d"]
     low, high = min(max(r.p50_s, 1.0) for r in rows), max(max(r.p99_s, r.mean_s, 1.0) for r in rows)
     reach = [math.log10(low / 2), math.log10(high * 2)]
-    layout["yaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": texts, "rangemode": "normal", "range": reach}
-    return {"data": data, "layout": layout}
+    return {"type": "log", "tickvals": ticks, "ticktext": texts, "rangemode": "normal", "range": reach}
 
 
 def _owners(title: str, owners: Owners) -> dict[str, Any]:
