@@ -8,13 +8,13 @@ import pytest
 
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cluster.cluster import HostPower
-from goodwatt.power.energy_price import constant_price
+from goodwatt.power.energy_price import EnergyPrice, constant
 from goodwatt.simulator.run_options import RunOptions
 from tests.scenario import Nodes, cluster
 
 PLAIN = cluster(Nodes())
 LIMITED = replace(PLAIN, power=HostPower(site_limit_w=5000.0, ramp_w_per_s=100.0))
-RICH = RunOptions(budget_w=1e6, price=constant_price(0.2))
+RICH = RunOptions(budget_w=1e6, price=EnergyPrice(constant(0.2)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodwatt.errors import InputError
-from goodwatt.power.energy_price import EnergyPrice, StepSeries, cheapest_start_s, constant, constant_price
+from goodwatt.power.energy_price import EnergyPrice, StepSeries, cheapest_start_s, constant
 from goodwatt.power.energy_price_file import SiteSeries, read_site_series, site_series
 
 DAY = StepSeries((0.0, 25200.0, 72000.0), (0.10, 0.30, 0.10), period_s=86400.0)
@@ -60,19 +60,6 @@ def test_nothing_changes_before_the_next_change(series: StepSeries, time_s: floa
     assert series.integral(time_s, until) == pytest.approx(
         series.value_at(time_s) * (until - time_s), rel=1e-9, abs=1e-6
     )
-
-
-def test_costs_of_energy() -> None:
-    price = EnergyPrice(DAY, constant(400.0), "EUR")
-    hour = [(0.0, 3600.0, 2000.0)]
-    assert price.cost(hour) == pytest.approx(0.20)
-    assert price.carbon_g(hour) == pytest.approx(800)
-    across = [(25200.0 - 3600, 25200.0 + 3600, 1000.0), (30000.0, 33600.0, 1000.0)]
-    assert price.cost(across) == pytest.approx(0.10 + 0.30 + 0.30)
-    assert price.next_change_s(0.0) == 25200
-    assert constant_price(0.12).next_change_s(5.0) == math.inf
-    with pytest.raises(InputError, match="no carbon intensity is known"):
-        constant_price(0.12).carbon_g(hour)
 
 
 SHIFTS = [  # hours of work, from, until, the cheapest start (hours)

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from goodwatt.errors import InputError
 
 J_PER_KWH = 3.6e6
-
-Stretch = tuple[float, float, float]
-"""(from_s, to_s, watts): power that is constant for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +127,6 @@ class EnergyPrice:
     per_kwh: StepSeries | None = None
     gco2_per_kwh: StepSeries | None = None
     currency: str = ""
-
-    def cost(self, stretches: Iterable[Stretch]) -> float:
-        """Money for energy drawn in stretches of constant power. Raises InputError where no price is known."""
-        return _integrated(self.per_kwh, "price", stretches)
-
-    def carbon_g(self, stretches: Iterable[Stretch]) -> float:
-        """Grams of CO2 for energy drawn in stretches of constant power. Raises InputError where nobody says."""
-        return _integrated(self.gco2_per_kwh, "carbon intensity", stretches)
-
-    def next_change_s(self, time_s: float) -> float:
-        """When the price or the intensity next changes, inf if never."""
-        return min((s.next_change_s(time_s) for s in (self.per_kwh, self.gco2_per_kwh) if s), default=math.inf)
-
-
-def constant_price(per_kwh: float, gco2_per_kwh: float | None = None, currency: str = "") -> EnergyPrice:
-    """The same price, and intensity if given, for ever."""
-    return EnergyPrice(constant(per_kwh), None if gco2_per_kwh is None else constant(gco2_per_kwh), currency)
-
-
-def _integrated(series: StepSeries | None, what: str, stretches: Iterable[Stretch]) -> float:
-    if series is None:
-        raise InputError(f"energy: no {what} is known")
-    return math.fsum(watts * series.integral(start, end) for start, end, watts in stretches) / J_PER_KWH
 
 
 def cheapest_start_s(series: StepSeries, seconds: float, from_s: float, until_s: float) -> float:

@@ -24,6 +24,7 @@ from pathlib import Path
 from goodwatt.errors import BadRow, InputError, UnknownNameError
 from goodwatt.power.energy_price import EnergyPrice, StepSeries
 from goodwatt.power.energy_price_gaps import gap_notes
+from goodwatt.time_zones import time_zone
 
 TIME = "time"
 CARBON = "gco2_per_kwh"
@@ -71,7 +72,7 @@ def site_series(
         raise InputError(f"{source}: expected an epoch with a time zone, got {epoch.isoformat()}")
     rows = csv.reader(io.StringIO(text))
     columns = _columns(next(rows, []), source)
-    clock = _Clock(source, epoch, None if zone_name is None else _zone(zone_name))
+    clock = _Clock(source, epoch, None if zone_name is None else time_zone(zone_name))
     times: list[float] = []
     lines: list[int] = []
     values: dict[str, list[float]] = {name: [] for name in columns if name != TIME}
@@ -193,15 +194,3 @@ class _Clock:
 def _says_when(text: str) -> bool:
     """Whether a time that can be read says by itself which moment it is."""
     return text.isdecimal() or datetime.fromisoformat(text).tzinfo is not None
-
-
-def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, available_timezones  # costs start-up, and files with zones do without
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        known = available_timezones()
-    if not known:
-        raise InputError(f"time zone {name!r}: this system has no time zone data; the package tzdata has it")
-    raise UnknownNameError("time zone", name, known)

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 
 from goodwatt.cluster.host_power import HostPower
 from goodwatt.power.cooling import MILD_C, facility_w
-from goodwatt.power.energy_price import J_PER_KWH, EnergyPrice, StepSeries, Stretch
+from goodwatt.power.energy_price import J_PER_KWH, EnergyPrice, StepSeries
 from goodwatt.simulator.recorder import Totals
 
 NO_PRICE = EnergyPrice()
+
+Stretch = tuple[float, float, float]
+"""(from_s, to_s, watts): power that is constant for a while."""
 
 
 class FacilityMeter:

@@ -5,9 +5,9 @@ A time without a zone is read in the zone that the caller names. Moving the firs
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
-from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.time_zones import time_zone
 from goodwatt.traces.intake import NEVER_STARTED, STILL_RUNNING, Intake, NotAJob, UnfitError, shown
 from goodwatt.traces.table import Values
 
@@ -23,7 +23,7 @@ class WallClock:
     def __init__(self, intake: Intake) -> None:
         intake.from_first = True
         self._intake = intake
-        self._zone = None if intake.options.time_zone == "UTC" else _zone(intake.options.time_zone)
+        self._zone = None if intake.options.time_zone == "UTC" else time_zone(intake.options.time_zone)
 
     def seconds(self, field: str, text: str, not_before: float | None = None) -> float:
         """Seconds since 1970 of an ISO time or of seconds since 1970; UnfitError names `field`."""
@@ -50,18 +50,6 @@ class WallClock:
     def _naive_note(self) -> str:
         zone = self._intake.options.time_zone
         return f"times name no zone and are read as {zone} (a time zone can be given: --time-zone)"
-
-
-def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, available_timezones  # costs start-up, and UTC does without
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        known = available_timezones()
-    if not known:
-        raise InputError(f"time zone {name!r}: this system has no time zone data; the package tzdata has it")
-    raise UnknownNameError("time zone", name, known)
 
 
 def place_in_time(values: Values, clock: WallClock, intake: Intake) -> None:
