@@ -141,8 +141,40 @@ def test_an_objective_sets_the_floor_the_goal_and_who_is_compared(compare: Any, 
 
 
 def test_a_policy_named_twice_runs_once(compare: Any, goodwatt: Command) -> None:
-    compare("-p", "fifo", "-p", "sjf", "-p", "fifo")
+    outcome = compare("-p", "fifo", "-p", "sjf", "-p", "fifo")
+    assert "goodwatt: --policy fifo was given several times and runs once\n" in outcome.err
     assert [row["policy"] for row in goodwatt.rows("out/comparison.csv")] == ["fifo", "sjf"]
+
+
+def test_a_trace_of_one_job_is_said_to_tell_little(goodwatt: Command) -> None:
+    goodwatt.write("one.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,5\n")
+    outcome = goodwatt(
+        "compare", "one.csv", "-c", "two.yaml", "-p", "fifo", "--no-report", "--workers", "1", "--out", "o"
+    )
+    assert outcome.status == 0
+    assert "one has one job, which waits for nobody: policies can hardly differ" in outcome.err
+
+
+def test_hosts_of_which_nobody_says_anything_are_named_where_energy_is(goodwatt: Command) -> None:
+    goodwatt.write("bare.yaml", "nodes: [{gpu: V100-SXM2, gpus: 8}]\n")
+    what = ("jobs.csv", "-c", "bare.yaml")
+    said = "cluster bare says nothing of its hosts' power (power: node), so they count as 0 W"
+    for call in (
+        ("compare", *what, "-p", "fifo", "--workers", "1", "--no-report", "--out", "a"),
+        ("replay", *what, "-p", "fifo", "--no-report", "--out", "b"),
+        ("bounds", *what),
+    ):
+        assert goodwatt(*call).err.count(said) == 1
+    assert (
+        "hosts" not in goodwatt("replay", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--no-report", "--out", "c").err
+    )
+
+
+def test_shares_of_the_bound_can_be_left_out(compare: Any, goodwatt: Command) -> None:
+    assert "bound" in compare("-p", "fifo").out
+    assert 0.0 < float(goodwatt.rows("out/comparison.csv")[0]["share_of_bound_it"]) <= 1.0
+    compare("-p", "fifo", "--no-bounds", out="plain")
+    assert "share_of_bound_it" not in goodwatt.rows("plain/comparison.csv")[0]
 
 
 def test_windows_count_each_job_once(compare: Any, goodwatt: Command) -> None:

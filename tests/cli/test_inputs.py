@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.cli.inputs import check_fits, check_nodes, load_trace, make_folder
+from goodwatt.cli.inputs import check_fits, check_nodes, load_trace
+from goodwatt.cli.out_folder import make_folder
 from goodwatt.errors import InputError
 from goodwatt.simulator.engine import Engine, EngineSettings, Outage
 from goodwatt.traces.reading import read_trace

@@ -93,6 +93,7 @@ NEVER: list[tuple[str, dict[str, Any], str | None]] = [
     ("more than the partition", {"gpus": 5, "partition": "west"}, "5 GPUs at once and the nodes it may use have 4"),
     ("no such partition", {"partition": "north"}, "no node has its partition"),
     ("no such kind", {"gpu_kind": ("huge",)}, "no node has its partition, GPU kind"),
+    ("a MIG profile where no GPU has MIG", {"gpus": 1, "mig_profile": "3g.40gb"}, "no GPU of the cluster has MIG"),
     ("too much memory per GPU", {"gpu_memory_mib": 90_000}, "GPU memory"),
     ("too many CPUs for a node", {"gpus": 1, "cpu_milli": 64_001}, "no node has so many GPUs, CPUs"),
     ("enough GPUs here, enough CPUs there", {"gpus": 8, "gpu_kind": ("large",), "cpu_milli": 1}, "wants 8 GPUs"),
@@ -107,3 +108,11 @@ NEVER: list[tuple[str, dict[str, Any], str | None]] = [
 def test_never_fits(why: str, wishes: dict[str, Any], reason: str | None) -> None:
     said = never_fits(job(**wishes), ClusterState(SMALL))
     assert said is None if reason is None else said is not None and reason in said, (why, said)
+
+
+def test_a_misspelt_mig_profile_is_told_with_its_nearest() -> None:
+    state = ClusterState(cluster(Nodes(1, kind="H200")))
+    assert never_fits(job(gpus=1, mig_profile="3g.71gb"), state) is None
+    said = never_fits(job(gpus=1, mig_profile="3g.17gb"), state)
+    assert said is not None
+    assert said.startswith("unknown MIG profile '3g.17gb': did you mean '3g.71gb'")

@@ -119,6 +119,14 @@ def test_cut_connection_goes_on_where_it_stopped(address: str, behaviour: Behavi
     assert behaviour.asked[1]["If-Range"] == '"v1"'
 
 
+def test_each_further_attempt_is_told(address: str, behaviour: Behaviour, tmp_path: Path) -> None:
+    behaviour.cut_after = [300_000]
+    told: list[str] = []
+    file = RemoteFile(name="data.bin", url=f"{address}/file", sha256=SHA256)
+    fetch_file(file, tmp_path, sleep=lambda _: None, retrying=told.append)
+    assert told == [f"the connection was cut after 300,000 of {len(CONTENT):,} bytes; attempt 2 of 5 in 2 s"]
+
+
 def test_earlier_part_is_used(address: str, behaviour: Behaviour, tmp_path: Path) -> None:
     leave_part(tmp_path, f"{address}/file", CONTENT[:1000], '"v1"')
     assert get(f"{address}/file", tmp_path).path.read_bytes() == CONTENT

@@ -16,7 +16,7 @@ from goodwatt.cli.power_options import (
     WorkloadsOption,
     finite,
 )
-from goodwatt.cli.replay import ClusterOption, FormatOption, JsonOption, SkipOption, TraceArgument
+from goodwatt.cli.run_options import ClusterOption, FormatOption, JsonOption, SkipOption, TraceArgument
 
 
 def bounds(
@@ -50,7 +50,7 @@ def bounds(
 ) -> None:
     """Bound work and energy of a trace on a cluster: what would the best of all policies do at most?"""
     from goodwatt.cli.bounds_view import show
-    from goodwatt.cli.inputs import TraceSource
+    from goodwatt.cli.inputs import TraceSource, note_hosts
     from goodwatt.cli.progress import progress
     from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, energy_bounds
 
@@ -71,4 +71,5 @@ def bounds(
     with progress("bounding", BOUND_STEPS, "steps") as advance:
         jobs = settings.classed(read.trace.jobs)
         found = energy_bounds(jobs, read.cluster, about, lambda done: advance(done, ""))
+    note_hosts(read.cluster)
     show({"trace": read.trace.name, **found}, out, json)

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from goodwatt.cli.summary_view import energy_unit
+from goodwatt.cli.terminal import console
 from goodwatt.errors import InputError
 
 HOUR_S = 3600.0
@@ -30,9 +30,9 @@ def show(found: Mapping[str, Any], out: Path | None, as_json: bool) -> None:
     if as_json:
         typer.echo(text.decode())
         return
-    console = Console(highlight=False)
+    screen = console()
     for part in (_title(found), _table(found), *_notes(found)):
-        console.print(part)
+        screen.print(part)
 
 
 def _title(found: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.power.calibration import Calibration, Measurement
 from goodwatt.power.device.interface import DeviceFacts
@@ -31,10 +31,10 @@ def print_calibration(
     for name, figure in figures.items():
         known = getattr(like, name, None) if hasattr(like, name) else getattr(like.power_model, name, None)
         table.add_row(name, f"{figure.value:.4g}", "" if known is None else f"{known:.4g}", figure.how)
-    console = Console(highlight=False)
-    console.print(table)
+    screen = console()
+    screen.print(table)
     if fitted.kappas:
-        console.print("clock sensitivity: " + ", ".join(f"{work} {kappa:.2f}" for work, kappa in fitted.kappas.items()))
+        screen.print("clock sensitivity: " + ", ".join(f"{work} {kappa:.2f}" for work, kappa in fitted.kappas.items()))
     if fitted.unseen:
         names = ", ".join(line.split(":")[0] for line in fitted.unseen)
-        console.print(f"Not seen here: {names}.", soft_wrap=True)
+        screen.print(f"Not seen here: {names}.", soft_wrap=True)

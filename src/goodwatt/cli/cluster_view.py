@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.cluster.overview import Overview, overview
 from goodwatt.cluster.presets import cluster_yaml, load_cluster, preset_names
 
@@ -45,9 +45,9 @@ def _print_json(content: Any) -> None:
 
 
 def _print(*parts: Any) -> None:
-    console = Console(highlight=False)
+    screen = console()
     for part in parts:
-        console.print(part)
+        screen.print(part)
 
 
 def _row(seen: Overview) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,16 @@ from goodwatt.cli.power_options import (
     TruthOption,
     WorkloadsOption,
 )
-from goodwatt.cli.replay import OUT, EngineOption, FormatOption, JsonOption, NoReportOption, SkipOption
+from goodwatt.cli.run_options import (
+    ClusterOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    NoReportOption,
+    OutOption,
+    SkipOption,
+    TraceOrBundled,
+)
 
 DEFAULT_TRACE, DEFAULT_CLUSTER, DEFAULT_WINDOWS = "philly", "philly-80", 2
 DEFAULT_POLICIES = ("fifo", "qssf")
@@ -28,8 +36,8 @@ DEFAULT_POWERS = ("default", "static")
 
 
 def compare(
-    trace: Annotated[str, typer.Argument(help="A trace: file, folder, or the name of a bundled one.")] = DEFAULT_TRACE,
-    cluster: Annotated[str, typer.Option("--cluster", "-c", help="A preset or a cluster file.")] = DEFAULT_CLUSTER,
+    trace: TraceOrBundled = DEFAULT_TRACE,
+    cluster: ClusterOption = DEFAULT_CLUSTER,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,7 +79,7 @@ def compare(
     engine: EngineOption = "default",
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
-    out: Annotated[Path, typer.Option(help="Folder for comparison.json, comparison.csv, report.html.")] = OUT,
+    out: OutOption = None,
     no_report: NoReportOption = False,
     json: JsonOption = False,
 ) -> None:

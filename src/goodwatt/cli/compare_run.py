@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from goodwatt.cli import comparison_files, inputs, manifest
 from goodwatt.cli.compare import DEFAULT_POLICIES, DEFAULT_POWERS
 from goodwatt.cli.comparison_view import comparison_json, comparison_panel
 from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.out_folder import take_folder
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
@@ -42,7 +45,7 @@ class Comparing:
     bounds: bool | None
     seeds: int
     workers: int | None
-    out: Path
+    out: Path | None
     report: bool
     as_json: bool
 
@@ -54,17 +57,20 @@ def compare_policies(asked: Comparing) -> None:
     read = asked.source.read()
     prices = Prices.read(objective, read.trace.jobs[0].submit_s)
     scenario = _scenario(asked, objective, prices.series, read)
+    if len(scenario.jobs) == 1:
+        inputs.note(f"{read.trace.name} has one job, which waits for nobody: policies can hardly differ")
     note_idle_powers(powers, scenario.options, read.cluster)
-    inputs.make_folder(asked.out)
+    out = take_folder(asked.out)
     comparison = _bounded(asked, scenario, _run(asked, scenario, policies, powers))
     goal = objective.goal if asked.settings.objective else None
     table = comparison_table(
         comparison, read.trace.name, read.cluster.name, manifest.command_line(), objective.floor, goal
     )
     prices.note_carried(run.summary for run in comparison.results)
-    _write(asked, table, comparison, _manifest(asked, read, comparison))
+    inputs.note_hosts(read.cluster)
+    _write(out, asked.report, table, comparison, _manifest(asked, read, comparison))
     _print(table, asked.as_json)
-    inputs.note(f"wrote {asked.out / 'report.html' if asked.report else asked.out}")
+    inputs.note(f"wrote {out / 'report.html' if asked.report else out}")
     if comparison.partial:
         total = len(policies) * len(powers) * asked.windows * asked.seeds
         inputs.note(f"interrupted: {len(comparison.results)} of {total} runs, marked as partial")
@@ -80,7 +86,14 @@ def _contenders(asked: Comparing, objective: Objective) -> tuple[list[str], list
         make_policy(policy)
     for power in powers:
         with_power(make_policy(policies[0]), power)
-    return list(dict.fromkeys(policies)), list(dict.fromkeys(powers))
+    return _once(policies, "--policy"), _once(powers, "--power")
+
+
+def _once(names: Sequence[str], option: str) -> list[str]:
+    """Each name once; says so of those that were given several times."""
+    for name in [name for name, times in Counter(names).items() if times > 1]:
+        inputs.note(f"{option} {name} was given several times and runs once")
+    return list(dict.fromkeys(names))
 
 
 def _scenario(asked: Comparing, objective: Objective, prices: SitePrices, read: Inputs) -> Scenario:
@@ -138,13 +151,13 @@ def _manifest(asked: Comparing, read: Inputs, comparison: Comparison) -> dict[st
     )
 
 
-def _write(asked: Comparing, table: ComparisonTable, comparison: Comparison, facts: dict[str, Any]) -> None:
-    clear(asked.out)
-    comparison_files.write(asked.out, table, comparison, facts)
-    if asked.report and comparison.results:
+def _write(out: Path, report: bool, table: ComparisonTable, comparison: Comparison, facts: dict[str, Any]) -> None:
+    clear(out)
+    comparison_files.write(out, table, comparison, facts)
+    if report and comparison.results:
         from goodwatt.cli.report import write_report
 
-        write_report(asked.out / "report.html", comparison.results, table, facts)
+        write_report(out / "report.html", comparison.results, table, facts)
 
 
 def _print(table: ComparisonTable, as_json: bool) -> None:

@@ -15,8 +15,8 @@ from goodwatt.simulator.outputs import write_json, write_table
 def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: Mapping[str, Any]) -> None:
     """Write them; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "manifest.json", facts)  # first: it says whose files the others are
     write_json(folder / "comparison.json", {**comparison_json(table), "partial": comparison.partial})
-    write_json(folder / "manifest.json", facts)
     rows = dict(zip(_finished(comparison), table.rows, strict=True))
     judged = {key: {"service": row.service, "front": row.front} for key, row in rows.items()}
     runs = [{"window": r.window, **r.summary, **judged[r.policy, r.power]} for r in comparison.results]

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from goodwatt.cli.replay import JsonOption
-
-DEFAULT_FOLDER = Path("goodwatt-out")
+from goodwatt.cli.run_options import JsonOption
 
 
 def explain(
@@ -20,7 +18,7 @@ def explain(
     run: Annotated[
         Path | None,
         typer.Option(
-            "--run", "-r", help="The folder that goodwatt replay --out left.", show_default=str(DEFAULT_FOLDER)
+            "--run", "-r", help="The folder that goodwatt replay --out left.", show_default="the newest goodwatt-out"
         ),
     ] = None,
     cluster: Annotated[
@@ -31,6 +29,7 @@ def explain(
 ) -> None:
     """Explain a job: why it waited, why there, why that clock, what it cost, what else could have been."""
     from goodwatt.cli.explanation_view import show
+    from goodwatt.cli.out_folder import latest_replay
     from goodwatt.cluster.fingerprint import fingerprint
     from goodwatt.cluster.presets import load_cluster
     from goodwatt.errors import InputError
@@ -39,7 +38,7 @@ def explain(
 
     if None not in (folder, run) and folder != run:
         raise InputError(f"expected one folder of a run, got {folder} and --run {run}")
-    run = folder or run or DEFAULT_FOLDER
+    run = folder or run or latest_replay()
     record = read_record(run)
     record.job(job)
     named = cluster or record.manifest.get("cluster_given")

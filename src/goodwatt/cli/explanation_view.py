@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.simulator.explanation import Explanation, Place, Room, gpus_text
 from goodwatt.simulator.explanation_alternatives import ClockChoice
 
@@ -24,9 +24,9 @@ def show(found: Explanation, as_json: bool) -> None:
     if as_json:
         print(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode())
         return
-    console = Console(highlight=False)
+    screen = console()
     for part in (_title(found), *_waiting(found), *_places(found), *_cost(found), *_alternatives(found)):
-        console.print(part)
+        screen.print(part)
 
 
 def _title(found: Explanation) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from goodwatt.cli.gpu_curves import cap_curve, clock_curve, example_phases, text
+from goodwatt.cli.terminal import console
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 from goodwatt.cluster.gpu_schema import checked_kinds
@@ -59,9 +59,9 @@ def _print_json(content: Any) -> None:
 
 
 def _print(*parts: Any) -> None:
-    console = Console(highlight=False)
+    screen = console()
     for part in parts:
-        console.print(part)
+        screen.print(part)
 
 
 def _list_table(kinds: list[GpuKind]) -> Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
@@ -88,14 +86,11 @@ def check_nodes(engine: Engine, cluster: Cluster) -> None:
             raise UnknownNameError(f"node in the maintenance of engine {engine.name}:", outage.node, nodes)
 
 
-def make_folder(out: Path) -> None:
-    """Make the folder for results before the work begins, not after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: expected a folder to write to, got {error.strerror or error}") from None
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise InputError(f"--out {out}: expected a folder to write to, got one that is read-only")
+def note_hosts(cluster: Cluster) -> None:
+    """Say where energy is reported if nobody said what hosts draw."""
+    power = cluster.power
+    if power.node is None and not power.host_max_w:
+        note(f"cluster {cluster.name} says nothing of its hosts' power (power: node), so they count as 0 W")
 
 
 def note(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from goodwatt.cli.replay import JsonOption
+from goodwatt.cli.run_options import JsonOption
 
 app = typer.Typer(help="Scheduling and power policies.", no_args_is_help=True)
 KINDS = ("order", "placement", "policy", "power policy")

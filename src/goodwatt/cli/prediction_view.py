@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.power.prediction import JobPrediction, Prediction
 
 BOUNDS = {
@@ -30,9 +30,9 @@ def show(found: Prediction, as_json: bool) -> None:
     if as_json:
         print(orjson.dumps(prediction_json(found), option=orjson.OPT_INDENT_2).decode())
         return
-    console = Console(highlight=False)
+    screen = console()
     for part in (_title(found), _table(found), *_notes(found)):
-        console.print(part)
+        screen.print(part)
 
 
 def prediction_json(found: Prediction) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,22 +19,16 @@ from goodwatt.cli.power_options import (
     WorkloadsOption,
     finite,
 )
-
-OUT = Path("goodwatt-out")
-
-TraceArgument = Annotated[
-    str, typer.Argument(help="A trace: file, folder, or the name of a bundled one.", show_default=False)
-]
-ClusterOption = Annotated[
-    str, typer.Option("--cluster", "-c", help="A preset (goodwatt clusters list) or a cluster file.")
-]
-EngineOption = Annotated[str, typer.Option("--engine", help="Engine settings: default, lucid, or a YAML file.")]
-FormatOption = Annotated[str | None, typer.Option("--format", help="The trace's format; by default it is recognised.")]
-SkipOption = Annotated[
-    bool, typer.Option("--skip-bad-rows", help="Go on past rows that cannot be used and jobs that never fit.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-NoReportOption = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+from goodwatt.cli.run_options import (
+    ClusterOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    NoReportOption,
+    OutOption,
+    SkipOption,
+    TraceArgument,
+)
 
 
 def replay(
@@ -70,7 +63,7 @@ def replay(
     ] = None,
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
-    out: Annotated[Path, typer.Option(help="Folder for jobs.csv, timeline.csv, summary.json, report.html.")] = OUT,
+    out: OutOption = None,
     no_report: NoReportOption = False,
     json: JsonOption = False,
 ) -> None:

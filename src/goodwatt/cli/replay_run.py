@@ -11,6 +11,7 @@ import typer
 
 from goodwatt.cli import inputs, manifest, summary_view
 from goodwatt.cli.inputs import Inputs, TraceSource
+from goodwatt.cli.out_folder import take_folder
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
@@ -37,7 +38,7 @@ class Replay:
     seed: int
     from_s: float | None
     horizon_s: float | None
-    out: Path
+    out: Path | None
     report: bool
     as_json: bool
 
@@ -49,19 +50,20 @@ def replay_trace(asked: Replay) -> None:
     chosen = with_power(make_policy(policy), power)
     read = asked.source.read()
     jobs = _jobs(asked, read)
-    inputs.make_folder(asked.out)
     prices = Prices.read(objective, read.trace.jobs[0].submit_s)
     options = _options(asked, objective, prices.series, jobs)
     note_idle_powers([power], options, read.cluster)
     simulation = Simulation(jobs, read.cluster, chosen, read.engine, options)
+    out = take_folder(asked.out)
     with progress(policy, len(jobs), "jobs ended") as advance:
         complete = finish(simulation, lambda ended: advance(ended, ""))
     run = replace(result(simulation, partial=not complete), policy=policy, power=power)
     run.summary.update(policy=policy, power=power, **manifest.cost())
     facts = _manifest(asked, read, run, partial=not complete)
-    _write(asked, simulation, run, facts)
+    _write(out, asked.report, simulation, run, facts)
     prices.note_carried([run.summary])
-    summary_view.show(run.summary, asked.out, report=asked.report, as_json=asked.as_json)
+    inputs.note_hosts(read.cluster)
+    summary_view.show(run.summary, out, report=asked.report, as_json=asked.as_json)
     if not complete:
         done = f"{simulation.recorder.totals.ended:,} of {len(jobs):,} jobs ended"
         inputs.note(f"interrupted at {simulation.now_s:,.0f} s, {done}: marked as partial")
@@ -100,12 +102,12 @@ def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dic
     return manifest.manifest(read.trace, read.cluster, read.engine, files=files, **named, partial=partial)
 
 
-def _write(asked: Replay, simulation: Simulation, run: RunResult, facts: dict[str, Any]) -> None:
-    clear(asked.out)
-    write_run(asked.out, run, facts)
+def _write(out: Path, report: bool, simulation: Simulation, run: RunResult, facts: dict[str, Any]) -> None:
+    clear(out)
+    write_run(out, run, facts)
     if simulation.executor.refusals:
-        write_refusals(asked.out / "refusals.csv", simulation.executor.refusals)
-    if asked.report:
+        write_refusals(out / "refusals.csv", simulation.executor.refusals)
+    if report:
         from goodwatt.cli.report import write_report
 
-        write_report(asked.out / "report.html", [run], None, facts)
+        write_report(out / "report.html", [run], None, facts)

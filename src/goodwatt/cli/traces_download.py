@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+from goodwatt.cli.inputs import note
 from goodwatt.cli.traces_view import plain_table, print_json, print_parts
 from goodwatt.traces import fetch
 from goodwatt.traces.fetch import Fetched, fetch_file
@@ -35,7 +36,7 @@ def download(name: str, folder: Path, file_names: tuple[str, ...], as_json: bool
 
 def _download(file: RemoteFile, folder: Path) -> Fetched:
     with _progress(file.name) as progress:
-        return fetch_file(file, folder, progress)
+        return fetch_file(file, folder, progress, retrying=lambda why: note(f"{file.name}: {why}"))
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.errors import BadRow, InputError
 from goodwatt.traces import bundled
 from goodwatt.traces.trace import Trace
@@ -32,9 +32,9 @@ def print_json(content: Any) -> None:
 
 def print_parts(*parts: Any) -> None:
     """Tables and lines to stdout."""
-    console = Console(highlight=False)
+    screen = console()
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str))
+        screen.print(part, soft_wrap=isinstance(part, str))
 
 
 def plain_table(*titles: str) -> Table:

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.terminal import console
 from goodwatt.cluster.catalogue import all_kinds
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.power.gpu_model import gpu_model
@@ -51,9 +51,9 @@ def _print_json(content: Any) -> None:
 
 
 def _print(*parts: Any) -> None:
-    console = Console(highlight=False)
+    screen = console()
     for part in parts:
-        console.print(part)
+        screen.print(part)
 
 
 def _narrow() -> Table:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from goodwatt.cluster.bitset import first, lowest, members
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
+from goodwatt.cluster.mig import profiles
 from goodwatt.cluster.state import ClusterState, NodeCounts, host_share
+from goodwatt.errors import UnknownNameError
 
 
 def gang_nodes(job: JobRequest, state: ClusterState, among: int = -1) -> NodeCounts | None:
@@ -49,7 +51,7 @@ def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
         return f"it wants {job.num_gpus} MIG instances at once; a job gets one"
     eligible = empty.eligible(job)
     if not eligible.nodes:
-        return "no node has its partition, GPU kind and GPU memory, or MIG profile"
+        return _unknown_profile(job, empty) or "no node has its partition, GPU kind and GPU memory, or MIG profile"
     if job.num_gpus <= eligible.largest_node or job.gpu_milli < WHOLE_GPU_MILLI:
         fits = any(nodes for _, nodes in empty.single_node(job))
         return None if fits else "no node has so many GPUs, CPUs and so much memory together"
@@ -59,6 +61,14 @@ def never_fits(job: JobRequest, empty: ClusterState) -> str | None:
             return f"it wants {job.num_gpus} GPUs at once and the nodes it may use have {total}"
         return f"its {job.num_gpus} GPUs do not find the CPUs and memory that it wants beside them on any nodes"
     return None
+
+
+def _unknown_profile(job: JobRequest, empty: ClusterState) -> str | None:
+    """What is wrong with a MIG profile that no GPU kind of the cluster has."""
+    known = {name for kind in empty.cluster.kinds.values() for name in profiles(kind)}
+    if job.mig_profile is None or job.mig_profile in known:
+        return None
+    return str(UnknownNameError("MIG profile", job.mig_profile, known)) if known else "no GPU of the cluster has MIG"
 
 
 class Feasibility:

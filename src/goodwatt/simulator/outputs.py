@@ -35,6 +35,7 @@ SHARED_FILES = ("manifest.json", "report.html")
 def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> None:
     """Write all files of one run; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "manifest.json", manifest)  # first: it says whose files the others are
     jobs = [*(getattr(result.jobs, name) for name in _FACTS), *(result.jobs.lost_s[part] for part in PARTS)]
     write_table(folder / "jobs.csv", JOB_COLUMNS, jobs)
     timeline = {name: getattr(result.timeline, name) for name in TIMELINE_COLUMNS}
@@ -43,7 +44,6 @@ def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> N
     if result.occupancy:
         write_table(folder / "stays.csv", STAY_COLUMNS, _stay_columns(result))
     write_json(folder / "summary.json", result.summary)
-    write_json(folder / "manifest.json", manifest)
 
 
 def clear(folder: Path) -> None:

@@ -31,6 +31,8 @@ RANGE_NOT_SATISFIABLE = 416
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int, int | None], None]
+Retrying = Callable[[str], None]
+"""Told in words why and when another attempt follows."""
 
 
 class _CutError(Exception):
@@ -52,11 +54,13 @@ def fetch_file(
     folder: Path,
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    retrying: Retrying = lambda _why: None,
 ) -> Fetched:
     """Have `file` in `folder`, downloading it unless it is there already.
 
-    `progress` is called with bytes so far and in all. Raises RunError: no such address, no network, connection cut
-    ATTEMPTS times without any progress, wrong hash, disk full, or a file of this name that is another one.
+    `progress` is called with bytes so far and in all, `retrying` before each further attempt. Raises RunError: no such
+    address, no network, connection cut ATTEMPTS times without any progress, wrong hash, disk full, or a file of this
+    name that is another one.
     """
     path = folder / file.name
     try:
@@ -64,7 +68,7 @@ def fetch_file(
         if path.exists():
             return _there_already(file, path)
         part = _Part(path, file)
-        _download(part, progress or _silent, sleep)
+        _download(part, progress or _silent, sleep, retrying)
         return _finish(part)
     except OSError as error:
         raise _disk_error(path, error) from error
@@ -108,7 +112,7 @@ class _Part:
         self.about.unlink(missing_ok=True)
 
 
-def _download(part: _Part, progress: Progress, sleep: Callable[[float], None]) -> None:
+def _download(part: _Part, progress: Progress, sleep: Callable[[float], None], retrying: Retrying) -> None:
     """Attempt until the file is whole; attempts that brought data do not count."""
     failures = 0
     while True:
@@ -123,7 +127,9 @@ def _download(part: _Part, progress: Progress, sleep: Callable[[float], None]) -
                     f"; {part.offset():,} bytes are kept, the same command goes on from there" if part.offset() else ""
                 )
                 raise RunError(f"{part.file.url}: {cut}{kept}") from cut
-            sleep(min(30.0, 2.0**failures))
+            pause_s = min(30.0, 2.0**failures)
+            retrying(f"{cut}; attempt {failures + 1} of {ATTEMPTS} in {pause_s:g} s")
+            sleep(pause_s)
 
 
 def _attempt(part: _Part, progress: Progress) -> None:
