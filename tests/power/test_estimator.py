@@ -205,3 +205,21 @@ def _once(demand: Demand) -> Estimate:
     estimator = Estimator()
     estimator.observe(job(), KIND, reading(demand))
     return told(estimator, job())
+
+
+def test_an_estimate_is_the_same_until_something_is_learnt_that_it_rests_on() -> None:
+    estimator = Estimator()
+    demand = mean_demand(phases_on(next(iter(all_classes().values())), KIND))
+    ann, bob = job("ann", user="ann", name="run 1"), job("bob", user="bob")
+    again, stranger = job("again", user="ann", name="run 2"), job("stranger")
+    everybody = (ann, bob, again, stranger)
+    for one in (ann, bob):
+        estimator.observe(one, KIND, reading(demand))
+    before = [told(estimator, one, KIND) for one in everybody]
+    assert all(told(estimator, one, KIND) is known for one, known in zip(everybody, before, strict=True))
+    estimator.observe(bob, KIND, reading(demand, 1.5))
+    after = [told(estimator, one, KIND) for one in everybody]
+    assert [a is b for a, b in zip(after, before, strict=True)] == [True, False, True, False]
+    estimator.observe(again, KIND, reading(demand, 1.5))
+    assert told(estimator, ann, KIND) is not before[0]  # her other run told of hers
+    assert told(estimator, ann, KIND) == estimator.copy().estimate(ann, KIND)

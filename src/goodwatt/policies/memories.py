@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Memories:
-    """The memories of a policy's parts, in the order of the parts."""
+    """The memories of a policy's parts, in the order of the parts.
+
+    Parts that learn the same from telemetry learn it once, together (`PowerMemory.learn_with`).
+    """
 
     parts: tuple[Memory, ...]
+
+    def __post_init__(self) -> None:
+        first, *others = list(self._learners()) or [None]
+        for other in others:
+            other.learn_with(first)
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Tell all."""
@@ -47,6 +54,13 @@ class Memories:
         for memory, content in zip(self.parts, plain, strict=True):
             memory.load_plain(content)
 
+    def _learners(self) -> Iterator[Any]:
+        for memory in self.parts:
+            if isinstance(memory, Memories):
+                yield from memory._learners()
+            elif hasattr(memory, "learn_with"):
+                yield memory
+
 
 def parts_of(view: View) -> tuple[Memory, ...]:
     """The memories of the parts of the policy that is asked."""
@@ -54,14 +68,19 @@ def parts_of(view: View) -> tuple[Memory, ...]:
     return view.memory.parts
 
 
-@contextmanager
-def remembering(view: View, memory: Memory) -> Iterator[None]:
-    """The view as the part with this memory sees it."""
-    whole, view.memory = view.memory, memory
-    try:
-        yield
-    finally:
-        view.memory = whole
+class remembering:  # noqa: N801 - used as a function: `with remembering(view, memory):`
+    """The view as the part with this memory sees it, for as long as the block lasts."""
+
+    __slots__ = ("_memory", "_view", "_whole")
+
+    def __init__(self, view: View, memory: Memory) -> None:
+        self._view, self._memory = view, memory
+
+    def __enter__(self) -> None:
+        self._whole, self._view.memory = self._view.memory, self._memory
+
+    def __exit__(self, *_: object) -> None:
+        self._view.memory = self._whole
 
 
 def soonest(*times_s: float | None) -> float | None:

@@ -71,28 +71,27 @@ def best_pair(job: JobRequest, state: ClusterState, view: View, rules: Rules) ->
 
 def _hosts(job: JobRequest, state: ClusterState, view: View) -> Iterator[JobRun]:
     """Running jobs that are alone on as many whole GPUs as the new one wants and may use, those started last first."""
+    placements, packed = state.placements, state.packed
     allowed = state.eligible(job).nodes
+    anywhere = allowed.bit_count() == len(packed) and not state.limits_hosts
     for pool in view.pools:
-        for run in reversed(pool.running_on(job.num_gpus).values()):
-            placement = state.placements.get(run.spec.job_id)
-            if (
-                placement is not None
-                and not run.alone
-                and run.spec.gpu_milli == WHOLE_GPU_MILLI
-                and _may_join(job, placement, allowed, state)
-            ):
-                yield run
+        for job_id, run in reversed(pool.running_on(job.num_gpus).items()):
+            placement = placements.get(job_id)
+            if placement is None or run.alone or run.spec.gpu_milli < WHOLE_GPU_MILLI:
+                continue
+            for node, mask in placement:
+                if packed[node] and packed_gpus(packed[node]) & mask:
+                    break
+            else:
+                if anywhere or _admits(job, placement, allowed, state):
+                    yield run
 
 
-def _may_join(job: JobRequest, placement: Placement, allowed: int, state: ClusterState) -> bool:
-    """Whether the one job there is alone, on nodes that are allowed and have CPU and memory for one more."""
-    for node, mask in placement:
-        packed = state.packed[node]
-        if (packed and packed_gpus(packed) & mask) or not allowed >> node & 1:
-            return False
-        if state.limits_hosts and find_host_shortage(state, job, node, mask.bit_count()):
-            return False
-    return True
+def _admits(job: JobRequest, placement: Placement, allowed: int, state: ClusterState) -> bool:
+    """Whether the job may use these nodes, and they have CPU and memory for it."""
+    return all(
+        allowed >> node & 1 and not find_host_shortage(state, job, node, mask.bit_count()) for node, mask in placement
+    )
 
 
 class _Newcomer:

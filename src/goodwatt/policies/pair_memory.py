@@ -17,6 +17,8 @@ STEPS_PER_OCTAVE = 4
 """Steps in which estimates are rounded: shares, lengths of kernels."""
 _shares = attrgetter("u", "m", "kappa", "duty", "sm", "occupancy", "tensor")
 
+_MOST_SHAPES = 256
+
 Shape = tuple[int, ...]
 """A demand in steps: u, m, kappa, duty, sm, occupancy, tensor, and the length of kernels as a power of 2."""
 
@@ -37,6 +39,8 @@ class PairMemory(PowerMemory):
     def __init__(self) -> None:
         super().__init__()
         self._candidates: dict[str, Candidate] = {}
+        self._shapes: dict[int, tuple[Estimate, Shape]] = {}
+        """Of the last estimates, by their id: jobs of which nothing is known share one."""
 
     def candidate(self, job: JobRequest, kind: str) -> Candidate | None:
         """The job on a kind of GPU; None if nothing like it has been seen there."""
@@ -45,7 +49,11 @@ class PairMemory(PowerMemory):
             return None
         found = self._candidates.get(job.job_id)
         if found is None or found.estimate is not estimate:
-            found = self._candidates[job.job_id] = _candidate(estimate, job)
+            demand = estimate.demand
+            # what was seen, or what the job asks for if that is more
+            need_mib = max(demand.memory_mib, job.gpu_memory_mib)
+            found = Candidate(estimate, estimate.known, demand.sm > 0.0, need_mib, self._shape(estimate))
+            self._candidates[job.job_id] = found
         return found
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
@@ -53,14 +61,15 @@ class PairMemory(PowerMemory):
         super().job_ended(job, ran_s, now_s)
         self._candidates.pop(job.job_id, None)
 
+    def _shape(self, estimate: Estimate) -> Shape:
+        known = self._shapes.get(id(estimate))
+        if known is None or known[0] is not estimate:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            known = self._shapes[id(estimate)] = estimate, _shape_of(estimate.demand)
+        return known[1]
 
-def _candidate(estimate: Estimate, job: JobRequest) -> Candidate:
-    demand = estimate.demand
-    # what was seen, or what the job asks for if that is more
-    need_mib = max(demand.memory_mib, job.gpu_memory_mib)
-    return Candidate(estimate, estimate.known, demand.sm > 0.0, need_mib, _shape(demand))
 
-
-def _shape(demand: Demand) -> Shape:
+def _shape_of(demand: Demand) -> Shape:
     octaves = round(STEPS_PER_OCTAVE * math.log2(kernel_length_us(demand)))
     return *(round(share / STEP) for share in _shares(demand)), octaves

@@ -23,16 +23,23 @@ class PowerMemory:
         self.durations = History()
         self.times_s: dict[str, float] = {}
         self._fresh: dict[str, None] = {}
+        self._learns = True
+
+    def learn_with(self, other: PowerMemory) -> None:
+        """Know what `other` does from now on; it is always told first, and learns for both."""
+        self.demands, self.durations, self._learns = other.demands, other.durations, False
 
     def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:  # noqa: ARG002 - the contract
         """Learn from the sensors of a job."""
-        self.demands.observe(run.spec, kind, seen)
+        if self._learns:
+            self.demands.observe(run.spec, kind, seen)
         self._fresh[run.spec.job_id] = None
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Learn how long it ran; its likenesses remember the rest."""
-        self.durations.job_ended(job, ran_s, now_s)
-        self.demands.forget(job.job_id)
+        if self._learns:
+            self.durations.job_ended(job, ran_s, now_s)
+            self.demands.forget(job.job_id)
         self.times_s.pop(job.job_id, None)
         self._fresh.pop(job.job_id, None)
 
@@ -48,7 +55,7 @@ class PowerMemory:
         return [(run, estimate) for run in runs if (estimate := self.believed(run, view)) is not None]
 
     def copy(self) -> Self:
-        """An independent copy."""
+        """An independent copy, which learns for itself."""
         twin = type(self)()
         twin.demands, twin.durations = self.demands.copy(), self.durations.copy()
         twin.times_s, twin._fresh = dict(self.times_s), dict(self._fresh)
