@@ -2,29 +2,19 @@
 
 Like a scheduling policy it is a pure function of a view; what it carries along is its memory. `start` completes or
 holds back a placement or a move that the scheduling policy has decided, `decide` adjusts what runs. A power policy that
-is no oracle knows of a job only what telemetry has shown (`Memory.job_observed`), of this run of it or of earlier ones.
+is no oracle knows of a job only what telemetry has shown of this run of it or of earlier ones (see `WatchingMemory`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
 from goodwatt.simulator.view import View
-
-if TYPE_CHECKING:
-    from goodwatt.power.telemetry import Counters
-
-
-class WatchingMemory(Memory, Protocol):
-    """The memory of a policy that wants to see telemetry."""
-
-    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
-        """What the sensors of a job's GPUs show, averaged over the last second."""
 
 
 class PowerPolicy(Protocol):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from goodwatt.simulator.clock import Kind
 from goodwatt.simulator.timers import action
 
 if TYPE_CHECKING:
     from goodwatt.simulator.job_run import JobRun
+    from goodwatt.simulator.policy import WatchingMemory
     from goodwatt.simulator.simulation import Simulation
 
 
@@ -32,5 +33,6 @@ def observe(sim: Simulation, job_id: str, started_s: float) -> None:
 
     kind = sim.cluster.nodes[run.placement[0][0]].gpu_kind
     dice = random.Random(f"{sim.options.seed}/sensor/{sim.timers.count}")
-    sim.view.memory.job_observed(run, kind, noisy(seen, dice), sim.now_s)  # type: ignore[attr-defined]
+    memory = cast("WatchingMemory", sim.view.memory)  # the policy has said that it wants to see
+    memory.job_observed(run, kind, noisy(seen, dice), sim.now_s)
     sim.change_pool_of(run)

@@ -15,6 +15,7 @@ from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.job_run import JobRun
 
 if TYPE_CHECKING:
+    from goodwatt.power.telemetry import Counters
     from goodwatt.simulator.view import View
 
 
@@ -32,6 +33,13 @@ class Memory(Protocol):
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
+
+
+class WatchingMemory(Memory, Protocol):
+    """The memory of a policy with `observe_s`, which is shown telemetry."""
+
+    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
+        """What the sensors of a job's GPUs, of this kind, show: means over the last second."""
 
 
 class NoMemory:
