@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import orjson
 import pytest
@@ -14,10 +15,10 @@ from goodwatt.policies.comparison_table import Cell, ComparisonTable, Estimate, 
 from tests.cli.report.made_runs import made_comparison, made_row
 
 
-def printed(width: int, encoding: str = "utf-8", table: ComparisonTable | None = None, **console: bool) -> str:
+def printed(width: int, encoding: str = "utf-8", table: ComparisonTable | None = None, **console: Any) -> str:
     buffer = io.BytesIO()
     file = io.TextIOWrapper(buffer, encoding=encoding)
-    Console(file=file, width=width, **console).print(comparison_panel(table or made_comparison()))  # type: ignore[arg-type]
+    Console(file=file, width=width, **console).print(comparison_panel(table or made_comparison()))
     file.flush()
     return buffer.getvalue().decode(encoding)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from goodwatt.simulator.run_options import RunOptions
 from tests.scenario import job
 
 
-def settings(**more: object) -> PowerSettings:
-    return PowerSettings(physics=Physics.FULL, truth=Truth.RESIDUAL, **more)  # type: ignore[arg-type]
+def settings(**more: Any) -> PowerSettings:
+    return PowerSettings(physics=Physics.FULL, truth=Truth.RESIDUAL, **more)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0.2", 0.2), ("0", 0.0), ("prices.csv", "prices.csv"), ("1e-1", 0.1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import orjson
 import pytest
@@ -13,11 +14,11 @@ from goodwatt.policies.history import DAY_S, UNKNOWN_S, History
 from tests.scenario import job
 
 
-def learned(*ended: tuple[float, float], **about: object) -> History:
+def learned(*ended: tuple[float, float], **about: Any) -> History:
     """A history of equal jobs: (duration, when it ended)."""
     history = History()
     for ran_s, now_s in ended:
-        history.job_ended(job(**about), ran_s, now_s)  # type: ignore[arg-type]
+        history.job_ended(job(**about), ran_s, now_s)
     return history
 
 

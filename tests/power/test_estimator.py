@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,8 +28,8 @@ MODEL = gpu_model(gpu_kind(KIND))
 TRUTH = Truth(5)
 
 
-def job(job_id: str = "a", **others: object) -> Job:
-    return Job(**{"job_id": job_id, "submit_s": 0.0, "num_gpus": 1, "duration_s": 1.0, **others})  # type: ignore[arg-type]
+def job(job_id: str = "a", **others: Any) -> Job:
+    return Job(**{"job_id": job_id, "submit_s": 0.0, "num_gpus": 1, "duration_s": 1.0, **others})
 
 
 def reading(demand: Demand, stretch: float = 1.0, kind: str = KIND, seed: int | None = None) -> Counters:

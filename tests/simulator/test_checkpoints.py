@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,8 @@ DALY_S, YOUNG_S = (f(COST_S, 3600.0 / PER_H) for f in (daly_interval_s, young_in
         (None, {"checkpoint_rule": "daly", "failures": None}, 0.0),
     ],
 )
-def test_who_says_how_often(own: float | None, settings: dict[str, object], interval_s: float) -> None:
-    found, cost_s = planned(own, **settings)  # type: ignore[arg-type]
+def test_who_says_how_often(own: float | None, settings: dict[str, Any], interval_s: float) -> None:
+    found, cost_s = planned(own, **settings)
     assert found == pytest.approx(interval_s)
     assert cost_s == (pytest.approx(COST_S) if interval_s else 0.0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,8 @@ from goodwatt.simulator.elastic import (
 )
 
 
-def asks(num_gpus: int, **more: int | None) -> JobRequest:
-    return JobRequest(job_id="a", submit_s=0.0, num_gpus=num_gpus, **more)  # type: ignore[arg-type]
+def asks(num_gpus: int, **more: Any) -> JobRequest:
+    return JobRequest(job_id="a", submit_s=0.0, num_gpus=num_gpus, **more)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def first_year(failure_settings: FailureSettings, seed: int = 1, cluster: Cluste
     return until(Failures(cluster, failure_settings, seed), YEAR_S)
 
 
-def only(kind: str, **rates: float) -> FailureSettings:
+def only(kind: str, **rates: Any) -> FailureSettings:
     return FailureSettings(**{kind: ComponentRates(**rates)})  # type: ignore[arg-type]
 
 

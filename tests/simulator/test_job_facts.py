@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from goodwatt.errors import RunError
@@ -17,8 +19,8 @@ ON = cluster(Nodes(2, 2, "V100"), Nodes(2, 2, "H200"))
 H200 = "H200-SXM"
 
 
-def facts(workload: str = NET, gpus: int = 1, truth: Truth = NO_RESIDUAL, **others: object) -> JobFacts:
-    return JobFacts(job("a", gpus, workload=workload, **others), ON, truth)  # type: ignore[arg-type]
+def facts(workload: str = NET, gpus: int = 1, truth: Truth = NO_RESIDUAL, **others: Any) -> JobFacts:
+    return JobFacts(job("a", gpus, workload=workload, **others), ON, truth)
 
 
 def test_a_job_without_a_class_cannot_be_simulated() -> None:

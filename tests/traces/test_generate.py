@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,11 +33,11 @@ def statistics(source: Trace) -> TraceStatistics:
     return summarise(source)
 
 
-def regular(count: int, **fields: object) -> Trace:
+def regular(count: int, **fields: Any) -> Trace:
     """A job every ten minutes."""
     first = Job(job_id="0", submit_s=0.0, num_gpus=1, duration_s=60.0)
     jobs = [replace(first, job_id=str(i), submit_s=600.0 * i, duration_s=60.0 + i) for i in range(count)]
-    return Trace("regular", [replace(job, **fields) for job in jobs])  # type: ignore[arg-type]
+    return Trace("regular", [replace(job, **fields) for job in jobs])
 
 
 def test_hours_of_the_day_within_three_tenths(source: Trace, model: TraceModel) -> None:
@@ -195,10 +196,10 @@ def test_rhythm_counts_from_the_origin() -> None:
         ({"jobs": 30_000_000}, "expected at most 20,000,000 jobs"),
     ],
 )
-def test_wishes_that_cannot_be_met(wishes: dict[str, float], message: str) -> None:
+def test_wishes_that_cannot_be_met(wishes: dict[str, Any], message: str) -> None:
     model = TraceModel.load(bundled.describe("venus").model_path)
     with pytest.raises(InputError, match=message):
-        model.draw(0, **wishes)  # type: ignore[arg-type]
+        model.draw(0, **wishes)
 
 
 def test_too_little_to_fit() -> None:

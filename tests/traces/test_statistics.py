@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ def trace(*jobs: Job) -> Trace:
     return Trace("small", sorted(jobs, key=lambda job: job.submit_s))
 
 
-def job(job_id: str, submit_s: float, num_gpus: int, duration_s: float, **more: object) -> Job:
+def job(job_id: str, submit_s: float, num_gpus: int, duration_s: float, **more: Any) -> Job:
     known = Job(job_id=job_id, submit_s=submit_s, num_gpus=num_gpus, duration_s=duration_s)
-    return replace(known, **more)  # type: ignore[arg-type]
+    return replace(known, **more)
 
 
 THREE = trace(
