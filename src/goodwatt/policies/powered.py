@@ -89,8 +89,9 @@ class Powered:
         if isinstance(decision, Migrate):
             return self._moved(decision, view)
         if isinstance(decision, Group):
-            steps = tuple(self._settled(step, view) for step in decision.decisions)
-            return None if None in steps else replace(decision, decisions=steps)  # type: ignore[arg-type]
+            steps = [self._settled(step, view) for step in decision.decisions]
+            kept = tuple(step for step in steps if step is not None)
+            return replace(decision, decisions=kept) if len(kept) == len(steps) else None
         return decision
 
     def _moved(self, move: Migrate, view: View) -> Migrate | None:
