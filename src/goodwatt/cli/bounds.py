@@ -30,12 +30,16 @@ def bounds(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the runs that are held against the bounds.")] = 0,
     from_s: Annotated[
-        float | None, typer.Option("--from", help="Leave out jobs submitted before this second.", callback=finite)
+        float | None,
+        typer.Option("--from", help="Leave out jobs submitted before this second of the trace.", callback=finite),
     ] = None,
     horizon: Annotated[
         float | None,
         typer.Option(
-            help="Count work and energy for so many seconds.", min=0, callback=finite, show_default="last submission"
+            help="Count work and energy for so many seconds.",
+            min=0,
+            callback=finite,
+            show_default="up to the last submission",
         ),
     ] = None,
     residents: Annotated[

@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 NAME_HELP = "A preset, a file, or generated:gpus=1000,gpu=H100-SXM,per_node=8."
 
 
-@app.command("list")
+@app.command("list", short_help="List the presets.")
 def list_clusters(as_json: Json = False) -> None:
     """List the presets; each name stands wherever a cluster file does."""
     from goodwatt.cli.cluster_view import print_list
@@ -20,9 +20,9 @@ def list_clusters(as_json: Json = False) -> None:
     print_list(as_json)
 
 
-@app.command()
+@app.command(short_help="Show what one cluster is made of.")
 def show(
-    name: Annotated[str, typer.Argument(help=NAME_HELP)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_HELP)],
     as_json: Json = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a cluster file to start your own from.")] = False,
 ) -> None:

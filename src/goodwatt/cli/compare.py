@@ -43,7 +43,7 @@ def compare(
         typer.Option(
             "--policy",
             "-p",
-            help="A policy; repeat it. The first is the reference.",
+            help="A policy (goodwatt policies list); repeat it. The first is the reference.",
             show_default=" ".join(DEFAULT_POLICIES),
         ),
     ] = None,
@@ -52,8 +52,8 @@ def compare(
         typer.Option(
             "--power",
             "-w",
-            help="A power policy; repeat it. Each policy runs under each, the first is the reference's.",
-            show_default=f"default, bundled trace {' '.join(DEFAULT_POWERS)}",
+            help="A power policy, or several joined by +; repeat it. Each policy runs under each.",
+            show_default=f"default; for {DEFAULT_TRACE}: {' '.join(DEFAULT_POWERS)}",
         ),
     ] = None,
     physics: PhysicsOption = Physics.FULL,
@@ -64,16 +64,21 @@ def compare(
     price: PriceOption = None,
     carbon: CarbonOption = None,
     windows: Annotated[
-        int | None, typer.Option(help="Cut the trace into so many windows.", min=1, show_default="1, bundled trace 2")
+        int | None,
+        typer.Option(
+            help="Cut the trace into so many windows.", min=1, show_default=f"1; for {DEFAULT_TRACE}: {DEFAULT_WINDOWS}"
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Run each policy with so many seeds.", min=1)] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes.", min=1, show_default="one per core")] = None,
+    seeds: Annotated[int, typer.Option(help="Run each policy with so many seeds (jobs' luck and classes).", min=1)] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes side by side.", min=1, show_default="one per core")
+    ] = None,
     bounds: Annotated[
         bool | None,
         typer.Option(
             "--bounds/--no-bounds",
             help="Give the work per joule as a share of the most that any policy could reach.",
-            show_default="where it takes seconds",
+            show_default="on where it takes seconds",
         ),
     ] = None,
     engine: EngineOption = "default",

@@ -11,7 +11,7 @@ from goodwatt.cli.run_options import JsonOption
 
 
 def explain(
-    job: Annotated[str, typer.Argument(help="The job's job_id.", show_default=False)],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's job_id.", show_default=False)],
     folder: Annotated[
         Path | None, typer.Argument(metavar="[RUN]", help="The same folder as --run, for short.", show_default=False)
     ] = None,

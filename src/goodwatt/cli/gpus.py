@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 NAME_HELP = "A name, an unambiguous prefix, an alias or a value of nvidia.com/gpu.product."
 
 
-@app.command("list")
+@app.command("list", short_help="List every GPU kind.")
 def list_gpus(as_json: Json = False) -> None:
     """List every GPU kind, after checking the whole catalogue."""
     from goodwatt.cli.gpu_view import print_list
@@ -20,9 +20,9 @@ def list_gpus(as_json: Json = False) -> None:
     print_list(as_json)
 
 
-@app.command()
+@app.command(short_help="Show one GPU kind: figures, curves, sources.")
 def show(
-    name: Annotated[str, typer.Argument(help=NAME_HELP)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_HELP)],
     workload: Annotated[
         str | None, typer.Option("--workload", help="Draw the curves of this workload class, not of the examples.")
     ] = None,

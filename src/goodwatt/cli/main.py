@@ -26,18 +26,20 @@ from goodwatt.errors import GoodwattError, InputError
 app = typer.Typer(
     name="goodwatt",
     help="Schedule GPU clusters for the most useful work per joule: replay job traces, compare policies.",
+    epilog="To begin: goodwatt compare (a minute or two, on a bundled trace), goodwatt traces list, "
+    "goodwatt COMMAND --help.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich for help texts takes longer than everything else at start-up
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("replay")(replay.replay)
-app.command("compare")(compare.compare)
-app.command("predict")(predict.predict)
-app.command("bounds")(bounds.bounds)
-app.command("explain")(explain.explain)
-app.command("calibrate")(calibrate.calibrate)
+app.command("replay", short_help="Replay a trace under one policy.")(replay.replay)
+app.command("compare", short_help="Compare policies; alone, on a bundled trace.")(compare.compare)
+app.command("predict", short_help="Predict speed and watts of jobs that share one GPU.")(predict.predict)
+app.command("bounds", short_help="Bound what the best of all policies could do on a trace.")(bounds.bounds)
+app.command("explain", short_help="Explain a job of a replay: why then, there and so fast.")(explain.explain)
+app.command("calibrate", short_help="Measure this machine's GPU for the catalogue.")(calibrate.calibrate)
 app.add_typer(traces.app, name="traces")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(gpus.app, name="gpus")

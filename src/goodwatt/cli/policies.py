@@ -13,7 +13,7 @@ app = typer.Typer(help="Scheduling and power policies.", no_args_is_help=True)
 KINDS = ("order", "placement", "policy", "power policy")
 
 
-@app.command("list")
+@app.command("list", short_help="List scheduling and power policies.")
 def list_policies(json: JsonOption = False) -> None:
     """List all policies: orders say what runs next, placements where, power policies at which clock and cap."""
     from goodwatt.policies import power_registry, registry
@@ -41,8 +41,10 @@ def list_policies(json: JsonOption = False) -> None:
     )
 
 
-@app.command("show")
-def show_policy(name: Annotated[str, typer.Argument(help="The policy.")], json: JsonOption = False) -> None:
+@app.command("show", short_help="Explain one policy and its parameters.")
+def show_policy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The policy.")], json: JsonOption = False
+) -> None:
     """Explain one policy, with its source and its parameters."""
     facts = _find(name)
     if json:

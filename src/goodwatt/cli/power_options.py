@@ -52,7 +52,8 @@ PhysicsOption = Annotated[
 TruthOption = Annotated[
     Truth,
     typer.Option(
-        help="residual: the world is off the model by its held-out error. model: it is not, an oracle's world."
+        help="What really happens. residual: jobs and boards differ from the model by as much as it was found to err. "
+        "model: all is as policies expect, an oracle's world."
     ),
 ]
 WorkloadsOption = Annotated[

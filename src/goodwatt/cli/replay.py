@@ -44,7 +44,10 @@ def replay(
         ),
     ] = None,
     power: Annotated[
-        str | None, typer.Option("--power", "-w", help="A power policy.", show_default="default, or the objective's")
+        str | None,
+        typer.Option(
+            "--power", "-w", help="A power policy, or several joined by +.", show_default="default, or the objective's"
+        ),
     ] = None,
     physics: PhysicsOption = Physics.FULL,
     truth: TruthOption = Truth.RESIDUAL,
@@ -56,10 +59,14 @@ def replay(
     engine: EngineOption = "default",
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     from_s: Annotated[
-        float | None, typer.Option("--from", help="Leave out jobs submitted before this second.", callback=finite)
+        float | None,
+        typer.Option("--from", help="Leave out jobs submitted before this second of the trace.", callback=finite),
     ] = None,
     horizon: Annotated[
-        float | None, typer.Option(help="Stop so many seconds after the start.", min=0, callback=finite)
+        float | None,
+        typer.Option(
+            help="Stop so many seconds after the start; by default when all jobs have ended.", min=0, callback=finite
+        ),
     ] = None,
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,

@@ -9,8 +9,8 @@ import typer
 
 TRACE_HELP = "A trace: file, folder, or the name of a bundled one (goodwatt traces list)."
 
-TraceArgument = Annotated[str, typer.Argument(help=TRACE_HELP, show_default=False)]
-TraceOrBundled = Annotated[str, typer.Argument(help=TRACE_HELP)]
+TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, show_default=False)]
+TraceOrBundled = Annotated[str, typer.Argument(metavar="[TRACE]", help=TRACE_HELP)]
 ClusterOption = Annotated[
     str, typer.Option("--cluster", "-c", help="A preset (goodwatt clusters list) or a cluster file.")
 ]
@@ -26,7 +26,9 @@ SkipOption = Annotated[
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", help="Folder for what the run leaves.", show_default="goodwatt-out, goodwatt-out-2 and so on"
+        "--out",
+        help="Folder for report.html and the other results.",
+        show_default="goodwatt-out, goodwatt-out-2 and so on",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -31,7 +31,7 @@ Origin = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", short_help="List bundled and public traces, and formats.")
 def list_traces(as_json: Json = False) -> None:
     """List bundled traces, public traces that can be fetched, and the formats that can be read."""
     from goodwatt.cli.traces_view import print_list
@@ -39,7 +39,7 @@ def list_traces(as_json: Json = False) -> None:
     print_list(as_json)
 
 
-@app.command()
+@app.command(short_help="Say what is in a trace, and what is wrong with it.")
 def check(
     file: File,
     trace_format: Format = None,
@@ -60,7 +60,7 @@ def check(
     print_check(trace, skip_bad_rows, as_json)
 
 
-@app.command()
+@app.command(short_help="Show when jobs come, how long and large they are.")
 def stats(
     file: File,
     cluster: Annotated[str | None, typer.Option(metavar="C", help="Cluster (file, preset or GPUs) to load.")] = None,
@@ -88,7 +88,7 @@ def stats(
         write_page(plot, statistics)
 
 
-@app.command()
+@app.command(short_help="Write any trace as goodwatt's own job table.")
 def convert(
     file: Annotated[str, typer.Argument(metavar="IN", help=FILE_HELP)],
     out: Out,
@@ -109,7 +109,7 @@ def convert(
     print_written(trace, out, {}, as_json)
 
 
-@app.command()
+@app.command(short_help="Add users, names and requested times, made up.")
 def enrich(
     file: Annotated[str, typer.Argument(metavar="IN", help=FILE_HELP)],
     out: Out,
@@ -137,7 +137,7 @@ def enrich(
     print_enriched(result, out, as_json)
 
 
-@app.command()
+@app.command(short_help="Draw a new trace that is like another one.")
 def generate(
     out: Out,
     like: Annotated[
@@ -170,9 +170,9 @@ def generate(
     print_generated(drawn, trace, out, as_json)
 
 
-@app.command()
+@app.command(short_help="Download a public trace and check it.")
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name of a public trace (see `goodwatt traces list`).")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a public trace (see `goodwatt traces list`).")],
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to; ./NAME by default.")] = None,
     file: Annotated[list[str] | None, typer.Option(help="Only this file; repeat for several.")] = None,
     as_json: Json = False,

@@ -11,7 +11,7 @@ app = typer.Typer(help="Workload classes: what jobs ask of GPUs, measured.", no_
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
-@app.command("list")
+@app.command("list", short_help="List every workload class.")
 def list_workloads(as_json: Json = False) -> None:
     """List every workload class, after checking the whole catalogue."""
     from goodwatt.cli.workload_view import print_list
@@ -19,9 +19,10 @@ def list_workloads(as_json: Json = False) -> None:
     print_list(as_json)
 
 
-@app.command()
+@app.command(short_help="Show one class: phases, speed and watts by GPU.")
 def show(
-    name: Annotated[str, typer.Argument(help="A name that `goodwatt workloads list` prints.")], as_json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `goodwatt workloads list` prints.")],
+    as_json: Json = False,
 ) -> None:
     """Show one class: its phases, its speed and watts on every GPU kind, and where each part comes from."""
     from goodwatt.cli.workload_view import print_class
