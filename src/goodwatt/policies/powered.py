@@ -90,7 +90,7 @@ class Powered:
             return self._moved(decision, view)
         if isinstance(decision, Group):
             steps = [self._settled(step, view) for step in decision.decisions]
-            kept = tuple(step for step in steps if step is not None)
+            kept = tuple(step for step in steps if isinstance(step, Place | Preempt | Migrate))
             return replace(decision, decisions=kept) if len(kept) == len(steps) else None
         return decision
 
