@@ -39,3 +39,10 @@ def test_a_replay_stays_below_its_bounds(goodwatt: Command, physics: tuple[str, 
 )
 def test_mistakes_give_one_message(goodwatt: Command, arguments: tuple[str, ...], message: str) -> None:
     assert message in goodwatt(*arguments).message
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(
+    goodwatt: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goodwatt.policies.bounds.energy_bounds.energy_bounds", lambda *_: pytest.fail("it worked"))
+    assert goodwatt(*CALL, "--out", "no/such.json").message.startswith("--out no/such.json: expected a file")

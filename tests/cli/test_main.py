@@ -64,7 +64,7 @@ def test_version(goodwatt: Command) -> None:
     [
         (["repaly"], "No such command 'repaly'"),
         (["replay", "jobs.csv"], "Missing option '--cluster'"),
-        (["replay", "--cluster", "two.yaml", "--policy", "fifo"], "Missing argument 'trace'"),
+        (["replay", "--cluster", "two.yaml", "--policy", "fifo"], "Missing argument 'TRACE'"),
         (["replay", "jobs.csv", "--clutser", "x"], "No such option: --clutser"),
     ],
 )

@@ -53,11 +53,13 @@ def bounds(
     json: JsonOption = False,
 ) -> None:
     """Bound work and energy of a trace on a cluster: what would the best of all policies do at most?"""
-    from goodwatt.cli.bounds_view import show
+    from goodwatt.cli.bounds_view import check_writable, show
     from goodwatt.cli.inputs import TraceSource, note_hosts
     from goodwatt.cli.progress import progress
     from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, energy_bounds
 
+    if out is not None:
+        check_writable(out)
     read = TraceSource(trace, cluster, "default", format_name, skip_bad_rows).read()
     settings = PowerSettings(physics=physics, truth=truth, workloads=workloads)
     start_s = from_s if from_s is not None else read.trace.jobs[0].submit_s

@@ -19,14 +19,22 @@ HOUR_S = 3600.0
 NAMES = {"floor": "energy floor", "relaxation": "relaxation"}
 
 
+def check_writable(out: Path) -> None:
+    """Refuse a file that cannot be written before the work begins, not after it; what is there stays. InputError."""
+    there = out.exists()
+    try:
+        out.open("ab").close()
+        if not there:
+            out.unlink()
+    except OSError as error:
+        raise InputError(f"--out {out}: expected a file to write to, got {error.strerror or error}") from None
+
+
 def show(found: Mapping[str, Any], out: Path | None, as_json: bool) -> None:
     """Print bounds, and write them to a file if one is named."""
     text = orjson.dumps(found, option=orjson.OPT_INDENT_2)
     if out is not None:
-        try:
-            out.write_bytes(text + b"\n")
-        except OSError as error:
-            raise InputError(f"--out {out}: expected a file to write to, got {error.strerror or error}") from None
+        out.write_bytes(text + b"\n")
     if as_json:
         typer.echo(text.decode())
         return
