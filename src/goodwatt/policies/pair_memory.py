@@ -11,6 +11,8 @@ from goodwatt.policies.power_memory import PowerMemory
 from goodwatt.power.demand import Demand
 from goodwatt.power.estimator import Estimate
 from goodwatt.power.kernel_length import kernel_length_us
+from goodwatt.power.telemetry import Counters
+from goodwatt.simulator.job_run import JobRun
 
 STEP = 0.05
 STEPS_PER_OCTAVE = 4
@@ -24,13 +26,17 @@ Shape = tuple[int, ...]
 
 
 class Candidate(NamedTuple):
-    """A job as one of a pair: as `estimate` has it. `need_mib`: device memory, 0 if nothing is known of it."""
+    """A job as one of a pair: as `estimate` has it. `need_mib`: device memory, 0 if nothing is known of it.
+
+    `lasts`: the kind of GPU for which this holds until the job is seen again, because nobody else's readings count in.
+    """
 
     estimate: Estimate
     known: bool
     uses_sms: bool
     need_mib: int
     shape: Shape
+    lasts: str
 
 
 class PairMemory(PowerMemory):
@@ -44,17 +50,25 @@ class PairMemory(PowerMemory):
 
     def candidate(self, job: JobRequest, kind: str) -> Candidate | None:
         """The job on a kind of GPU; None if nothing like it has been seen there."""
+        found = self._candidates.get(job.job_id)
+        if found is not None and found.lasts == kind:
+            return found
         estimate = self.demands.estimate(job, kind)
         if estimate is None:
             return None
-        found = self._candidates.get(job.job_id)
         if found is None or found.estimate is not estimate:
             demand = estimate.demand
             # what was seen, or what the job asks for if that is more
             need_mib = max(demand.memory_mib, job.gpu_memory_mib)
-            found = Candidate(estimate, estimate.known, demand.sm > 0.0, need_mib, self._shape(estimate))
+            lasts = kind if estimate.level == "job" and job.name is None else ""
+            found = Candidate(estimate, estimate.known, demand.sm > 0.0, need_mib, self._shape(estimate), lasts)
             self._candidates[job.job_id] = found
         return found
+
+    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
+        """Learn, and look at the job anew."""
+        super().job_observed(run, kind, seen, now_s)
+        self._candidates.pop(run.spec.job_id, None)
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Learn, and forget the candidate."""

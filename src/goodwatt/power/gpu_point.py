@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from goodwatt.power.demand import DEFAULT_SETTING, Setting
 from goodwatt.power.gpu_model import GpuModel
@@ -24,8 +23,7 @@ REGULATION_S = 0.2
 Bound = Literal["none", "clock", "cap", "violated"]
 
 
-@dataclass(frozen=True, slots=True)
-class GpuPoint:
+class GpuPoint(NamedTuple):
     """Where a GPU settles.
 
     `clock_mhz` and `watts` are means over time. `speeds`: of each resident, relative to alone at the default setting
@@ -43,8 +41,7 @@ class GpuPoint:
     dram_w: float
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Phases added up for one kind of GPU, as energies and times of one second at the greatest clock.
 
     At 1/x = s it takes `fixed_s + scaled_s * s`; its SM energy per watt of the clock's `core_w` is
@@ -66,7 +63,13 @@ def alone_point(
     model: GpuModel, phases: tuple[Phase, ...], setting: Setting = DEFAULT_SETTING, chip: float = 1.0
 ) -> GpuPoint:
     """The point of a workload that has the GPU to itself; `chip` scales the SM watts of this very board."""
-    loads, default_s = capped_loads(model, phases)
+    return point_of_loads(model, *capped_loads(model, phases), setting, chip)
+
+
+def point_of_loads(
+    model: GpuModel, loads: tuple[Load, ...], default_s: float, setting: Setting, chip: float
+) -> GpuPoint:
+    """The same from what `capped_loads` gives, for whoever asks of one workload again and again."""
     top = model.index_of(setting.clock_mhz)
     cap_w = model.default_cap_w if setting.cap_w is None else setting.cap_w
     total_s = sm_j = dram_j = clock = 0.0
@@ -102,16 +105,17 @@ def idle_point(model: GpuModel) -> GpuPoint:
 
 def load_of(model: GpuModel, phases: Iterable[Phase]) -> Load:
     """Phases added up, each with the weight of its share of the wall time."""
-    parts = [(phase.share, phase.demand) for phase in phases]
-    scaled = [share * d.duty * d.kappa for share, d in parts]
-    fixed = [share * (1.0 - d.duty * d.kappa) for share, d in parts]
-    return Load(
-        fixed_s=math.fsum(fixed),
-        scaled_s=math.fsum(scaled),
-        sm_fixed=math.fsum(share * d.duty * d.u * (1.0 - d.kappa) for share, d in parts),
-        sm_scaled=math.fsum(s * d.u for s, (_, d) in zip(scaled, parts, strict=True)),
-        dram_j=model.memory_w * math.fsum(share * d.duty * d.m for share, d in parts),
-    )
+    fixed, scaled, sm_fixed, sm_scaled, dram = [], [], [], [], []
+    for phase in phases:
+        share, d = phase.share, phase.demand
+        follows = share * d.duty * d.kappa
+        fixed.append(share * (1.0 - d.duty * d.kappa))
+        scaled.append(follows)
+        sm_fixed.append(share * d.duty * d.u * (1.0 - d.kappa))
+        sm_scaled.append(follows * d.u)
+        dram.append(share * d.duty * d.m)
+    fsum = math.fsum
+    return Load(fsum(fixed), fsum(scaled), fsum(sm_fixed), fsum(sm_scaled), model.memory_w * fsum(dram))
 
 
 def highest_clock(model: GpuModel, load: Load, top: int, cap_w: float, chip: float = 1.0) -> int:
@@ -132,7 +136,7 @@ def _worse(bound: Bound, index: int, top: int) -> Bound:
     return "cap" if index < top and bound != "violated" else bound
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def capped_loads(model: GpuModel, phases: tuple[Phase, ...]) -> tuple[tuple[Load, ...], float]:
     """(what each cap bounds for itself, wall time of it all at the default setting on a nominal chip)."""
     present = [phase for phase in phases if phase.share > 0.0]

@@ -18,7 +18,8 @@ NOISE = 0.02
 WITHOUT_COUNTERS = frozenset({"Kepler", "Maxwell", "Pascal"})
 """Architectures before Volta have no profiling counters, only power, clocks and utilisation (DCGM user guide)."""
 _EXACT = ("clock_mhz", "memory_mib")
-_SHARES = ("sm_util", "occupancy", "tensor", "dram_bw", "duty")
+_SHARES = frozenset({"sm_util", "occupancy", "tensor", "dram_bw", "duty"})
+_NOISY = tuple(f.name for f in fields(Counters) if f.name not in _EXACT)
 
 
 def of_gang(counters: Counters, busy: float, waits: float, waiting: Demand) -> Counters:
@@ -61,9 +62,9 @@ def counters_at(model: GpuModel, demand: Demand, clock_mhz: float, power_w: floa
 
 def noisy(counters: Counters, dice: Random) -> Counters:
     """A reading: every figure off by the noise of the sensors, shares within 0 to 1; clock and memory are exact."""
-    read = {
-        f.name: value * (1.0 + NOISE * dice.gauss(0.0, 1.0))
-        for f in fields(counters)
-        if f.name not in _EXACT and (value := getattr(counters, f.name)) is not None
-    }
-    return replace(counters, **{name: min(1.0, max(0.0, v)) if name in _SHARES else v for name, v in read.items()})
+    read = {name: getattr(counters, name) for name in _EXACT}
+    for name in _NOISY:
+        if (value := getattr(counters, name)) is not None:
+            value *= 1.0 + NOISE * dice.gauss(0.0, 1.0)
+            read[name] = min(1.0, max(0.0, value)) if name in _SHARES else value
+    return Counters(**read)

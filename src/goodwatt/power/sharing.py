@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.mig import MigProfile
@@ -57,8 +57,7 @@ class Resident:
     kernel_us: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Mix:
+class _Mix(NamedTuple):
     """Residents at one another's mercy, at the greatest clock: what a clock then does to them is arithmetic.
 
     By resident: `stretch` time by sharing relative to alone, `scaled` share of the wall time that follows the clock,
@@ -121,12 +120,21 @@ def fits_memory(kind: GpuKind, residents: Sequence[Resident], mode: str) -> tupl
 
     Under MIG each has its own instance's memory, else all share the board's; a kind without a known size refuses none.
     """
-    if _mode(mode) == "mig":
-        return tuple(_need_mib(r) <= (r.profile.memory_mib if r.profile else kind.memory_mib) for r in residents)
+    needs_mib = [resident.demand.memory_mib for resident in residents]
+    return memory_fits(kind, needs_mib, [resident.profile for resident in residents], _mode(mode))
+
+
+def memory_fits(
+    kind: GpuKind, needs_mib: Sequence[int], profiles: Sequence[MigProfile | None], mode: str
+) -> tuple[bool, ...]:
+    """The same by what each holds beside its context."""
+    whole = [need_mib + CONTEXT_MIB for need_mib in needs_mib]
+    if mode == "mig":
+        rooms = (profile.memory_mib if profile else kind.memory_mib for profile in profiles)
+        return tuple(need <= room for need, room in zip(whole, rooms, strict=True))
     room = kind.memory_mib or math.inf
     fits = []
-    for resident in residents:
-        need = _need_mib(resident)
+    for need in whole:
         fits.append(need <= room)
         room -= need * fits[-1]
     return tuple(fits)
@@ -144,7 +152,7 @@ def fault_victims(mode: str, count: int, failing: int, fatal: bool = True) -> tu
     return tuple(range(count)) if _mode(mode) == "mps" and fatal else (failing,)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _mix(model: GpuModel, residents: tuple[Resident, ...], mode: Mode, laws: Laws) -> _Mix:
     _check(residents, mode)
     demands = [r.demand for r in residents]
@@ -240,7 +248,3 @@ def _mode(mode: str) -> str:
     if mode not in MODES:
         raise InputError(f"expected a way of sharing out of {', '.join(MODES)}, got {mode!r}")
     return mode
-
-
-def _need_mib(resident: Resident) -> int:
-    return resident.demand.memory_mib + CONTEXT_MIB

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
 from hashlib import blake2b
 
 from goodwatt.power.demand import Demand
@@ -125,7 +123,6 @@ def _factor(drawn: float, error: float) -> float:
     return max(LEAST_FACTOR, 1.0 + error * drawn)
 
 
-@lru_cache(maxsize=65_536)
 def _truly(phase: Phase, residual: Residual, model: GpuModel) -> Phase:
     if residual == (0.0, 0.0, 0.0):
         return phase
@@ -134,7 +131,7 @@ def _truly(phase: Phase, residual: Residual, model: GpuModel) -> Phase:
     off = model.power.power_error * parts_per_power(demand, model)
     kappa = min(1.0, max(0.0, demand.kappa + kappa_off))
     u, m = (1.0 + max(-MOST_OFF, min(MOST_OFF, off * drawn)) for drawn in residual[1:])
-    return replace(phase, demand=replace(demand, kappa=kappa, u=demand.u * u, m=min(1.0, demand.m * m)))
+    return Phase(phase.name, phase.share, phase.length_s, demand.acting(demand.u * u, min(1.0, demand.m * m), kappa))
 
 
 def kappa_per_time(demand: Demand) -> float:

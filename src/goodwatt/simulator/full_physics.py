@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.state import ClusterState
@@ -50,6 +49,7 @@ class FullPhysics:
         models = {n: None if k.power_model is None else gpu_model(k) for n, k in cluster.kinds.items()}
         self._models: list[GpuModel | None] = [models[node.gpu_kind] for node in cluster.nodes]
         self.gpus_without_energy = sum(n.gpus for n, m in zip(cluster.nodes, self._models, strict=True) if m is None)
+        self._chips: dict[tuple[int, int], float] = {}
         self._facts: dict[str, JobFacts] = {}
         self._runs: dict[str, JobRun] = {}
         self._tenants: list[tuple[tuple[str, ...], ...]] = [((),) * node.gpus for node in cluster.nodes]
@@ -326,7 +326,7 @@ class FullPhysics:
         if not tenants:
             return None
         runs = [self._runs[job_id] for job_id in tenants]
-        setting = Setting(_least(run.clock_mhz for run in runs), self._cap_w(model, runs))
+        setting = Setting(_least([run.clock_mhz for run in runs]), self._cap_w(model, runs))
         if self._paused and not self._paused.isdisjoint(tenants):
             runs = [run for run in runs if run.spec.job_id not in self._paused] or runs
         point = self._settled(model, node, gpu, runs, setting)
@@ -334,7 +334,7 @@ class FullPhysics:
 
     def _cap_w(self, model: GpuModel, runs: Sequence[JobRun]) -> float | None:
         """The cap of a GPU with these jobs: the lowest of theirs, or the next to it that the board takes."""
-        cap_w = _least(run.cap_w for run in runs)
+        cap_w = _least([run.cap_w for run in runs])
         return None if cap_w is None else _in_range(model, cap_w)
 
     def _settled(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], setting: Setting) -> GpuPoint:
@@ -360,13 +360,18 @@ class FullPhysics:
         ]
 
     def _chip(self, model: GpuModel, node: int, gpu: int) -> float:
-        name = self._state.cluster.nodes[node].name
-        return round(self._truth.chip_factor(name, gpu, model.power.chip_spread), CHIP_DIGITS)
+        chip = self._chips.get((node, gpu))
+        if chip is None:
+            name = self._state.cluster.nodes[node].name
+            chip = round(self._truth.chip_factor(name, gpu, model.power.chip_spread), CHIP_DIGITS)
+            self._chips[node, gpu] = chip
+        return chip
 
     # one job -----------------------------------------------------------------------------------------------------
 
     def _on(self, run: JobRun, model: GpuModel) -> OnKind:
-        return self.facts_of(run).on(model, run._truth.job.reference_gpu)
+        facts = self._facts.get(run.spec.job_id) or self.facts_of(run)
+        return facts.kinds.get(model.kind.name) or facts.on(model, run._truth.job.reference_gpu)
 
     def facts_of(self, run: JobRun) -> JobFacts:
         """The truth about a job, found out once."""
@@ -507,7 +512,7 @@ class FullPhysics:
 def _with_paused(point: GpuPoint, runs: Sequence[JobRun], tenants: tuple[str, ...]) -> GpuPoint:
     """The point of those who compute as one of all tenants; the others stand still."""
     speeds = dict(zip((run.spec.job_id for run in runs), point.speeds, strict=True))
-    return replace(point, speeds=tuple(speeds.get(job_id, 0.0) for job_id in tenants))
+    return point._replace(speeds=tuple(speeds.get(job_id, 0.0) for job_id in tenants))
 
 
 def _between_checkpoints(tenant: Tenant) -> Tenant:
@@ -534,9 +539,10 @@ def _in_range(model: GpuModel, cap_w: float) -> float:
     return min(max(cap_w, least_w), most_w)
 
 
-def _least(values: Any) -> float | None:
-    given = [value for value in values if value is not None]
-    return min(given) if given else None
+def _least(values: Sequence[float | None]) -> float | None:
+    if len(values) == 1:
+        return values[0]
+    return min([value for value in values if value is not None], default=None)
 
 
 def _waiting_w(model: GpuModel, waiting: Demand, clock: int) -> float:

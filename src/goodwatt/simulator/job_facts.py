@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cached_property
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import JobRequest
@@ -10,22 +11,26 @@ from goodwatt.errors import RunError
 from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.gang_step import step_s
 from goodwatt.power.gpu_model import GpuModel
-from goodwatt.power.gpu_point import GpuPoint, alone_point
+from goodwatt.power.gpu_point import GpuPoint, capped_loads, point_of_loads
 from goodwatt.power.network_layout import best_layout
 from goodwatt.power.truth import Truth
 from goodwatt.power.workload import Phase, Step, WorkloadClass, mean_demand
 from goodwatt.power.workload_catalogue import communicating, phases_on, speed_on, workload_class
 
 
-@dataclass(frozen=True, slots=True)
 class OnKind:
     """A job on one kind of GPU: its true phases and mean demand, and work per second relative to its reference."""
 
-    phases: tuple[Phase, ...]
-    demand: Demand
-    waiting: Demand
-    speed: float
-    points: dict[tuple[float | None, float | None, float], GpuPoint] = field(default_factory=dict, compare=False)
+    def __init__(self, model: GpuModel, phases: tuple[Phase, ...], speed: float) -> None:
+        self.phases, self.speed = phases, speed
+        self.demand = mean_demand(phases)
+        self._loads, self._default_s = capped_loads(model, phases)
+        self._points: dict[tuple[float | None, float | None, float], GpuPoint] = {}
+
+    @cached_property
+    def waiting(self) -> Demand:
+        """What it asks for while it waits for the others of its gang."""
+        return communicating(self.demand)
 
     def default_slowdown(self, model: GpuModel) -> float:
         """Wall time alone at the default setting relative to the greatest clock."""
@@ -34,16 +39,17 @@ class OnKind:
     def alone(self, model: GpuModel, clock_mhz: float | None, cap_w: float | None, chip: float) -> GpuPoint:
         """Where a GPU settles that the job has to itself."""
         key = (clock_mhz, cap_w, chip)
-        point = self.points.get(key)
+        point = self._points.get(key)
         if point is None:
-            point = self.points[key] = alone_point(model, self.phases, Setting(clock_mhz, cap_w), chip)
+            setting = Setting(clock_mhz, cap_w)
+            point = self._points[key] = point_of_loads(model, self._loads, self._default_s, setting, chip)
         return point
 
 
 class JobFacts:
     """The truth about one job; it never changes, so forks share it."""
 
-    __slots__ = ("_asked", "_kinds", "_residual", "_truth", "best_s", "job_id", "workload")
+    __slots__ = ("_asked", "_residual", "_truth", "best_s", "job_id", "kinds", "workload")
 
     def __init__(self, job: JobRequest, cluster: Cluster, truth: Truth) -> None:
         if job.workload is None:
@@ -52,7 +58,7 @@ class JobFacts:
         self.workload: WorkloadClass = workload_class(job.workload)
         self._truth = truth
         self._residual = truth.job_residual(job.job_id)
-        self._kinds: dict[str, OnKind] = {}
+        self.kinds: dict[str, OnKind] = {}
         self.best_s = self._best_step_s(job, cluster)
 
     @property
@@ -72,9 +78,9 @@ class JobFacts:
 
     def on(self, model: GpuModel, reference: str | None) -> OnKind:
         """The job on a kind; `reference`: the kind on which its duration was measured."""
-        known = self._kinds.get(model.kind.name)
+        known = self.kinds.get(model.kind.name)
         if known is None:
-            known = self._kinds[model.kind.name] = self._make(model, reference or model.kind.name)
+            known = self.kinds[model.kind.name] = self._make(model, reference or model.kind.name)
         return known
 
     def _make(self, model: GpuModel, reference: str) -> OnKind:
@@ -85,8 +91,7 @@ class JobFacts:
             speed *= truth.speed_factor(self.job_id, workload, kind) / truth.speed_factor(
                 self.job_id, workload, reference
             )
-        demand = mean_demand(phases)
-        return OnKind(phases, demand, communicating(demand), speed)
+        return OnKind(model, phases, speed)
 
     def _best_step_s(self, job: JobRequest, cluster: Cluster) -> float:
         """Seconds of a step where the gang is well placed; 0 if it is no gang or exchanges nothing."""

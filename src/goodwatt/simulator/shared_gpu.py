@@ -7,7 +7,6 @@ and `power.sharing` for several, or for one that has only a part of the GPU.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from goodwatt.cluster import mig
@@ -15,7 +14,7 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.power.demand import Setting
 from goodwatt.power.gpu_model import GpuModel
 from goodwatt.power.gpu_point import GpuPoint
-from goodwatt.power.sharing import CONTEXT_MIB, Mode, Resident, fits_memory, pair_error, shared_point
+from goodwatt.power.sharing import CONTEXT_MIB, Mode, Resident, memory_fits, pair_error, shared_point
 from goodwatt.power.truth import Truth
 from goodwatt.simulator.job_facts import OnKind
 from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
@@ -59,7 +58,7 @@ def settled(
     residents = tuple(_resident(run, at, mode, model) for run, at in on)
     point = shared_point(model, residents, mode, setting, chip)
     factors = _truly([run for run, _ in on], mode, truth)
-    return replace(point, speeds=tuple(min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True)))
+    return point._replace(speeds=tuple([min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True)]))
 
 
 def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind]], mode: Mode, position: int) -> bool:
@@ -71,12 +70,9 @@ def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind]], mode: Mode, posit
     if on[position][0].base.mig_profile is not None:
         return True
     most_mib = model.kind.memory_mib - CONTEXT_MIB if mode != "mig" else model.kind.memory_mib
-    needed = []
-    for run, at in on:
-        need_mib = run.spec.gpu_memory_mib or at.demand.memory_mib
-        resident = _resident(run, at, mode, model)
-        needed.append(replace(resident, demand=replace(resident.demand, memory_mib=min(need_mib, most_mib))))
-    return fits_memory(model.kind, needed, mode)[position]
+    needs_mib = [min(run.spec.gpu_memory_mib or at.demand.memory_mib, most_mib) for run, at in on]
+    profiles = [_resident(run, at, mode, model).profile if mode == "mig" else None for run, at in on]
+    return memory_fits(model.kind, needs_mib, profiles, mode)[position]
 
 
 def parts_by_tenant(model: GpuModel, point: GpuPoint, tenants: Sequence[Tenant], cap_w: float | None) -> list[GpuParts]:
