@@ -93,19 +93,23 @@ def _admits(job: JobRequest, placement: Placement, allowed: int, state: ClusterS
 class _Newcomer:
     """A waiting job on one kind of GPU: with whom it would do well."""
 
-    __slots__ = ("_kind", "_memory", "_mib", "_rules", "_seen")
+    __slots__ = ("_guess", "_kind", "_memory", "_mib", "_mps", "_seen")
 
     def __init__(self, itself: Candidate, kind: GpuKind, memory: PairMemory, rules: Rules) -> None:
-        self._kind, self._memory, self._rules = kind, memory, rules
+        self._kind, self._memory = kind.name, memory
+        self._guess, self._mps = rules.guess, rules.mode == "mps"
         self._mib = kind.memory_mib - 2 * CONTEXT_MIB - itself.need_mib
         self._seen = _seen_beside(gpu_model(kind), itself.shape, rules.mode, rules.least_speed, rules.gain)
 
     def beside(self, run: JobRun) -> tuple[float, float, float] | None:
         """(speed of the host, of the newcomer, thread percentage), if the two fit and the pair is good enough."""
-        host = self._memory.candidate(run.spec, self._kind.name)
-        if host is None or not 0 < host.need_mib <= self._mib or not _understood(host, self._rules):
+        # asked of every host of every newcomer: written out, where `PairMemory.candidate` and `_understood` would do
+        host = self._memory.candidates.get(run.spec.job_id)
+        if host is None or host.lasts != self._kind:
+            host = self._memory.candidate(run.spec, self._kind)
+        if host is None or not 0 < host.need_mib <= self._mib or not (self._guess or host.known):
             return None
-        return self._seen[host.shape]
+        return None if self._mps and not host.uses_sms else self._seen[host.shape]
 
 
 def _newcomer(job: JobRequest, kind: GpuKind, view: View, rules: Rules) -> _Newcomer | None:

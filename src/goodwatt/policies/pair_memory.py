@@ -40,17 +40,17 @@ class Candidate(NamedTuple):
 
 
 class PairMemory(PowerMemory):
-    """With candidates by job, kept until the estimate is another."""
+    """With `candidates` by job, each good as long as `Candidate.lasts` says."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._candidates: dict[str, Candidate] = {}
+        self.candidates: dict[str, Candidate] = {}
         self._shapes: dict[int, tuple[Estimate, Shape]] = {}
         """Of the last estimates, by their id: jobs of which nothing is known share one."""
 
     def candidate(self, job: JobRequest, kind: str) -> Candidate | None:
         """The job on a kind of GPU; None if nothing like it has been seen there."""
-        found = self._candidates.get(job.job_id)
+        found = self.candidates.get(job.job_id)
         if found is not None and found.lasts == kind:
             return found
         estimate = self.demands.estimate(job, kind)
@@ -62,18 +62,18 @@ class PairMemory(PowerMemory):
             need_mib = max(demand.memory_mib, job.gpu_memory_mib)
             lasts = kind if estimate.level == "job" and job.name is None else ""
             found = Candidate(estimate, estimate.known, demand.sm > 0.0, need_mib, self._shape(estimate), lasts)
-            self._candidates[job.job_id] = found
+            self.candidates[job.job_id] = found
         return found
 
     def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
         """Learn, and look at the job anew."""
         super().job_observed(run, kind, seen, now_s)
-        self._candidates.pop(run.spec.job_id, None)
+        self.candidates.pop(run.spec.job_id, None)
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Learn, and forget the candidate."""
         super().job_ended(job, ran_s, now_s)
-        self._candidates.pop(job.job_id, None)
+        self.candidates.pop(job.job_id, None)
 
     def _shape(self, estimate: Estimate) -> Shape:
         known = self._shapes.get(id(estimate))
