@@ -126,10 +126,10 @@ def assert_shared_well(sim: Simulation) -> None:
         if run.placement:
             assert (run._truth.rate > 0.0) != physics.paused(run.spec.job_id)
             assert sim.now_s - run.started_s <= ALLOCATES_AFTER_S or physics.fits_memory(run)
-    for node, points in enumerate(physics._points):
+    for node, points in enumerate(physics._gpus.points):
         for gpu, point in enumerate(points):
             if point is not None:
-                tenants = physics._tenants[node][gpu]
+                tenants = physics.tenants(node)[gpu]
                 for job_id, speed in zip(tenants, point.speeds, strict=True):
                     assert 0.0 < speed <= 1.0 or len(tenants) == 1 or physics.paused(job_id)
     assert_watts(sim, physics)
@@ -138,7 +138,7 @@ def assert_shared_well(sim: Simulation) -> None:
 def assert_watts(sim: Simulation, physics: FullPhysics) -> None:
     """Watts of the jobs are the watts of the GPUs that they hold, to the microwatt."""
     power = physics.power()
-    held = [part for parts in physics._gpu_parts for part in parts if not part[0]]
+    held = [part for parts in physics._book.parts for part in parts if not part[0]]
     idle = sum(not any(n == node and mask >> gpu & 1 for run in sim.live.values() for n, mask in run.placement)
                for node, facts in enumerate(sim.cluster.nodes) for gpu in range(facts.gpus))  # fmt: skip
     assert len(held) == sim.cluster.num_gpus - idle

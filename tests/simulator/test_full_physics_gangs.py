@@ -85,7 +85,7 @@ def test_a_gang_beside_another_goes_at_what_sharing_leaves_it() -> None:
     jobs = [job("a", 2, workload=LSTM), job("b", 2, workload="gnn_train", reference_gpu=V100)]
     script = Scripted({0.0: [Place("a", SPREAD), Place("b", (), beside="a", sharing="timeslice")]})
     sim = until(simulate(jobs, on, script, options=FULL), 0.0)
-    load = sim.physics._loads.load("a")  # type: ignore[attr-defined]
+    load = sim.physics._jobs.loads.load("a")  # type: ignore[attr-defined]
     slower = 1.0 / together("timeslice", LSTM, "gnn_train").speeds[0]
     step_time_s = step_of(SPREAD, on, slower, load)
     assert sim.live["a"]._truth.rate == pytest.approx(workload_class(LSTM).step.compute_s / step_time_s)
@@ -97,7 +97,7 @@ def test_gangs_that_share_links_slow_each_other_down_while_both_run() -> None:
     jobs = [job("a", 2, duration_s=1000.0, workload=LSTM), job("b", 2, duration_s=100.0, workload=LSTM)]
     alone = until(simulate(jobs[:1], on, Scripted({0.0: [placed[0][1]]}), options=FULL), 0.0)
     sim = until(simulate(jobs, on, Scripted({0.0: [place for _, place in placed]}), options=FULL), 0.0)
-    load = sim.physics._loads.load("a")  # type: ignore[attr-defined]
+    load = sim.physics._jobs.loads.load("a")  # type: ignore[attr-defined]
     assert load > 1.0
     assert sim.live["a"]._truth.rate == pytest.approx(step_of(((0, 3),), on) / step_of(SPREAD, on, load=load))
     assert sim.live["a"]._truth.rate < alone.live["a"]._truth.rate

@@ -60,7 +60,7 @@ def test_which_truth() -> None:
     def truth(options: RunOptions) -> object:
         physics = make_physics(ClusterState(ON), EngineSettings(), options)
         assert isinstance(physics, FullPhysics)
-        return physics._truth
+        return physics._tenants._truth
 
     assert truth(replace(FULL, truth="model")) is NO_RESIDUAL
     assert truth(FULL) is not NO_RESIDUAL
