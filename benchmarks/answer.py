@@ -118,10 +118,10 @@ def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str, seeds: Sequence[i
         for scheduler in SCHEDULERS
         for power in (*awake, *(asleep if scheduler in WITH_SLEEP else ()))
     ]
-    bounds = [pool.submit(_bounds, span, cluster, seed) for seed in seeds]
+    bounds = [[pool.submit(_bounds, span, cluster, seed, residents) for residents in (1, 2)] for seed in seeds]
     results = list(pool.map(_summary, [Case(span, span.report, cluster, *run, seed) for seed in seeds for run in runs]))
     of_seed = [results[i : i + len(runs)] for i in range(0, len(results), len(runs))]
-    lines = [bound.result() for bound in bounds]
+    lines = [[bound.result() for bound in both] for both in bounds]
     return [
         {"cluster": cluster, "scheduler": scheduler, "power": power}
         | _row([_figures(runs, number, found, line) for found, line in zip(of_seed, lines, strict=True)])
@@ -141,12 +141,16 @@ def _choose(pool: ProcessPoolExecutor, span: Span, cluster: str, specs: Sequence
 
 
 def _figures(
-    runs: Sequence[tuple[str, str]], number: int, results: Sequence[dict[str, Any]], bounds: dict[str, Any]
+    runs: Sequence[tuple[str, str]], number: int, results: Sequence[dict[str, Any]], bounds: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What one seed says of a run: gains are in work per kJ, service is what of it is broken."""
+    """What one seed says of a run: gains are in work per kJ, service is what of it is broken.
+
+    `bounds`: for jobs that have their GPUs to themselves, and for pairs that share them.
+    """
     (scheduler, _), result = runs[number], results[number]
     first, own = results[0], results[runs.index((scheduler, "default"))]
-    share = share_of_bound(result, bounds, shared="pack" in scheduler)
+    packs = "pack" in scheduler
+    share = share_of_bound(result, bounds[packs], shared=packs)
     bound = None if share is None or share["relaxation_it"] is None else 100.0 * share["relaxation_it"]
     return {
         "MWh IT": result["it_energy_j"] / 3.6e9,
@@ -203,11 +207,12 @@ def _percent(result: dict[str, Any], base: dict[str, Any]) -> float:
     return 100.0 * (float(result["goodput_per_watt_it"]) / float(base["goodput_per_watt_it"]) - 1.0)
 
 
-def _bounds(span: Span, cluster: str, seed: int) -> dict[str, Any]:
-    """What no schedule of the reported span can do better than, each job alone on its GPUs."""
+def _bounds(span: Span, cluster: str, seed: int, residents: int) -> dict[str, Any]:
+    """What no schedule of the reported span can do better than, with so many jobs at most on a GPU."""
     from_s, until_s = (_seconds(span, day) for day in span.report)
     jobs = [job for job in _trace(span.trace, seed).jobs if from_s <= job.submit_s < until_s]
-    return energy_bounds(jobs, load_cluster(cluster), BoundOptions(start_s=from_s, horizon_s=until_s, seed=seed))
+    options = BoundOptions(start_s=from_s, horizon_s=until_s, seed=seed, residents=residents)
+    return energy_bounds(jobs, load_cluster(cluster), options)
 
 
 def _summary(case: Case) -> dict[str, Any]:
