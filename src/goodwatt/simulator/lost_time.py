@@ -7,7 +7,8 @@ by those who know (physics, stragglers, checkpointing).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 LOST = ("queue", "restart", "redone", "checkpoint", "slow_clock", "interference", "communication", "straggler")
@@ -165,12 +166,19 @@ def cluster_ettr(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
     Productive is what was neither waiting nor restarting nor doing lost work again nor writing checkpoints. Kokolis et
     al., "Revisiting Reliability in Large-Scale Machine Learning Research Clusters", HPCA 2025. None without any time.
     """
-    parts = cluster_parts(jobs)
+    return ettr_of(cluster_parts(jobs))
+
+
+def ettr_of(parts: Mapping[str, float]) -> float | None:
+    """The same from what `cluster_parts` gives."""
     wall = math.fsum(parts.values())
     return 1.0 - math.fsum(parts[name] for name in STOPPED) / wall if wall > 0.0 else None
 
 
 def cluster_parts(jobs: Iterable[tuple[float, LostTime]]) -> dict[str, float]:
     """GPU-seconds by part over jobs given as (GPUs asked for, times)."""
-    columns = [list(lost.gpu_parts(gpus).values()) for gpus, lost in jobs]
-    return {name: math.fsum(column[i] for column in columns) for i, name in enumerate(PARTS)}
+    columns = [array("d") for _ in PARTS]
+    for gpus, lost in jobs:
+        for column, gpu_s in zip(columns, lost.gpu_parts(gpus).values(), strict=True):
+            column.append(gpu_s)
+    return {name: math.fsum(column) for name, column in zip(PARTS, columns, strict=True)}

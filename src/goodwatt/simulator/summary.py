@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from goodwatt.power.energy_price import J_PER_KWH
-from goodwatt.simulator.lost_time import LostTime, cluster_ettr, cluster_parts
+from goodwatt.simulator.lost_time import LostTime, cluster_parts, ettr_of
 from goodwatt.simulator.recorder import LOST_WIDTH, Totals
 from goodwatt.simulator.simulation import Simulation
 
@@ -84,12 +84,11 @@ def _service(sim: Simulation, counted: Sequence[int]) -> dict[str, Any]:
     """
     jobs, plain, more = sim.jobs, sim.recorder.lost_s, dict(sim.recorder.more_gpu_s)
     rows = ((i, plain[i * LOST_WIDTH : (i + 1) * LOST_WIDTH]) for i in counted)
-    times = [(jobs[i].gpus, LostTime.from_plain(row, more.get(i))) for i, row in rows]
-    parts = cluster_parts(times)
+    parts = cluster_parts((jobs[i].gpus, LostTime.from_plain(row, more.get(i))) for i, row in rows)
     work = math.fsum(sim.recorder.work_gpu_s[i] for i in counted)
     return {
         "work_weighted_stretch": _ratio(math.fsum(parts.values()) - parts["queue"], work),
-        "effective_training_time_ratio": cluster_ettr(times),
+        "effective_training_time_ratio": ettr_of(parts),
         **{f"{part}_gpu_s": seconds for part, seconds in parts.items()},
     }
 
