@@ -75,6 +75,20 @@ class Share:
     ask: Ask
     priority: int
     running: bool = True
+    _parts: dict[str, list[Part]] = field(default_factory=dict, compare=False, repr=False)
+
+    def parts(self, book: PowerBook, way: str) -> list[Part]:
+        """What it wants below each of its lowest limits; found out once."""
+        found = self._parts.get(way)
+        if found is None:
+            found = self._parts[way] = [
+                (level, gpus, _want(self, gpus, way)) for level, gpus in _gpus_below(book, self.nodes).items()
+            ]
+        return found
+
+
+Part = tuple[int, int, Want]
+"""(lowest limit above some of a job's GPUs, how many of them, what they want)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +101,13 @@ class Caps:
 
 def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> Caps:
     """The limits of the book divided among jobs in one of `power.division.WAYS`."""
-    parts = [(share, level, gpus) for share in shares for level, gpus in _gpus_below(book, share.nodes).items()]
+    parts = [(share, *part) for share in shares for part in share.parts(book, way)]
     limits_w = _gpu_limits_w(view, book, _coming(share.nodes for share in shares if not share.running))
-    tree = _tree(book, limits_w, [level for _, level, _ in parts])
-    division = divide(tree, [_want(share, gpus, way) for share, _, gpus in parts], way)
+    tree = _tree(book, limits_w, [level for _, level, _, _ in parts])
+    division = divide(tree, [want for _, _, _, want in parts], way)
     caps: dict[str, float] = {}
     short = set()
-    for (share, _, gpus), grant_w, lacking in zip(parts, division.grant_w, division.short_mw, strict=True):
+    for (share, _, gpus, _), grant_w, lacking in zip(parts, division.grant_w, division.short_mw, strict=True):
         caps[share.job_id] = min(caps.get(share.job_id, math.inf), grant_w / gpus)
         if lacking > gpus:  # more than what rounding takes
             short.add(share.job_id)
@@ -198,9 +212,9 @@ def _tree(book: PowerBook, limits_w: Sequence[float | None], leaves: Sequence[in
     for path in book.path:
         for above, below in pairwise(path):
             parents[below] = above
-    names = [*book.names, *(str(i) for i in range(len(leaves)))]
+    names = *book.names, *[""] * len(leaves)
     return BudgetTree(
-        names=tuple(names),
+        names=names,
         parent=(*parents, *leaves),
         limit_mw=(*(limit_mw(watts) for watts in limits_w), *[limit_mw(None)] * len(leaves)),
         leaves=tuple(range(levels, len(names))),

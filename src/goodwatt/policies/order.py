@@ -7,6 +7,7 @@ prints, so they name the source.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -14,6 +15,7 @@ from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.held import AllBut
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
 from goodwatt.simulator.requests import request_of
@@ -105,7 +107,7 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement, hel
     """
     placed: list[Place] = []
     tried: JobRequest | None = None
-    for _, _, run in pool.queue:
+    for _, _, run in queued(pool, view):
         job = run.spec
         if held(job):
             continue
@@ -123,6 +125,14 @@ def serve(pool: Pool, state: ClusterState, view: View, placement: Placement, hel
     if tried is not None and len(view.pools) > 1:  # jobs of another pool may want the same nodes
         hold(tried, placed[-1], state, view)
     return placed
+
+
+def queued(pool: Pool, view: View) -> Iterable[tuple[Any, int, JobRun]]:
+    """The queue; only who is free where a power policy holds back all others."""
+    if not isinstance(view.held, AllBut):
+        return pool.queue
+    runs = (view.waiting(job_id) for job_id in view.held.free)
+    return sorted(entry for run in runs if run and (entry := (run.key, run.sequence, run)) in pool.queue)
 
 
 def _wholly_taken(job: JobRequest) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
 from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.held import Held
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.view import View
 
@@ -49,12 +50,12 @@ class CombinedPower:
         """One for each part."""
         return Memories(tuple(part.new_memory() for part in self.parts))
 
-    def holds(self, view: View) -> frozenset[str]:
+    def holds(self, view: View) -> Held:
         """What any part holds back."""
-        held: frozenset[str] = frozenset()
+        held: Held = frozenset()
         for part, memory in zip(self.parts, parts_of(view), strict=True):
             with remembering(view, memory):
-                held |= part.holds(view)
+                held = held | part.holds(view)
         return held
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.held import Held
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
 from goodwatt.simulator.view import View
@@ -54,7 +55,7 @@ class PowerPolicy(Protocol):
     def new_memory(self) -> Memory:
         """What it carries from decision to decision."""
 
-    def holds(self, view: View) -> frozenset[str]:
+    def holds(self, view: View) -> Held:
         """Waiting jobs that the scheduling policy is to pass over at this moment."""
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
@@ -85,7 +86,7 @@ class SteadyPower:
         """None needed."""
         return NoMemory()
 
-    def holds(self, view: View) -> frozenset[str]:  # noqa: ARG002 - the contract
+    def holds(self, view: View) -> Held:  # noqa: ARG002 - the contract
         """None."""
         return frozenset()
 

@@ -29,7 +29,8 @@ class Fill:
     __slots__ = ("grant_mw", "paths", "room_mw")
 
     def __init__(self, tree: BudgetTree) -> None:
-        self.paths = [tuple(tree.path(node)) for node in tree.leaves]
+        above = {parent: tuple(tree.path(parent)) for parent in {tree.parent[leaf] for leaf in tree.leaves}}
+        self.paths = [(leaf, *above[tree.parent[leaf]]) for leaf in tree.leaves]
         self.room_mw = list(tree.limit_mw)
         self.grant_mw = [0] * len(tree.leaves)
 

@@ -32,6 +32,8 @@ NO_LIMIT = 1 << 80
 ROUNDING_UW = 1_000
 """The meter rounds every part of every GPU; a node may show so much more than the sum of what it was granted."""
 
+Most = tuple[tuple[str, ...], tuple[float | None, ...], float]
+"""The jobs on a GPU, their caps, and the most watts that it then draws; looked up again only when one changes."""
 Start = tuple["JobRun", Placement, float | None]
 """A job that would start on these GPUs under this cap."""
 
@@ -60,6 +62,8 @@ class PowerBook:
         self.granted_uw = [0] * len(limits)
         self._wall_uw = [0] * len(cluster.nodes)
         self.gpu_w, self.held = [0.0] * len(cluster.nodes), [0] * len(cluster.nodes)
+        nobody: Most = ((), (), 0.0)
+        self._gpu_most = [[(*nobody[:2], physics.idle_w(i))] * n.gpus for i, n in enumerate(cluster.nodes)]
         self.follow(range(len(cluster.nodes)))
 
     # what may be -------------------------------------------------------------------------------------------------
@@ -166,6 +170,7 @@ class PowerBook:
         twin.caps, twin.wishes, twin.limit_uw = dict(self.caps), dict(self.wishes), self.limit_uw[:]
         twin.granted_uw, twin._wall_uw = self.granted_uw[:], self._wall_uw[:]
         twin.gpu_w, twin.held = self.gpu_w[:], self.held[:]
+        twin._gpu_most = [gpus[:] for gpus in self._gpu_most]
         return twin
 
     def to_plain(self) -> Any:
@@ -188,16 +193,30 @@ class PowerBook:
         return tuple(self._number[key] for key in keys if key in self._number)
 
     def _most(
-        self, node: int, without: frozenset[str] = frozenset(), plus: Iterable[tuple[JobRun, int, float | None]] = ()
+        self, node: int, without: frozenset[str] = frozenset(), plus: Sequence[tuple[JobRun, int, float | None]] = ()
     ) -> tuple[int, float, int]:
         """(microwatts at the feed, watts of its GPUs, GPUs held): the most of a node; jobs left out, others added."""
-        physics, gpu_w, held = self._physics, 0.0, 0
-        for gpu, tenants in enumerate(physics.tenants(node)):
-            on = [(physics.run_of(job_id), self.caps.get(job_id)) for job_id in tenants if job_id not in without]
-            on += [(run, cap_w) for run, mask, cap_w in plus if mask >> gpu & 1]
-            held += bool(on)
-            gpu_w += physics.most_w(node, gpu, on)
+        gpu_w, held = 0.0, 0
+        for gpu, tenants in enumerate(self._physics.tenants(node)):
+            more = [(run, cap_w) for run, mask, cap_w in plus if mask >> gpu & 1] if plus else []
+            if more or (without and not without.isdisjoint(tenants)):
+                on = [(self._physics.run_of(i), self.caps.get(i)) for i in tenants if i not in without] + more
+                gpu_w += self._physics.most_w(node, gpu, on)
+                held += bool(on)
+            else:
+                gpu_w += self._gpu_most_w(node, gpu, tenants)
+                held += bool(tenants)
         return self._wall(gpu_w, held / max(self._cluster.nodes[node].gpus, 1)), gpu_w, held
+
+    def _gpu_most_w(self, node: int, gpu: int, tenants: tuple[str, ...]) -> float:
+        """The most that a GPU draws with the jobs that are there."""
+        of_whom, under, watts = self._gpu_most[node][gpu]
+        caps = tuple([self.caps.get(job_id) for job_id in tenants])
+        if tenants is not of_whom or under != caps:
+            on = [(self._physics.run_of(job_id), cap_w) for job_id, cap_w in zip(tenants, caps, strict=True)]
+            watts = self._physics.most_w(node, gpu, on)
+            self._gpu_most[node][gpu] = tenants, caps, watts
+        return watts
 
     def _way_there_and_back_uw(self) -> int:
         """The most that a node draws while it falls asleep or wakes up."""

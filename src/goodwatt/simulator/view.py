@@ -12,6 +12,7 @@ from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import ClusterState, NodeCounts, Placement, WhatIf
 from goodwatt.errors import RunError
 from goodwatt.simulator.engine import EngineSettings
+from goodwatt.simulator.held import Held
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.quota import QuotaUse
@@ -130,7 +131,7 @@ class View:
         self._oracle = oracle
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
-        self.held: frozenset[str] = frozenset()
+        self.held: Held = frozenset()
         self.budget_w: float | None = None
         self.price: EnergyPrice | None = None
         self.book: PowerBook | None = None
@@ -139,6 +140,11 @@ class View:
     def run(self, job_id: str) -> JobRun:
         """A waiting or running job. KeyError if it is neither."""
         return self._live[job_id]
+
+    def waiting(self, job_id: str) -> JobRun | None:
+        """A waiting job; None if there is none of this name."""
+        run = self._live.get(job_id)
+        return None if run is None or run.placement else run
 
     @property
     def racks(self) -> Mapping[str, RackPower]:

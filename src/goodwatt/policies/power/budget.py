@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
 from goodwatt.cluster.gpu_kind import GpuKind
@@ -13,14 +13,18 @@ from goodwatt.cluster.state import NodeCounts
 from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, floors_fit, rounded
 from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
 from goodwatt.policies.power_policy import SteadyPower
+from goodwatt.power.demand import Demand
 from goodwatt.power.telemetry import Counters
 from goodwatt.simulator.decisions import Decision, Place, Preempt, SetCap, WaitUntil
+from goodwatt.simulator.held import AllBut, Held
 from goodwatt.simulator.job_run import JobRun
 from goodwatt.simulator.power_book import PowerBook
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0
 FIRST_FEW = 8
+SPARE_STEP = 0.25
+"""What a job gets beyond what it asks for is a multiple of this share of its rated power."""
 WORTH_SETTING = 0.03
 """If no cap moves by more than this share, none is sent."""
 
@@ -28,8 +32,10 @@ WORTH_SETTING = 0.03
 class BudgetMemory(PowerMemory):
     """Demands, and what was asked for: `asked` caps by job (None: the board's own), limits at the last division.
 
-    `stale`: jobs came, went or were seen since. `held`: jobs that found no power in this round, with where they would
-    have stood; `starts`: those that did, with their caps. `in_vain`: who was held when the last division was made.
+    `stale`: jobs came, went or were seen since. `lowest`: nobody has been asked for more than his floor since. `held`:
+    jobs that found no power in this round, with where they would have stood; `starts`: those that did, with their caps.
+    `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing changed.
+    `taken_for`: demands of jobs since they started or were last seen; `shares` follow from them.
     """
 
     def __init__(self) -> None:
@@ -37,34 +43,50 @@ class BudgetMemory(PowerMemory):
         self.asked: dict[str, float | None] = {}
         self.divided_s = -math.inf
         self.limits: tuple[int, ...] = ()
-        self.stale = False
+        self.stale = self.lowest = False
+        self.taken_for: dict[str, tuple[float, Demand | None]] = {}
+        self.shares: dict[str, tuple[float, Share]] = {}
         self.held: list[tuple[str, NodeCounts]] = []
         self.starts: list[tuple[NodeCounts, float]] = []
         self.in_vain: list[tuple[str, NodeCounts]] = []
+        self.round: tuple[object, ...] = ()
+        self.same = False
 
     def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
         """What it needs may be another now."""
         super().job_observed(run, kind, seen, now_s)
+        self._forget(run.spec.job_id)
         self.stale = True
 
     def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
         """Its watts are free."""
         super().job_ended(job, ran_s, now_s)
         self.asked.pop(job.job_id, None)
+        self._forget(job.job_id)
         self.stale = True
+
+    def _forget(self, job_id: str) -> None:
+        self.taken_for.pop(job_id, None)
+        self.shares.pop(job_id, None)
 
     def copy(self) -> Self:
         """An independent copy."""
         twin = super().copy()
         twin.asked, twin.in_vain = dict(self.asked), self.in_vain[:]
         twin.divided_s, twin.limits, twin.stale = self.divided_s, self.limits, self.stale
+        twin.round = self.round
+        twin.lowest, twin.taken_for, twin.shares = self.lowest, dict(self.taken_for), dict(self.shares)
         return twin
 
     def to_plain(self) -> Any:
         """Its parts; `held` and `starts` are empty between rounds."""
         divided_s = None if self.divided_s == -math.inf else self.divided_s
-        more = [list(self.asked.items()), divided_s, list(self.limits), self.stale, self.in_vain]
-        return [super().to_plain(), *more]
+        more = [list(self.asked.items()), divided_s, list(self.limits), self.stale, self.in_vain, self.lowest]
+        believed = [
+            [job_id, started_s, None if demand is None else [getattr(demand, f.name) for f in fields(Demand)]]
+            for job_id, (started_s, demand) in self.taken_for.items()
+        ]
+        return [super().to_plain(), *more, believed, list(self.round)]
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
@@ -73,6 +95,13 @@ class BudgetMemory(PowerMemory):
         self.divided_s = -math.inf if plain[2] is None else plain[2]
         self.limits, self.stale = tuple(plain[3]), plain[4]
         self.in_vain = [(job_id, tuple((node, gpus) for node, gpus in nodes)) for job_id, nodes in plain[5]]
+        self.lowest, self.shares = plain[6], {}
+        names = [f.name for f in fields(Demand)]
+        self.taken_for = {
+            job_id: (started_s, None if values is None else Demand(**dict(zip(names, values, strict=True))))
+            for job_id, started_s, values in plain[7]
+        }
+        self.round = tuple(plain[8])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +134,17 @@ class Budget(SteadyPower):
         """Demands and caps."""
         return BudgetMemory()
 
-    def holds(self, view: View) -> frozenset[str]:
+    def holds(self, view: View) -> Held:
         """While somebody waits for power, all but the first few: nobody passes him anyway."""
-        waiting = {job_id for job_id, _ in _memory(view).in_vain}
+        memory = _memory(view)
+        waiting = {job_id for job_id, _ in memory.in_vain}
         if not waiting:
             return frozenset()
-        return frozenset(run.spec.job_id for pool in view.pools for _, _, run in pool.queue[FIRST_FEW:]) - waiting
+        memory.same = memory.round == _round(view)
+        if memory.same:
+            return AllBut()
+        first = (run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW])
+        return AllBut(frozenset((*first, *waiting)))
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
         """Under the highest cap for which there is power; held back if there is not even enough for its floor.
@@ -132,6 +166,7 @@ class Budget(SteadyPower):
             memory.held.append((run.spec.job_id, place.nodes))
             return None
         memory.starts.append((place.nodes, cap_w))
+        memory.lowest &= cap_w <= share.ask.floor_w
         memory.asked[run.spec.job_id] = cap_w = None if cap_w >= board_w(kind) else cap_w
         memory.stale = True
         return replace(place, cap_w=cap_w)
@@ -150,7 +185,7 @@ class Budget(SteadyPower):
                 return None
             memory.starts.append((place.nodes, found_w))
             cap_w = None if found_w >= board_w(kind) else found_w
-        memory.asked[run.spec.job_id], memory.stale = cap_w, True
+        memory.asked[run.spec.job_id], memory.stale, memory.lowest = cap_w, True, False
         return replace(place, cap_w=cap_w)
 
     def decide(self, view: View) -> Sequence[Decision]:
@@ -158,21 +193,28 @@ class Budget(SteadyPower):
         book, memory = view.book, _memory(view)
         held, memory.held = memory.held, []
         starts, memory.starts = memory.starts, []
-        before, memory.in_vain = memory.in_vain, held
+        before, same = memory.in_vain, memory.same
+        held = before if same and not (held or starts) else held
+        memory.in_vain, memory.same = held, False
+        memory.round = _round(view) if held and not starts else ()
         if book is None or not book.limited:
             return ()
         moved = memory.limits != tuple(book.limit_uw)
         # who has just started may come down for others; others were not looked at while somebody waited
         again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
-        if held and not floors_fit(view, book, [nodes for _, nodes in held], self.floor_share):
-            held = []  # nobody can come down so far
+        if held and (moved or memory.stale or held != before):
+            down = moved or not memory.lowest  # else nobody can come down any further
+            if not (down and floors_fit(view, book, [nodes for _, nodes in held], self.floor_share)):
+                held = []
         if not moved and (not held or (held == before and not memory.stale)):
             if not memory.stale:
                 return again
             if view.now_s < (next_s := memory.divided_s + self.period_s):
                 return [*again, WaitUntil(next_s, "the budget is divided anew")]
         memory.limits, memory.divided_s, memory.stale = tuple(book.limit_uw), view.now_s, False
-        return [*self._divide(view, book, held, moved), *again]
+        commands = self._divide(view, book, held, moved)
+        memory.lowest &= not starts  # the division knows only of who runs already
+        return [*commands, *again]
 
     def _divide(
         self, view: View, book: PowerBook, held: Sequence[tuple[str, NodeCounts]], moved: bool
@@ -198,11 +240,14 @@ class Budget(SteadyPower):
         for job_id, leader in followers.items():
             if leader in wishes:
                 wishes[job_id] = wishes[leader]
-        return [*stopped, *self._commands(view, wishes, moved or bool(waiting))]
+        return [*stopped, *self._commands(view, shares, wishes, moved or bool(waiting))]
 
-    def _commands(self, view: View, wishes: dict[str, float | None], urgent: bool) -> list[Decision]:
+    def _commands(
+        self, view: View, shares: Sequence[Share], wishes: dict[str, float | None], urgent: bool
+    ) -> list[Decision]:
         """Caps that differ from what was asked for last; none if none differs by much."""
-        asked, moves, most = _memory(view).asked, [], 0.0
+        memory, moves, most = _memory(view), list[tuple[str, float | None]](), 0.0
+        asked = memory.asked
         for job_id, cap_w in wishes.items():
             kind = view.kind_of(view.run(job_id).placement)
             rated_w = board_w(kind) if kind is not None else 1.0
@@ -213,6 +258,7 @@ class Budget(SteadyPower):
         if not urgent and most < WORTH_SETTING:
             return []
         asked.update(moves)
+        memory.lowest = all(asked.get(share.job_id) == share.ask.floor_w for share in shares)
         return [SetCap(job_id, cap_w, self.name) for job_id, cap_w in moves]
 
     def _running(self, view: View) -> tuple[list[Share], dict[str, str]]:
@@ -228,18 +274,42 @@ class Budget(SteadyPower):
                 if leader is not None:
                     followers[run.spec.job_id] = leader
                 else:
-                    counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
-                    shares.append(self._share(run, counts, kind, view))
+                    shares.append(self._running_share(run, kind, view))
                 for node, mask in run.placement:
                     taken.setdefault(node, []).append((mask, leader or run.spec.job_id))
         return shares, followers
 
+    def _running_share(self, run: JobRun, kind: GpuKind, view: View) -> Share:
+        """What a job asks for where it runs, by what was believed of it when it had just started or been seen."""
+        memory, job_id = _memory(view), run.spec.job_id
+        started_s, share = memory.shares.get(job_id, (None, None))
+        if share is None or started_s != run.started_s:
+            counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
+            since_s, demand = memory.taken_for.get(job_id, (None, None))
+            if since_s != run.started_s:
+                demand = self._demand(run, kind, view)
+                memory.taken_for[job_id] = run.started_s, demand
+            ask = ask_of(kind, demand, self.floor_share, self.margin)
+            share = Share(job_id, counts, ask, run.spec.priority)
+            memory.shares[job_id] = run.started_s, share
+        return share
+
+    def _demand(self, run: JobRun, kind: GpuKind, view: View) -> Demand | None:
+        estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
+        return None if estimate is None else estimate.demand
+
     def _share(self, run: JobRun, nodes: NodeCounts, kind: GpuKind, view: View, running: bool = True) -> Share:
         """What a job asks for on these nodes."""
-        estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
-        demand = None if estimate is None else estimate.demand
+        demand = self._demand(run, kind, view)
         ask = ask_of(kind, demand, self.floor_share, self.margin)
         return Share(run.spec.job_id, nodes, ask, run.spec.priority, running)
+
+
+def _round(view: View) -> tuple[object, ...]:
+    """All that decides whether somebody who waits for power finds it: as long as it stays, asking again is in vain."""
+    first = [run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW]]
+    book = view.book
+    return () if book is None else (*book.granted_uw, *book.limit_uw, view.state.free_gpus, *first)
 
 
 def _memory(view: View) -> BudgetMemory:
@@ -277,5 +347,8 @@ def _beside(run: JobRun, taken: dict[int, list[tuple[int, str]]]) -> str | None:
 
 def _cap(cap_w: float, share: Share) -> float | None:
     """A cap in whole steps, down, but not below the floor; None at the rated power."""
-    cap_w = max(rounded(cap_w), share.ask.floor_w)
+    ask = share.ask
+    if cap_w > ask.most_w:  # what nobody needs: not worth a command for every step
+        cap_w = max(ask.most_w, math.floor(cap_w / (SPARE_STEP * ask.rated_w)) * SPARE_STEP * ask.rated_w)
+    cap_w = max(rounded(cap_w), ask.floor_w)
     return None if cap_w >= share.ask.rated_w else cap_w
