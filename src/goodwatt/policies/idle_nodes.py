@@ -12,6 +12,7 @@ from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.best_fit import BestFit
 from goodwatt.power.node_sleep import break_even_s
+from goodwatt.power.supply import node_facts, node_wall_w
 from goodwatt.simulator.nodes import ASLEEP, WAKING
 from goodwatt.simulator.view import View
 
@@ -73,7 +74,8 @@ def empty_nodes(state: ClusterState) -> int:
 def pays_after_s(cluster: Cluster, node: int) -> float:
     """How long an awake node must stand idle for sleep to have been cheaper; inf if it never is."""
     facts = cluster.nodes[node]
-    idle_w = cluster.power.host_idle_w + facts.gpus * (cluster.kinds[facts.gpu_kind].idle_w or 0.0)
+    gpus_w = facts.gpus * (cluster.kinds[facts.gpu_kind].idle_w or 0.0)
+    idle_w = node_wall_w(gpus_w, 0.0, node_facts(cluster.power))
     return break_even_s(cluster.power.sleep or SLEEPS["off"], idle_w)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -18,7 +19,7 @@ from goodwatt.simulator.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class JobClocks(SteadyPower):
+class JobClocks(SteadyPower, ABC):
     """A subclass says by `allowed` how much slower a job may get.
 
     Jobs unlike all that was seen run as the board likes until telemetry shows them, `OBSERVE_S` after their start;
@@ -37,9 +38,9 @@ class JobClocks(SteadyPower):
         """Demands and durations."""
         return PowerMemory()
 
+    @abstractmethod
     def allowed(self, run: JobRun, view: View) -> float:
-        """Time that the job may take more, as a share of its time at the board's own clocks: for subclasses to say."""
-        raise NotImplementedError
+        """Time that the job may take more, as a share of its time at the board's own clocks."""
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | None:
         """With its clock, if the job is known on these GPUs; a job beside another has that one's clock."""

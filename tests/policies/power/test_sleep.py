@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from goodwatt.cluster.host_power import SLEEPS, HostPower
+from goodwatt.cluster.host_power import NODE_TYPES, SLEEPS, HostPower
 from goodwatt.errors import InputError
 from goodwatt.policies.idle_nodes import pays_after_s
 from goodwatt.policies.power_registry import make_power
+from goodwatt.power.node_sleep import break_even_s
 from goodwatt.simulator.decisions import Sleep, Wake
 from goodwatt.simulator.nodes import ASLEEP
 from goodwatt.simulator.run import result
@@ -70,6 +71,13 @@ def test_sleep_saves_energy_and_loses_no_work() -> None:
     awake, sleeping = (result(_run(sim)) for sim in sims)
     assert sleeping.summary["it_energy_j"] < 0.7 * awake.summary["it_energy_j"]
     assert sleeping.summary["work_gpu_s"] == awake.summary["work_gpu_s"]
+
+
+def test_what_an_idle_node_saves_is_what_its_meter_shows() -> None:
+    parts = HostPower(1.0, 400.0, 1100.0, node=NODE_TYPES["v100-8"], sleep=SLEEPS["off"])
+    sim = powered([], "default", cluster(Nodes(1, kind="V100"), power=parts))
+    shown_w = sum(sim.physics.power())
+    assert pays_after_s(sim.cluster, 0) == pytest.approx(break_even_s(SLEEPS["off"], shown_w), rel=1e-6)
 
 
 def test_where_sleep_never_pays_nobody_sleeps() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from goodwatt.errors import InputError
+from goodwatt.policies.job_clocks import JobClocks
 from goodwatt.policies.power_memory import OBSERVE_S
 from goodwatt.policies.power_registry import make_power
 from goodwatt.power.gpu_model import gpu_model
@@ -49,6 +50,19 @@ def test_the_promise_is_kept_within_the_error_of_the_estimate(slowdown: float) -
 def test_caution_slows_less() -> None:
     careless, cautious = (took(f"static:caution={z}")[0] for z in (0, 2))
     assert statistics.fmean(cautious.values()) < statistics.fmean(careless.values())
+
+
+def test_caution_keeps_the_promise_for_nearly_all() -> None:
+    kept = list[bool]()
+    for seed in range(3):
+        plain, slow = (took(power, seed=seed)[0] for power in ("default", "static:slowdown=0.05,caution=1.3"))
+        kept += [slow[name] / plain[name] <= 1.051 for name in slow]
+    assert statistics.fmean(kept) >= 0.85
+
+
+def test_who_chooses_clocks_says_how_slow_they_may_make_a_job() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        JobClocks()  # type: ignore[abstract]
 
 
 def test_a_stranger_runs_as_the_board_likes_until_it_has_been_seen() -> None:
