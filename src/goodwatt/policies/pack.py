@@ -55,6 +55,5 @@ class Pack:
         pair = best_pair(job, state, view, Rules(self.mode, self.least_speed, self.gain, self.depth, self.guess))
         if pair is None:
             return None
-        nodes = tuple((node, mask.bit_count()) for node, mask in pair.host.placement)
-        host = pair.host.spec.job_id
+        nodes, host = tuple((node, mask.bit_count()) for node, mask in pair.host.placement), pair.host.spec.job_id
         return Place(job.job_id, nodes, beside=host, sharing=self.mode, thread_percent=pair.thread_percent)
