@@ -28,9 +28,9 @@ from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
 from goodwatt.policies.bounds.share import share_of_bound
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.engine import load_engine
 from goodwatt.simulator.run import run
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.engine import load_engine
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.traces.enrich import enrich
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace

@@ -59,9 +59,9 @@ from goodwatt.policies.random_fit import RandomFit
 from goodwatt.policies.topology_aware import TopologyAware
 from goodwatt.policies.worst_fit import WorstFit
 from goodwatt.simulator.decisions import Place
-from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import NoMemory
+from goodwatt.simulator.settings.engine import EngineSettings
 from goodwatt.simulator.view import Pool, View
 
 ROOT = Path(__file__).resolve().parents[1]

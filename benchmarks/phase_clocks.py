@@ -23,11 +23,11 @@ from measured import print_table, write_results
 from numpy.typing import NDArray
 
 from goodwatt.cluster.catalogue import all_kinds, gpu_kind
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import highest_clock, load_of
-from goodwatt.power.transient import CALL_S, SENSOR_PERIOD_S, SENSOR_WINDOW_S, SETTLING_MEDIAN_S
-from goodwatt.power.workload import Phase, WorkloadClass, mean_demand
-from goodwatt.power.workload_catalogue import all_classes, phases_on
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import highest_clock, load_of
+from goodwatt.power.gpu.transient import CALL_S, SENSOR_PERIOD_S, SENSOR_WINDOW_S, SETTLING_MEDIAN_S
+from goodwatt.power.workloads.catalogue import all_classes, phases_on
+from goodwatt.power.workloads.workload import Phase, WorkloadClass, mean_demand
 
 Floats = NDArray[np.float64]
 

@@ -22,10 +22,10 @@ from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.cluster.job import Job
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.workload_catalogue import all_classes
-from goodwatt.simulator.engine import load_engine
+from goodwatt.power.workloads.catalogue import all_classes
 from goodwatt.simulator.run import finish, result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.engine import load_engine
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 
 KINDS = {"V100-PCIE": "v100-8", "H200-SXM": "dgx-h200"}

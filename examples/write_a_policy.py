@@ -8,7 +8,7 @@ from goodwatt.policies.best_fit import BestFit
 from goodwatt.policies.composite import Composite
 from goodwatt.policies.order import QueueOrder
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.run import run
 from goodwatt.simulator.view import View
 from goodwatt.traces import bundled

@@ -16,14 +16,14 @@ from goodwatt.cluster.cluster import Cluster, HostPower, Quotas
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.cluster.state import host_share
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.engine import Engine, Outage
-from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings, StragglerRates
-from goodwatt.simulator.guardrails import NO_GUARDRAILS, Guardrails
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.jobs.progress import Progress
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.progress import Progress
-from goodwatt.simulator.result import RunResult
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.records.result import RunResult
+from goodwatt.simulator.settings.engine import Engine, Outage
+from goodwatt.simulator.settings.failure_rates import ComponentRates, FailureSettings, StragglerRates
+from goodwatt.simulator.settings.guardrails import NO_GUARDRAILS, Guardrails
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import DRAWN, Chaos, Nodes, cluster, engine
 from tests.state_content import content

@@ -32,12 +32,12 @@ from goodwatt.simulator.decisions import (
     WaitUntil,
     Wake,
 )
-from goodwatt.simulator.engine import Engine, EngineSettings
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.engine import Engine, EngineSettings
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 

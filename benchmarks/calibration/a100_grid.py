@@ -25,10 +25,10 @@ from calibration.curves import Array, Figures, centred, figures_by_least_squares
 from calibration.kind_file import write_power_model
 from measured import SHARED, need
 
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 PEAK_GBPS = 1935.0
 """NVIDIA A100 data sheet, 80GB PCIe."""

@@ -22,10 +22,10 @@ from calibration.curves import Array, Figures, centred, least_squares, on_gpu
 from calibration.kind_file import write_power_model
 from measured import SHARED, need
 
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 CAPS = (450, 550, 700, 900, 1100)
 FITTED, HELD_OUT = (0, 2, 4), (1, 3)

@@ -27,8 +27,8 @@ from measured import SHARED, need
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.power.demand import Demand
-from goodwatt.power.gpu_model import gpu_model
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.workloads.demand import Demand
 
 LEAST_MHZ = 700
 RISES = (1.25, 1.3, 1.35, 1.4, 1.5)

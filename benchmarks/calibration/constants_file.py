@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from goodwatt.power import interference_constants, telemetry
+from goodwatt.power.colocation import interference_constants
+from goodwatt.power.telemetry import counters as telemetry
 
 LAWS_FILE = Path(interference_constants.__file__)
 TELEMETRY_FILE = Path(telemetry.__file__)

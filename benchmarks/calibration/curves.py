@@ -1,4 +1,4 @@
-"""The formulas of `goodwatt.power.gpu_model` over arrays, and a least-squares fit of many small problems at once.
+"""The formulas of `goodwatt.power.gpu.model` over arrays, and a least-squares fit of many small problems at once.
 
 Fits of benchmarks/calibration search with these; what they found is judged by predictions of the package itself.
 Arrays are [job, ...]; a job here is a row of (SM watts at the greatest clock, DRAM watts there, kappa).
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goodwatt.power.gpu_model import CAP_KEPT
+from goodwatt.power.gpu.model import CAP_KEPT
 
 Array = NDArray[np.float64]
 

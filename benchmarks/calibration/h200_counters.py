@@ -1,4 +1,4 @@
-"""Figures of the H200 from its own counters (h200_measured), and the weights of `goodwatt.power.telemetry`.
+"""Figures of the H200 from its own counters (h200_measured), and the weights of `goodwatt.power.telemetry.counters`.
 
 Weights: least squares of relative error on the runs that the cap did not bind, at 1980 MHz, the context's 126 W given.
 Held out: every workload in turn, with all runs it takes part in. Rise: the runs that the cap did bind tell the SM watts

@@ -27,11 +27,11 @@ from calibration.least_squares import Vector, least_squares
 from measured import SHARED, need
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.demand import Demand
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import GpuPoint
-from goodwatt.power.interference_constants import BYTES_PER_LAUNCH, LAWS, PAIR_ERRORS, WATTS_ERRORS, Laws
-from goodwatt.power.sharing import Mode, Resident, shared_point
+from goodwatt.power.colocation.interference_constants import BYTES_PER_LAUNCH, LAWS, PAIR_ERRORS, WATTS_ERRORS, Laws
+from goodwatt.power.colocation.sharing import Mode, Resident, shared_point
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import GpuPoint
+from goodwatt.power.workloads.demand import Demand
 
 FOLDER = SHARED / "data" / "h200_measured"
 APPS = {"timeslice": "apps_alone_timeslice", "mps": "apps_mps", "mps_limited": "apps_mps50"}

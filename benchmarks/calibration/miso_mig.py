@@ -25,8 +25,8 @@ from measured import SHARED, need
 
 from goodwatt.cluster import mig
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.interference_constants import MIG
-from goodwatt.power.interference_scaling import SliceLaw, slice_stretch
+from goodwatt.power.colocation.interference_constants import MIG
+from goodwatt.power.colocation.interference_scaling import SliceLaw, slice_stretch
 
 FOLDER = SHARED / "data" / "miso_mig_a100"
 CONTEXT_W, RATED_W = 36.0, 250.0

@@ -3,11 +3,11 @@
     python benchmarks/calibration/node_power.py
 
 Two distributions are published, not paired: watts of single GPUs (DCGM) and of whole servers (IPMI). Of the model in
-`goodwatt.power.supply` two figures are fitted: the host without jobs on the idle end of the servers (5th percentile),
-the host with jobs on their mean. Everything else of the distribution is held out: 10th, 50th and 90th percentile and
-maximum (10th and 5th are equal, and all were in sight when the figures of fans and supplies, which are not fitted, were
-assumed). Assumed to compare them: all GPUs of a server draw alike (the p-th server holds p-th GPUs), and servers whose
-GPUs' percentile lies below the share of GPUs that do nothing are without jobs. The figures go into
+`goodwatt.power.facility.supply` two figures are fitted: the host without jobs on the idle end of the servers (5th
+percentile), the host with jobs on their mean. Everything else of the distribution is held out: 10th, 50th and 90th
+percentile and maximum (10th and 5th are equal, and all were in sight when the figures of fans and supplies, which are
+not fitted, were assumed). Assumed to compare them: all GPUs of a server draw alike (the p-th server holds p-th GPUs),
+and servers whose GPUs' percentile lies below the share of GPUs that do nothing are without jobs. The figures go into
 `goodwatt.cluster.host_power.NODE_TYPES`, by hand, rounded to 5 W.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 from measured import SHARED, need, report
 
 from goodwatt.cluster.host_power import NodePower, node_power
-from goodwatt.power.supply import node_wall_w
+from goodwatt.power.facility.supply import node_wall_w
 
 DATA = SHARED / "data" / "acme_2023" / "utilization_power_cdfs.csv.gz"
 GPUS = 8

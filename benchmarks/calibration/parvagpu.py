@@ -17,9 +17,9 @@ from dataclasses import replace
 from calibration.held_out import HeldOut, mean_absolute
 from measured import SHARED, need
 
-from goodwatt.power.interference_constants import MIG, MPS
-from goodwatt.power.interference_law import Presence, stretches
-from goodwatt.power.interference_scaling import slice_stretch
+from goodwatt.power.colocation.interference_constants import MIG, MPS
+from goodwatt.power.colocation.interference_law import Presence, stretches
+from goodwatt.power.colocation.interference_scaling import slice_stretch
 
 FILE = SHARED / "data" / "parvagpu_mig_mps" / "a100_80gb_mig_mps_inference.csv.gz"
 MEMORY = {1: 1 / 8, 2: 2 / 8, 3: 4 / 8, 4: 4 / 8, 7: 1.0}

@@ -16,10 +16,10 @@ from typing import Any
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.cluster.network import Network
-from goodwatt.power.collectives import all_reduce_s
-from goodwatt.power.gang_step import step_s
-from goodwatt.power.network_layout import Layout, layout_of
-from goodwatt.power.workload import Step
+from goodwatt.power.network.collectives import all_reduce_s
+from goodwatt.power.network.gang_step import step_s
+from goodwatt.power.network.layout import Layout, layout_of
+from goodwatt.power.workloads.workload import Step
 
 
 @dataclass(frozen=True)

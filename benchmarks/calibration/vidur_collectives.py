@@ -5,7 +5,7 @@
 Data: ../shared/data/vidur_network (Agrawal et al., Vidur, MLSys 2024), sizes from 2 kB to 512 MB. Fitted on every
 second doubling of the size from 1 MB on, on NVSwitch boards with 2 and 8 GPUs only and
 between nodes with 1 and 4 GPUs of two nodes only; the other doublings and the other numbers of GPUs are held out.
-`--write` writes src/goodwatt/power/network_boards.yaml.
+`--write` writes src/goodwatt/power/network/network_boards.yaml.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from measured import SHARED, need
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.cluster.network import Network
-from goodwatt.power.collectives import all_reduce_s
-from goodwatt.power.network_board import BYTES_PER_GB, FIGURES, Board, Link
-from goodwatt.power.network_layout import Layout, layout_of
+from goodwatt.power.network.board import BYTES_PER_GB, FIGURES, Board, Link
+from goodwatt.power.network.collectives import all_reduce_s
+from goodwatt.power.network.layout import Layout, layout_of
 
 DATA = SHARED / "data" / "vidur_network"
 FILES = {"A100-SXM4-80GB": "a100_dgx", "H100-SXM": "h100_dgx", "A100-PCIE-80GB": "a100_pairwise_nvlink",

@@ -8,7 +8,7 @@ from typing import Any
 
 from calibration.workload_fit import SweepFit, phase_content
 
-from goodwatt.power.workload import Phase
+from goodwatt.power.workloads.workload import Phase
 
 ASSUMED_KAPPA = "assumed: 1.31 - 1.25 m"
 

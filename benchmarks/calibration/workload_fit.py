@@ -16,10 +16,10 @@ from typing import Any
 from measured import SHARED
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 CAPPED = 0.985
 """Watts above this share of the cap are the cap's, not the workload's."""

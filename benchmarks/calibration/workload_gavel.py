@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from calibration.workload_entry import Entry, step
 from calibration.workload_fit import rows_of
 
-from goodwatt.power.demand import Demand
-from goodwatt.power.workload import Phase
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 
 GAVEL_KINDS = {"K80": "k80", "P100-PCIE": "p100", "V100-SXM2": "v100"}
 SIA_KINDS = {"T4": "aws", "V100-SXM2-32GB": "azure", "A100-SXM4-40GB": "dgx-ext", "RTX6000": "quad"}

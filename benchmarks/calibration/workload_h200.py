@@ -15,9 +15,9 @@ from calibration.workload_entry import ASSUMED_KAPPA, Entry, step
 from calibration.workload_fit import kappa_of, model_of, rows_of, solve_u, u_at_clock
 from measured import SHARED
 
-from goodwatt.power.demand import Demand
-from goodwatt.power.kernel_length import length_from_traffic_us
-from goodwatt.power.workload import Phase
+from goodwatt.power.colocation.kernel_length import length_from_traffic_us
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 
 DATA = SHARED / "data"
 

@@ -15,9 +15,9 @@ from typing import Any
 from calibration.workload_entry import ASSUMED_KAPPA, Entry, step
 from calibration.workload_fit import kappa_of, rows_of, solve_u
 
-from goodwatt.power.demand import Demand
-from goodwatt.power.workload import Phase
-from goodwatt.power.workload_catalogue import class_from, phases_on
+from goodwatt.power.workloads.catalogue import class_from, phases_on
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 
 
 def entries(measured: Mapping[str, Entry]) -> list[Entry]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from calibration.workload_entry import Entry, step
 from calibration.workload_fit import CapRow, SweepFit, fit_sweep, rows_of
 
-from goodwatt.power.demand import Demand
-from goodwatt.power.workload import Phase
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 
 FILES = {"V100-PCIE": "v100", "A40": "a40", "RTX6000": "rtx6000", "P100-PCIE": "p100"}
 

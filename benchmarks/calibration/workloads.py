@@ -1,4 +1,4 @@
-"""Fits the catalogue of workload classes and writes it: src/goodwatt/power/workloads/*.yaml.
+"""Fits the catalogue of workload classes and writes it: src/goodwatt/power/workloads/classes/*.yaml.
 
     cd benchmarks && python -m calibration.workloads [--write]
 
@@ -23,11 +23,11 @@ from calibration.workload_entry import Entry
 from calibration.workload_fit import model_of
 from measured import SHARED, need
 
-from goodwatt.power import workload_catalogue
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.kind_rates import FITTED, RATES
-from goodwatt.power.workload import WorkloadClass
-from goodwatt.power.workload_catalogue import FOLDER, class_from
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads import catalogue as workload_catalogue
+from goodwatt.power.workloads.catalogue import FOLDER, class_from
+from goodwatt.power.workloads.kind_rates import FITTED, RATES
+from goodwatt.power.workloads.workload import WorkloadClass
 
 Table = np.ndarray[Any, np.dtype[np.float64]]
 LOG_GAINS = np.linspace(-1.5, 1.5, 151)

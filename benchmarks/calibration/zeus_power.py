@@ -30,10 +30,10 @@ from measured import SHARED, need
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 DRAM_W = 35.0
 """DRAM watts of a job that does not feel the clock; these boards draw 27 to 45 at full bandwidth."""

@@ -19,15 +19,15 @@ from measured import report
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.job import Job
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.estimator import Estimator
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.sensors import counters_at, noisy
-from goodwatt.power.sharing import Mode, Resident, pair_error, shared_point
-from goodwatt.power.truth import Truth
-from goodwatt.power.workload import Phase, mean_demand
-from goodwatt.power.workload_catalogue import all_classes, phases_on
+from goodwatt.power.colocation.sharing import Mode, Resident, pair_error, shared_point
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.telemetry.estimator import Estimator
+from goodwatt.power.telemetry.sensors import counters_at, noisy
+from goodwatt.power.workloads.catalogue import all_classes, phases_on
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase, mean_demand
+from goodwatt.simulator.physics.truth import Truth
 
 Row = dict[str, Any]
 KINDS = ("V100-SXM2", "A100-SXM4-80GB", "H200-SXM", "P100-PCIE")

@@ -28,11 +28,11 @@ from measured import RESULTS, SHARED, need, report
 
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import PowerModel
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import GpuPoint, alone_point
-from goodwatt.power.telemetry import Counters, demand_from_counters
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import GpuPoint, alone_point
+from goodwatt.power.telemetry.counters import Counters, demand_from_counters
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 BAR = 5.0
 UNDER_RULE = (

@@ -33,10 +33,10 @@ from measured import SHARED, need, report
 
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.cluster.network import Network
-from goodwatt.power.collectives import all_reduce_s
-from goodwatt.power.gang_step import step_s
-from goodwatt.power.network_layout import best_layout
-from goodwatt.power.workload import Step
+from goodwatt.power.network.collectives import all_reduce_s
+from goodwatt.power.network.gang_step import step_s
+from goodwatt.power.network.layout import best_layout
+from goodwatt.power.workloads.workload import Step
 
 VIDUR = "vidur_network (Vidur, MLSys 2024)"
 NODE8 = SHARED / "data" / "h200_measured" / "node8.json"

@@ -24,13 +24,13 @@ from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import preset_content
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.energy_price import EnergyPrice, StepSeries
-from goodwatt.simulator import racks
-from goodwatt.simulator.clock import Kind
-from goodwatt.simulator.power_meter import MICRO
-from goodwatt.simulator.result import RunResult
+from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries
+from goodwatt.simulator.events.clock import Kind
+from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.power import racks
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 
 Line = dict[str, Any]

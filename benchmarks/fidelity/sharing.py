@@ -18,7 +18,7 @@ from calibration.held_out import HeldOut, by_group, mean_absolute
 from fidelity.row import Row
 from measured import report
 
-from goodwatt.power.gpu_point import GpuPoint
+from goodwatt.power.gpu.point import GpuPoint
 
 MAE = "MAE of speeds"
 APART = 0.1

@@ -20,8 +20,8 @@ from measured import report
 from goodwatt.cluster import host_power
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.trip_curve import trip_curve
-from goodwatt.power.breaker import Breaker
-from goodwatt.power.supply import node_wall_w
+from goodwatt.power.facility.breaker import Breaker
+from goodwatt.power.facility.supply import node_wall_w
 
 Row = dict[str, Any]
 DGX_RATED_W, SEEN_SHARE = 10_200.0, 0.76

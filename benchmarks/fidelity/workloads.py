@@ -17,7 +17,7 @@ from calibration.workload_entry import Entry
 from calibration.workloads import GainFit, all_entries, reproduced, speed_cases, watts_cases
 from measured import SHARED, need, report
 
-from goodwatt.power.workload_catalogue import class_from
+from goodwatt.power.workloads.catalogue import class_from
 
 Row = dict[str, Any]
 Errors = Iterable[tuple[str, float]]

@@ -21,10 +21,10 @@ from typing import Any
 from measured import RESULTS, SHARED, report
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.demand import Demand
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.sharing import Mode, Resident, shared_point
-from goodwatt.power.telemetry import Counters, demand_from_counters
+from goodwatt.power.colocation.sharing import Mode, Resident, shared_point
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.telemetry.counters import Counters, demand_from_counters
+from goodwatt.power.workloads.demand import Demand
 
 Row = dict[str, Any]
 HOST_BOUND = {"small", "decode"}

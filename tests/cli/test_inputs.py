@@ -10,7 +10,7 @@ import pytest
 from goodwatt.cli.inputs import check_fits, check_nodes, load_trace
 from goodwatt.cli.out_folder import make_folder
 from goodwatt.errors import InputError
-from goodwatt.simulator.engine import Engine, EngineSettings, Outage
+from goodwatt.simulator.settings.engine import Engine, EngineSettings, Outage
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Dropped, Trace
 from tests.scenario import Nodes, cluster, engine, job

@@ -12,7 +12,7 @@ import pytest
 
 from goodwatt import __version__
 from goodwatt.cli.manifest import command_line, cost, manifest
-from goodwatt.simulator.engine import load_engine
+from goodwatt.simulator.settings.engine import load_engine
 from goodwatt.traces.trace import Trace
 from tests.scenario import Nodes, cluster, engine
 

@@ -8,8 +8,8 @@ import pytest
 
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cluster.cluster import HostPower
-from goodwatt.power.energy_price import EnergyPrice, constant
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.power.facility.energy_price import EnergyPrice, constant
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.scenario import Nodes, cluster
 
 PLAIN = cluster(Nodes())

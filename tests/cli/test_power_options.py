@@ -9,7 +9,7 @@ import pytest
 
 from goodwatt.cli.power_options import Physics, PowerSettings, Prices, Truth, number_or_file
 from goodwatt.errors import InputError
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.scenario import job
 
 

@@ -11,7 +11,7 @@ import pytest
 from goodwatt.cli.summary_view import show
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.scenario import Nodes, cluster, job, simulate
 
 

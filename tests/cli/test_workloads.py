@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from goodwatt.cli.workloads import app
 from goodwatt.errors import InputError
-from goodwatt.power.workload_catalogue import class_names
+from goodwatt.power.workloads.catalogue import class_names
 
 
 def run(*args: str) -> str:

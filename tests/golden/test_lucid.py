@@ -18,9 +18,9 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.engine import load_engine
-from goodwatt.simulator.result import JobColumns
+from goodwatt.simulator.records.result import JobColumns
 from goodwatt.simulator.run import run
+from goodwatt.simulator.settings.engine import load_engine
 
 DATA = Path(__file__).parents[3] / "shared" / "golden" / "lucid_philly_480"
 POLICIES = {"fifo": (43107.0176, 0), "sjf": (10633.3864, 0), "tiresias": (9382.7691, 2989)}

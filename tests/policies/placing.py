@@ -18,9 +18,9 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.order import Placement
 from goodwatt.policies.placement import single_node_job
 from goodwatt.simulator.decisions import Place
-from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import NoMemory
+from goodwatt.simulator.settings.engine import EngineSettings
 from goodwatt.simulator.view import Pool, View
 from tests.scenario import Nodes, cluster, job
 

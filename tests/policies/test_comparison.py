@@ -17,7 +17,7 @@ from goodwatt.errors import UnknownNameError
 from goodwatt.policies import comparison as module
 from goodwatt.policies.comparison import Case, Comparison, Scenario, Window, compare, run_case, split
 from goodwatt.simulator.run import run
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster, job
 from tests.third_party import installed

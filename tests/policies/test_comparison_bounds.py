@@ -9,7 +9,7 @@ import pytest
 from goodwatt.policies.comparison import Comparison, Scenario, compare
 from goodwatt.policies.comparison_bounds import FEW_JOBS, GPU, IT, are_cheap, with_shares
 from goodwatt.policies.comparison_rows import comparison_table
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import Nodes, cluster, engine, job
 

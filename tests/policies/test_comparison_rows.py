@@ -10,9 +10,9 @@ import pytest
 from goodwatt.policies.comparison import Comparison, Scenario, Window, compare
 from goodwatt.policies.comparison_rows import DAY_S, LEADING, METRICS, comparison_table
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, PolicyRow
-from goodwatt.simulator.objective import ServiceFloor
-from goodwatt.simulator.result import JobColumns, RunResult, Timeline
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.records.result import JobColumns, RunResult, Timeline
+from goodwatt.simulator.settings.objective import ServiceFloor
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import EVERY_EVENT, Nodes, cluster
 

@@ -10,7 +10,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.policies.composite import Composite
 from goodwatt.policies.registry import make_policy, names, role_of
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import ROUGH, busy_trace, snapshot
 from tests.scenario import Nodes, cluster, finished, simulate

@@ -14,7 +14,7 @@ from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.policies.best_fit import BestFit
 from goodwatt.policies.registry import make_policy
 from goodwatt.simulator.decisions import Decision, Place
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View

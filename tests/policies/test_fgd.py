@@ -18,7 +18,7 @@ from goodwatt.policies.fgd import Fgd
 from goodwatt.policies.packing.fragmentation import fragmentation, fragmented_gpus, steepest
 from goodwatt.policies.packing.typical import QUEUE_HEAD, Demand, JobsInSight, Typical, in_percent, typical_of
 from goodwatt.policies.placement import feasible_nodes, room_on_gpus, single_node_job
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 from tests.made_runs import clusters, jobs
 from tests.policies.placing import Drawn, assert_places_well, drawn, gpu_of, node_of, put, state_of, view_of

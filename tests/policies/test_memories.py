@@ -6,8 +6,8 @@ from goodwatt.cluster.job import JobRequest
 from goodwatt.policies.memories import Memories, remembering
 from goodwatt.policies.pair_memory import PairMemory
 from goodwatt.policies.power_memory import PowerMemory
-from goodwatt.power.telemetry import Counters
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.power.telemetry.counters import Counters
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import NoMemory
 from tests.policies.power.powered_runs import powered
 from tests.scenario import job

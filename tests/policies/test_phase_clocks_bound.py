@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.demand import Demand
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 
 ROOT = Path(__file__).parents[2]
 MODEL = gpu_model(gpu_kind("A100-SXM4-80GB"))

@@ -13,14 +13,14 @@ from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.policies.power_registry import make_power
 from goodwatt.policies.powered import Powered
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.telemetry import Counters
+from goodwatt.power.telemetry.counters import Counters
 from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, SetCap, SetClock, WaitUntil
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 from tests.scenario import Calls, Nodes, Scripted, calls, cluster, job, simulate, until
-from tests.simulator.full_physics_runs import FULL, NET
+from tests.simulator.physics.full_physics_runs import FULL, NET
 
 ON = cluster(Nodes(2, 2, "V100"))
 JOBS = [job(name, workload=NET, submit_s=float(i)) for i, name in enumerate("abc")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.engine import Outage
+from goodwatt.simulator.settings.engine import Outage
 from tests.scenario import Nodes, check, cluster, engine
 
 ONE_NODE = cluster(Nodes(1))

@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from goodwatt.cluster.catalogue import gpu_kind, kind_names
 from goodwatt.cluster.mig import profiles
-from goodwatt.power.demand import Setting
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import GpuPoint, alone_point
-from goodwatt.power.sensors import counters_at
-from goodwatt.power.sharing import MODES, Mode, Resident, shared_point
-from goodwatt.power.telemetry import demand_from_counters
-from goodwatt.power.workload import mean_demand
-from goodwatt.power.workload_catalogue import all_classes, class_names, phases_on, speed_on, workload_class
+from goodwatt.power.colocation.sharing import MODES, Mode, Resident, shared_point
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import GpuPoint, alone_point
+from goodwatt.power.telemetry.counters import demand_from_counters
+from goodwatt.power.telemetry.sensors import counters_at
+from goodwatt.power.workloads.catalogue import all_classes, class_names, phases_on, speed_on, workload_class
+from goodwatt.power.workloads.demand import Setting
+from goodwatt.power.workloads.workload import mean_demand
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -120,7 +120,7 @@ def test_every_entry_is_listed_and_shown(command: str, names: tuple[str, ...]) -
 def test_the_catalogue_is_what_calibration_writes_and_draws_what_was_measured() -> None:
     from calibration.workloads import all_entries, reproduced
 
-    from goodwatt.power.workload_catalogue import class_from
+    from goodwatt.power.workloads.catalogue import class_from
 
     entries = all_entries()
     assert {entry.name for entry in entries} == set(class_names())

@@ -11,12 +11,12 @@ from goodwatt.cluster.bitset import members
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.cluster.packed import MOST_TENANTS
 from goodwatt.simulator.decisions import Decision, Migrate, Partition, Place, Preempt, Resize, SetCap, SetClock
-from goodwatt.simulator.engine import Engine
-from goodwatt.simulator.full_physics import FullPhysics
-from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.memory_fit import ALLOCATES_AFTER_S
-from goodwatt.simulator.power_meter import MICRO
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.failures.memory_fit import ALLOCATES_AFTER_S
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 from tests.scenario import MadeUp, Nodes, calls, cluster, engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from goodwatt.cluster.cluster import Cluster
-from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.settings.engine import Engine
 from tests.scenario import EVERY_EVENT, Nodes, check, cluster
 
 

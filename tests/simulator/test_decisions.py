@@ -9,7 +9,7 @@ import pytest
 
 from goodwatt.cluster.cluster import Cluster, Quotas
 from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, WaitUntil
-from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import Nodes, Scripted, check, cluster, engine, fates, finished, simulate, table
 from tests.state_content import content

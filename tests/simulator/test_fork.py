@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodwatt.simulator.decisions import Place, Preempt, WaitUntil
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import MOST_DECISIONS, ROUGH, TWO_NODES, Made, busy_trace, made, policy_of, snapshot
 from tests.scenario import EVERY_EVENT, Scripted, job, simulate

@@ -9,12 +9,12 @@ import pytest
 from goodwatt.cluster.job import Job
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.truth import Truth
-from goodwatt.simulator.full_physics import FullPhysics
-from goodwatt.simulator.job_facts import JobFacts
-from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.progress import Progress
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.jobs.progress import Progress
+from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.job_facts import JobFacts
+from goodwatt.simulator.physics.truth import Truth
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 from tests.made_runs import ROUGH, busy_trace

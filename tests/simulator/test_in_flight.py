@@ -10,12 +10,12 @@ import pytest
 
 from goodwatt.cluster.cluster import HostPower
 from goodwatt.cluster.host_power import NodeSleep
-from goodwatt.simulator.guardrails import Guardrails
-from goodwatt.simulator.outputs import write_run
-from goodwatt.simulator.physics import FALLING, WAKING
+from goodwatt.simulator.physics.contract import FALLING, WAKING
+from goodwatt.simulator.records.outputs import write_run
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
+from goodwatt.simulator.settings.guardrails import Guardrails
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import FRAIL, Made, busy_trace, policy_of, snapshot
 from tests.scenario import Nodes, cluster, engine

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from goodwatt.cluster.cluster import Quotas
 from goodwatt.cluster.job import Job
-from goodwatt.simulator.guardrails import NO_GUARDRAILS
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.guardrails import NO_GUARDRAILS
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.made_runs import (
     MOST_DECISIONS,

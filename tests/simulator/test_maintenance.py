@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from goodwatt.errors import InputError
-from goodwatt.simulator.engine import Outage
 from goodwatt.simulator.run import result
+from goodwatt.simulator.settings.engine import Outage
 from tests.scenario import (
     Nodes,
     check,

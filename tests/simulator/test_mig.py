@@ -9,9 +9,9 @@ import pytest
 
 from goodwatt.cluster.mig import delays
 from goodwatt.simulator.decisions import Decision, Migrate, Partition, Place, Preempt
-from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import EVERY_EVENT, Nodes, Scripted, check, cluster, engine, finished, job, simulate, until
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from goodwatt.simulator import nodes
 from goodwatt.simulator.decisions import Place
-from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.contract import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import Nodes, Scripted, cluster, job, simulate, until
-from tests.simulator.full_physics_runs import FULL, NET
+from tests.simulator.physics.full_physics_runs import FULL, NET
 from tests.state_content import content
 
 ON = cluster(Nodes(2, 4, "V100", partition="east"), Nodes(1, 2, "V100", partition="west"))

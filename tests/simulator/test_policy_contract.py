@@ -8,8 +8,8 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.errors import RunError
 from goodwatt.policies.registry import make_policy, names, role_of
-from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.run import result
+from goodwatt.simulator.settings.engine import Engine
 from tests.made_runs import ROUGH, Made, assert_adds_up, assert_occupancy_fits, busy_trace, snapshot
 from tests.scenario import DRAWN, EVERY_EVENT, Nodes, cluster, engine
 from tests.state_content import assert_sound

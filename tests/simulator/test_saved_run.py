@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goodwatt.errors import InputError
-from goodwatt.simulator.outputs import write_run
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.outputs import write_run
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import result
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.simulation import Simulation

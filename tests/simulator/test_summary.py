@@ -16,10 +16,10 @@ from goodwatt.cluster.cluster import HostPower
 from goodwatt.cluster.host_power import Cooling
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.energy_price import EnergyPrice, StepSeries, constant
-from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
+from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries, constant
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.failure_rates import ComponentRates, FailureSettings
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.summary import ENERGY_PARTS, _percentile, _spread
 from tests.made_runs import busy_trace

@@ -10,10 +10,10 @@ import pytest
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.errors import InputError
-from goodwatt.simulator.clock import Clock, Kind
 from goodwatt.simulator.decisions import Decision, Place, Preempt
-from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.events.clock import Clock, Kind
+from goodwatt.simulator.settings.engine import EngineSettings
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import (
     DRAWN,

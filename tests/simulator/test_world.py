@@ -10,12 +10,12 @@ import pytest
 
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError
-from goodwatt.power.truth import NO_RESIDUAL
-from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings, StragglerRates
-from goodwatt.simulator.full_physics import FullPhysics
-from goodwatt.simulator.physics import IdealPhysics
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.physics.contract import IdealPhysics
+from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.truth import NO_RESIDUAL
+from goodwatt.simulator.settings.engine import EngineSettings
+from goodwatt.simulator.settings.failure_rates import ComponentRates, FailureSettings, StragglerRates
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.world import failures_of, jobs_of, make_physics, meter_of
 from tests.scenario import Nodes, cluster, job
 
@@ -84,7 +84,8 @@ def test_what_fails() -> None:
 def test_who_asks_for_ideal_physics_does_not_pay_for_the_full_ones() -> None:
     code = (
         "import sys; from goodwatt.simulator import simulation; "
-        "print([m for m in ('goodwatt.simulator.full_physics', 'goodwatt.power.sharing', 'numpy') if m in sys.modules])"
+        "heavy = ('goodwatt.simulator.physics.full', 'goodwatt.power.colocation.sharing', 'numpy'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert "full_physics" not in found.stdout

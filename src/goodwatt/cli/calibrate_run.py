@@ -18,14 +18,14 @@ from goodwatt.cli.gpu_load import LoadProcess, backend, kernel_process
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import InputError, RunError, UnknownNameError
-from goodwatt.power.calibration import Calibration, Measurement, calibrated
-from goodwatt.power.calibration_entry import as_yaml, entry, label
+from goodwatt.power.calibration.entry import as_yaml, entry, label
+from goodwatt.power.calibration.figures import Calibration, Measurement, calibrated
+from goodwatt.power.calibration.sweep import Load, as_it_stands, check_unlocked, steps, swept
 from goodwatt.power.device.fake import DEMANDS, FakeGpu, FakeLoad, FakeTimer
 from goodwatt.power.device.interface import DeviceFacts, GpuDevice, SystemTimer, Timer
 from goodwatt.power.device.journal import default_folder, path_of, pending, restore
 from goodwatt.power.device.measuring import measured
 from goodwatt.power.device.nvml import open_gpu
-from goodwatt.power.device.sweep import Load, as_it_stands, check_unlocked, steps, swept
 
 NEAREST = "H100-SXM"
 """Lends what cannot be seen where neither the catalogue knows the GPU nor --like names a kind."""

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from goodwatt.cli.terminal import console
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.power.calibration import Calibration, Measurement
+from goodwatt.power.calibration.figures import Calibration, Measurement
 from goodwatt.power.device.interface import DeviceFacts
 
 

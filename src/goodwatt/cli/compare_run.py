@@ -24,9 +24,9 @@ from goodwatt.policies.comparison_rows import comparison_table
 from goodwatt.policies.comparison_table import ComparisonTable
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.objective import Objective, SitePrices
-from goodwatt.simulator.outputs import clear
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.records.outputs import clear
+from goodwatt.simulator.settings.objective import Objective, SitePrices
+from goodwatt.simulator.settings.run_options import RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

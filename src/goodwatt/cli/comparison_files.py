@@ -9,7 +9,7 @@ from typing import Any
 from goodwatt.cli.comparison_view import comparison_json
 from goodwatt.policies.comparison import Comparison
 from goodwatt.policies.comparison_table import ComparisonTable
-from goodwatt.simulator.outputs import write_json, write_table
+from goodwatt.simulator.records.outputs import write_json, write_table
 
 
 def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: Mapping[str, Any]) -> None:

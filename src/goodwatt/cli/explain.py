@@ -33,8 +33,8 @@ def explain(
     from goodwatt.cluster.fingerprint import fingerprint
     from goodwatt.cluster.presets import load_cluster
     from goodwatt.errors import InputError
-    from goodwatt.simulator.explanation import explain as explained
-    from goodwatt.simulator.explanation_record import read_record
+    from goodwatt.simulator.records.explanation import explain as explained
+    from goodwatt.simulator.records.explanation_record import read_record
 
     if None not in (folder, run) and folder != run:
         raise InputError(f"expected one folder of a run, got {folder} and --run {run}")

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from goodwatt.cli.terminal import console
-from goodwatt.simulator.explanation import Explanation, Place, Room, gpus_text
-from goodwatt.simulator.explanation_alternatives import ClockChoice
+from goodwatt.simulator.records.explanation import Explanation, Place, Room, gpus_text
+from goodwatt.simulator.records.explanation_alternatives import ClockChoice
 
 HOUR_S, KWH_J = 3600.0, 3.6e6
 MOST_PLACES, MOST_NAMES = 8, 4

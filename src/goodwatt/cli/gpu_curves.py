@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.power.demand import Demand, Setting
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import GpuPoint, alone_point
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import GpuPoint, alone_point
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 EXAMPLES: Mapping[str, Demand] = {
     "dense GEMM": Demand(u=0.9, m=0.2, kappa=0.9),

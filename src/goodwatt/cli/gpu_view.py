@@ -16,8 +16,8 @@ from goodwatt.cli.terminal import console
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.cluster.gpu_kind import GpuKind, PowerModel
 from goodwatt.cluster.gpu_schema import checked_kinds
-from goodwatt.power.workload import Phase
-from goodwatt.power.workload_catalogue import phases_on, workload_class
+from goodwatt.power.workloads.catalogue import phases_on, workload_class
+from goodwatt.power.workloads.workload import Phase
 
 COLUMNS = 48
 """Points of a curve."""

@@ -11,7 +11,7 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.simulator.engine import Engine, load_engine
+from goodwatt.simulator.settings.engine import Engine, load_engine
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace

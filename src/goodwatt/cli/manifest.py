@@ -16,7 +16,7 @@ from typing import Any
 from goodwatt import __version__
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.fingerprint import fingerprint
-from goodwatt.simulator.engine import Engine
+from goodwatt.simulator.settings.engine import Engine
 from goodwatt.traces.trace import Trace
 
 _STARTED_S = time.monotonic()

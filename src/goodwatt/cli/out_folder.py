@@ -14,7 +14,7 @@ from pathlib import Path
 
 from goodwatt.cli.inputs import note
 from goodwatt.errors import InputError
-from goodwatt.simulator.outputs import COMPARISON_FILES, RUN_FILES, SHARED_FILES
+from goodwatt.simulator.records.outputs import COMPARISON_FILES, RUN_FILES, SHARED_FILES
 
 DEFAULT = "goodwatt-out"
 MANIFEST = "manifest.json"

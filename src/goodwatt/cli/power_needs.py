@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from goodwatt.cli.inputs import note
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.overview import overview
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 
 
 def note_idle_powers(powers: Iterable[str], options: RunOptions, cluster: Cluster) -> None:

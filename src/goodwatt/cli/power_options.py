@@ -16,9 +16,9 @@ import typer
 
 if TYPE_CHECKING:
     from goodwatt.cluster.job import Job
-    from goodwatt.simulator.objective import Objective, SitePrices
-    from goodwatt.simulator.run_options import RunOptions
-    from goodwatt.simulator.site_prices import PriceFile
+    from goodwatt.simulator.settings.objective import Objective, SitePrices
+    from goodwatt.simulator.settings.run_options import RunOptions
+    from goodwatt.simulator.settings.site_prices import PriceFile
 
 
 def finite(value: float | None) -> float | None:
@@ -93,11 +93,11 @@ class PowerSettings:
 
     def read_objective(self) -> Objective:
         """The objective file with what the options say put over it."""
-        from goodwatt.simulator.objective import NO_OBJECTIVE, PriceSource
+        from goodwatt.simulator.settings.objective import NO_OBJECTIVE, PriceSource
 
         said = NO_OBJECTIVE
         if self.objective is not None:
-            from goodwatt.simulator.objective_file import read_objective
+            from goodwatt.simulator.settings.objective_file import read_objective
 
             said = read_objective(self.objective)
         prices: dict[str, Any] = {
@@ -126,7 +126,7 @@ class PowerSettings:
         """The jobs with the workload classes that the file of `--workloads` names."""
         if self.workloads is None:
             return jobs
-        from goodwatt.power.workloads_file import read_workloads
+        from goodwatt.power.workloads.workloads_file import read_workloads
 
         class_of = read_workloads(self.workloads)
         return [job if (name := class_of(job)) is None else replace(job, workload=name) for job in jobs]
@@ -164,7 +164,7 @@ class Prices:
     def read(cls, objective: Objective, first_s: float) -> Prices:
         """What an objective names; the trace begins at `first_s`. What looks odd in a file is said on stderr."""
         from goodwatt.cli.inputs import note
-        from goodwatt.simulator.site_prices import site_prices_and_files
+        from goodwatt.simulator.settings.site_prices import site_prices_and_files
 
         series, files = site_prices_and_files(objective.prices, first_s)
         for text in dict.fromkeys(text for file in files for text in file.notes):

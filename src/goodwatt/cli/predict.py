@@ -41,8 +41,8 @@ def predict(
     """Predict speed and watts of jobs that share one GPU, from classes or telemetry, without a simulation."""
     from goodwatt.cli.prediction_view import show
     from goodwatt.cluster.catalogue import gpu_kind
-    from goodwatt.power import prediction
-    from goodwatt.power.demand import Setting
+    from goodwatt.power.telemetry import prediction
+    from goodwatt.power.workloads.demand import Setting
 
     kind = gpu_kind(gpu)
     found = prediction.predict(

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from goodwatt.cli.terminal import console
-from goodwatt.power.prediction import JobPrediction, Prediction
+from goodwatt.power.telemetry.prediction import JobPrediction, Prediction
 
 BOUNDS = {
     "none": "no limit binds",

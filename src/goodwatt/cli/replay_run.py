@@ -19,11 +19,11 @@ from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.objective import Objective, SitePrices
-from goodwatt.simulator.outputs import clear, write_refusals, write_run
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.outputs import clear, write_refusals, write_run
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import finish, result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.objective import Objective, SitePrices
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 
 

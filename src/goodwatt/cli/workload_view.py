@@ -13,11 +13,11 @@ from rich.table import Table
 from goodwatt.cli.terminal import console
 from goodwatt.cluster.catalogue import all_kinds
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.workload import Phase, WorkloadClass, mean_demand
-from goodwatt.power.workload_catalogue import measured_on, phases_on, speed_on, workload_class
-from goodwatt.power.workload_schema import checked_classes
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.workloads.catalogue import measured_on, phases_on, speed_on, workload_class
+from goodwatt.power.workloads.schema import checked_classes
+from goodwatt.power.workloads.workload import Phase, WorkloadClass, mean_demand
 
 
 def print_list(as_json: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerModel:
-    """Coefficients of time and power against the SM clock; `power.gpu_model` has the formulas.
+    """Coefficients of time and power against the SM clock; `power.gpu.model` has the formulas.
 
     `context_w`: board watts while a process holds a context and runs nothing. `knee_mhz`: the clock up to which the
     SM voltage stays at its floor; from there it rises linearly to `voltage_rise` times the floor at the greatest

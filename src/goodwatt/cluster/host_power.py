@@ -103,7 +103,7 @@ SLEEP_SOURCES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooling:
-    """Facility power beside IT as a line in IT load and outside temperature, see `power.cooling`.
+    """Facility power beside IT as a line in IT load and outside temperature, see `power.facility.cooling`.
 
     `design_it_w`: IT power that the site was built for. `fixed`: share of it that is drawn whatever the load
     (transformers, lights, pumps at rest). `proportional`: share of the IT load (conversion losses, fans). Above

@@ -2,7 +2,7 @@
 
 An instance takes whole memory slices (8 per GPU), starting where its profile allows, and compute slices (7 per GPU).
 Instances never move: what was created in one order may not fit in another. The figures are `mig.yaml`; speed and watts
-of an instance are `power.sharing`.
+of an instance are `power.colocation.sharing`.
 """
 
 from __future__ import annotations

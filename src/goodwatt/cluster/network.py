@@ -1,7 +1,7 @@
 """What joins the nodes of a cluster, and what may differ from the usual inside them, as facts of the cluster file.
 
-What is None follows from the GPU kind, see `power.network_board`; how long a collective takes over it is left to
-`power.collectives`.
+What is None follows from the GPU kind, see `power.network.board`; how long a collective takes over it is left to
+`power.network.collectives`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Kinds of circuit breakers: how much they hold and how fast they trip. The model they enter is `power.breaker`."""
+"""Kinds of circuit breakers: how much they hold and how fast they trip. The model they enter is
+`power.facility.breaker`."""
 
 from __future__ import annotations
 

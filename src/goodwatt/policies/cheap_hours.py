@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goodwatt.cluster.job import JobRequest
-from goodwatt.power.energy_price import StepSeries, cheapest_start_s
+from goodwatt.power.facility.energy_price import StepSeries, cheapest_start_s
 from goodwatt.simulator.view import View
 
 

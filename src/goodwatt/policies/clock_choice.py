@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from goodwatt.power.demand import Demand
-from goodwatt.power.estimator import Estimate
-from goodwatt.power.gpu_model import GpuModel
-from goodwatt.power.gpu_point import highest_clock, load_of
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import GpuModel
+from goodwatt.power.gpu.point import highest_clock, load_of
+from goodwatt.power.telemetry.estimator import Estimate
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.power.workloads.workload import Phase
 from goodwatt.simulator.decisions import SetClock
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 WORTH_SETTING = 0.02

@@ -23,11 +23,11 @@ from goodwatt.cluster.job import Job
 from goodwatt.errors import RunError
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.engine import Engine
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import run
-from goodwatt.simulator.run_options import DEFAULTS, RunOptions
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from typing import Any
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.policies.bounds.share import share_of_bound
 from goodwatt.policies.comparison import Comparison, Scenario, Window
-from goodwatt.simulator.job_run import EXCLUSIVE
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.jobs.job_run import EXCLUSIVE
+from goodwatt.simulator.records.result import RunResult
 
 SLOTS, GROUPS = 8, 48
 IT, GPU = "share_of_bound_it", "share_of_bound_gpu"

@@ -12,8 +12,8 @@ from goodwatt.policies.bootstrap import paired_difference
 from goodwatt.policies.comparison import Comparison
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, Metric, PolicyRow
 from goodwatt.policies.power_registry import DEFAULT_POWER
-from goodwatt.simulator.objective import FLOOR, RELAXED, STRICT, ServiceFloor
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
+from goodwatt.simulator.settings.objective import FLOOR, RELAXED, STRICT, ServiceFloor
 
 HOUR, DAY_S, KWH = 1 / 3600, 86_400.0, 1 / 3.6e6
 ENERGY, JCT = "it_energy_j", "mean_jct_s"

@@ -15,7 +15,7 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.order import Order, Placement
 from goodwatt.simulator.decisions import Decision, Place
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.view import View
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from goodwatt.policies.history import History
 from goodwatt.policies.order import QueueOrder
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 Source = Literal["requested", "predicted", "true"]

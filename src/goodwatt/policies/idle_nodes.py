@@ -11,8 +11,8 @@ from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.best_fit import BestFit
-from goodwatt.power.node_sleep import break_even_s
-from goodwatt.power.supply import node_facts, node_wall_w
+from goodwatt.power.facility.node_sleep import break_even_s
+from goodwatt.power.facility.supply import node_facts, node_wall_w
 from goodwatt.simulator.nodes import ASLEEP, WAKING
 from goodwatt.simulator.view import View
 

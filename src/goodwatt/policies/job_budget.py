@@ -2,8 +2,8 @@
 
 The leaves of the tree are jobs, or their parts where a gang stands below several limits; a gang gets one cap, the
 least that any of its parts allows. Limits are at the feed: what nodes add to their GPUs is bounded from above by a
-straight line over the curve of each node as it is occupied now. How to divide is in `power.division`, who enforces it
-is `simulator.power_book`.
+straight line over the curve of each node as it is occupied now. How to divide is in `power.budgets.division`, who
+enforces it is `simulator.power.power_book`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from itertools import pairwise
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import NodeCounts
-from goodwatt.power.budget_tree import BudgetTree, limit_mw
-from goodwatt.power.demand import Demand
-from goodwatt.power.division import Want, divide
-from goodwatt.power.goodput_curve import GoodputCurve, goodput_curve
-from goodwatt.power.gpu_model import CAP_KEPT, GpuModel, gpu_model
-from goodwatt.power.supply import node_facts, wall_line
-from goodwatt.simulator.power_book import NO_LIMIT, PowerBook
-from goodwatt.simulator.power_meter import MICRO
+from goodwatt.power.budgets.budget_tree import BudgetTree, limit_mw
+from goodwatt.power.budgets.division import Want, divide
+from goodwatt.power.budgets.goodput_curve import GoodputCurve, goodput_curve
+from goodwatt.power.facility.supply import node_facts, wall_line
+from goodwatt.power.gpu.model import CAP_KEPT, GpuModel, gpu_model
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.power.power_book import NO_LIMIT, PowerBook
 from goodwatt.simulator.view import View
 
 MOST_GPU_W = 1500.0
@@ -100,7 +100,7 @@ class Caps:
 
 
 def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> Caps:
-    """The limits of the book divided among jobs in one of `power.division.WAYS`."""
+    """The limits of the book divided among jobs in one of `power.budgets.division.WAYS`."""
     parts = [(share, *part) for share in shares for part in share.parts(book, way)]
     limits_w = _gpu_limits_w(view, book, _coming(share.nodes for share in shares if not share.running))
     tree = _tree(book, limits_w, [level for _, level, _, _ in parts])

@@ -11,10 +11,10 @@ from goodwatt.cluster.state import NodeCounts, Placement
 from goodwatt.policies.clock_choice import cautious, host_w_per_gpu, least_energy_clock, reset
 from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory, power_memory
 from goodwatt.policies.power_policy import SteadyPower
-from goodwatt.power.estimator import Estimate
-from goodwatt.power.gpu_model import gpu_model
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.telemetry.estimator import Estimate
 from goodwatt.simulator.decisions import Decision, Place
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 

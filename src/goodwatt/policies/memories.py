@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.job import JobRequest
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.view import View
 
 if TYPE_CHECKING:
-    from goodwatt.power.telemetry import Counters
+    from goodwatt.power.telemetry.counters import Counters
 
 
 @dataclass(slots=True)

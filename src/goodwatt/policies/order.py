@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Protocol
 from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import ClusterState
+from goodwatt.simulator.acting.requests import request_of
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.held import AllBut
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
-from goodwatt.simulator.requests import request_of
 from goodwatt.simulator.view import Pool, View
 
 

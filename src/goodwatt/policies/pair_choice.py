@@ -1,7 +1,7 @@
 """Beside which running job a new one would do well, by what telemetry has shown of both.
 
-Predictions come from `power.sharing` with estimated demands, rounded to what estimates are worth, so that jobs alike
-share one computation. What is not known is not packed.
+Predictions come from `power.colocation.sharing` with estimated demands, rounded to what estimates are worth, so that
+jobs alike share one computation. What is not known is not packed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from goodwatt.cluster.packed import packed_gpus
 from goodwatt.cluster.shortage import find_host_shortage
 from goodwatt.cluster.state import ClusterState, Placement
 from goodwatt.policies.pair_memory import STEP, STEPS_PER_OCTAVE, Candidate, PairMemory, Shape
-from goodwatt.power.demand import Demand
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.sharing import CONTEXT_MIB, Resident, shared_point
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.power.colocation.sharing import CONTEXT_MIB, Resident, shared_point
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 Mode = Literal["timeslice", "mps"]

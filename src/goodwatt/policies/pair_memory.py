@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.policies.power_memory import PowerMemory
-from goodwatt.power.demand import Demand
-from goodwatt.power.estimator import Estimate
-from goodwatt.power.kernel_length import kernel_length_us
-from goodwatt.power.telemetry import Counters
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.power.colocation.kernel_length import kernel_length_us
+from goodwatt.power.telemetry.counters import Counters
+from goodwatt.power.telemetry.estimator import Estimate
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.simulator.jobs.job_run import JobRun
 
 STEP = 0.05
 STEPS_PER_OCTAVE = 4

@@ -9,7 +9,7 @@ from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.held import Held
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.policies.history import History
-from goodwatt.power.estimator import Estimate, Estimator
-from goodwatt.power.telemetry import Counters
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.power.telemetry.counters import Counters
+from goodwatt.power.telemetry.estimator import Estimate, Estimator
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 OBSERVE_S = 60.0

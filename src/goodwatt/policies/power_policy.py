@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from goodwatt.simulator.decisions import Decision, Place
 from goodwatt.simulator.held import Held
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
 from goodwatt.simulator.view import View
 
@@ -24,8 +24,8 @@ class PowerPolicy(Protocol):
     `oracle`: it reads the truth. `restless`: it has to be asked at every event, not only when a job may start or has
     been observed. `observe_s`: telemetry of a job is shown so long after it started or got another setting; None
     for never. `enforces_budget`: nothing starts and no cap rises for which the budgets of the site, its rows and racks
-    have no room (`simulator.power_book`). `ramp_w_per_s`: power rises no faster than that (0: than the cluster's site
-    and racks allow), see `simulator.ramping`; None: as it likes.
+    have no room (`simulator.power.power_book`). `ramp_w_per_s`: power rises no faster than that (0: than the cluster's
+    site and racks allow), see `simulator.power.ramping`; None: as it likes.
     """
 
     @property

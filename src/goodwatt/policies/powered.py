@@ -9,7 +9,7 @@ from typing import Any
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
 from goodwatt.simulator.decisions import KEPT, Decision, Group, Migrate, Place, Preempt, SetCap, SetClock
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
 

@@ -13,7 +13,7 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.order import HeldByQuota, Placement, hold
 from goodwatt.simulator.decisions import Decision, Place, Preempt
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import Pool, View
 
 Ranking = Callable[[list[JobRun]], list[JobRun]]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from goodwatt.policies.order import Placement, QueueOrder
 from goodwatt.policies.quota_walk import contended, walk
 from goodwatt.simulator.decisions import Decision, WaitUntil
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 

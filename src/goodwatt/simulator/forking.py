@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedSet
 
-from goodwatt.simulator.executor import Executor
+from goodwatt.simulator.acting.executor import Executor
 from goodwatt.simulator.view import View
 from goodwatt.simulator.world import meter_of
 

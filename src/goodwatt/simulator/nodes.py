@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from goodwatt.cluster.state import Placement
 from goodwatt.simulator import partitions
-from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.physics import ASLEEP, FALLING, WAKING
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.contract import ASLEEP, FALLING, WAKING
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation

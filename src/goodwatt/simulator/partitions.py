@@ -14,13 +14,13 @@ from goodwatt.cluster.bitset import members
 from goodwatt.cluster.mig import check_mode_change, delays, profiles
 from goodwatt.cluster.mig_state import SlicedGpu, Slot, layout, repartition
 from goodwatt.errors import InputError, RunError
-from goodwatt.simulator.clock import Kind
-from goodwatt.simulator.timers import action
+from goodwatt.simulator.events.clock import Kind
+from goodwatt.simulator.events.timers import action
 
 if TYPE_CHECKING:
     from goodwatt.cluster.state import ClusterState
     from goodwatt.simulator.decisions import Partition
-    from goodwatt.simulator.job_run import JobRun
+    from goodwatt.simulator.jobs.job_run import JobRun
     from goodwatt.simulator.simulation import Simulation
 
 

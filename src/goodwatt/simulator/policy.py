@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.simulator.decisions import Decision
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 
 if TYPE_CHECKING:
-    from goodwatt.power.telemetry import Counters
+    from goodwatt.power.telemetry.counters import Counters
     from goodwatt.simulator.view import View
 
 

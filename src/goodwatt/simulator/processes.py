@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
-from goodwatt.simulator.clock import Kind
+from goodwatt.simulator.events.clock import Kind
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation

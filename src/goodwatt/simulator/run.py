@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
-from goodwatt.simulator.engine import Engine
-from goodwatt.simulator.lost_time import LOST, LostTime
+from goodwatt.simulator.jobs.lost_time import LOST, LostTime
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.recorder import LOST_WIDTH, Recorder
-from goodwatt.simulator.result import JobColumns, RunResult, Timeline
-from goodwatt.simulator.run_options import DEFAULTS, RunOptions
+from goodwatt.simulator.records.recorder import LOST_WIDTH, Recorder
+from goodwatt.simulator.records.result import JobColumns, RunResult, Timeline
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.summary import summarise
 

@@ -23,7 +23,8 @@ from goodwatt.cluster.fingerprint import fingerprint
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
-from goodwatt.simulator import nodes, restarting
+from goodwatt.simulator import nodes
+from goodwatt.simulator.acting import restarting
 from goodwatt.simulator.decisions import (
     Group,
     Migrate,
@@ -38,16 +39,16 @@ from goodwatt.simulator.decisions import (
     WaitUntil,
     Wake,
 )
-from goodwatt.simulator.engine import Engine
-from goodwatt.simulator.job_run import EXCLUSIVE, JobRun
-from goodwatt.simulator.lost_time import LostTime, Slowdowns
+from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.jobs.lost_time import LostTime, Slowdowns
+from goodwatt.simulator.jobs.progress import Progress
 from goodwatt.simulator.partitions import restore_slices, slices_to_plain
-from goodwatt.simulator.physics import ClusterPower
+from goodwatt.simulator.physics.contract import ClusterPower
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.progress import Progress
-from goodwatt.simulator.recorder import Recorder, Totals
-from goodwatt.simulator.result import Occupancy
-from goodwatt.simulator.run_options import DEFAULTS, RunOptions
+from goodwatt.simulator.records.recorder import Recorder, Totals
+from goodwatt.simulator.records.result import Occupancy
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
 
 FORMAT = "goodwatt run 1"

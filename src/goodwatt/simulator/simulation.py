@@ -26,35 +26,24 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, DoesNotFitError, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import (
-    breakdowns,
-    faults,
-    longest_wait,
-    memory_fit,
-    nodes,
-    observation,
-    partitions,
-    power_control,
-    processes,
-    racks,
-    ramping,
-    restarting,
-    slowest_clock,
-)
-from goodwatt.simulator.checkpoints import plan_of
-from goodwatt.simulator.clock import Clock, Kind
+from goodwatt.simulator import nodes, partitions, processes
+from goodwatt.simulator.acting import longest_wait, restarting
+from goodwatt.simulator.acting.executor import Executor
 from goodwatt.simulator.decisions import Decision
-from goodwatt.simulator.engine import Engine, EngineSettings, load_engine
-from goodwatt.simulator.executor import Executor
-from goodwatt.simulator.facility import FacilityMeter
+from goodwatt.simulator.events.clock import Clock, Kind
+from goodwatt.simulator.events.timers import Timers
+from goodwatt.simulator.failures import breakdowns, faults, memory_fit
+from goodwatt.simulator.failures.checkpoints import plan_of
 from goodwatt.simulator.forking import forked
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.jobs.submission_order import check_jobs, submission_order
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.power import observation, power_control, racks, ramping, slowest_clock
 from goodwatt.simulator.quota import QuotaUse
-from goodwatt.simulator.recorder import Recorder
-from goodwatt.simulator.run_options import DEFAULTS, RunOptions
-from goodwatt.simulator.submission_order import check_jobs, submission_order
-from goodwatt.simulator.timers import Timers
+from goodwatt.simulator.records.facility import FacilityMeter
+from goodwatt.simulator.records.recorder import Recorder
+from goodwatt.simulator.settings.engine import Engine, EngineSettings, load_engine
+from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
 from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of, ramp_of, submitted_of

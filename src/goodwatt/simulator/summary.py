@@ -12,14 +12,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from goodwatt.power.energy_price import J_PER_KWH
-from goodwatt.simulator.lost_time import LostTime, cluster_parts, ettr_of
-from goodwatt.simulator.recorder import LOST_WIDTH, Totals
+from goodwatt.power.facility.energy_price import J_PER_KWH
+from goodwatt.simulator.jobs.lost_time import LostTime, cluster_parts, ettr_of
+from goodwatt.simulator.records.recorder import LOST_WIDTH, Totals
 from goodwatt.simulator.simulation import Simulation
 
 KILO = 1000.0
 ENERGY_PARTS = ("idle", "held", "sm", "dram", "host", "loss", "asleep")
-"""Where the energy of IT goes, as in `physics.ClusterPower`; their sum is `it_energy_j`."""
+"""Where the energy of IT goes, as in `physics.contract.ClusterPower`; their sum is `it_energy_j`."""
 
 
 def summarise(sim: Simulation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.simulator.engine import Outage
+from goodwatt.simulator.settings.engine import Outage
 
 
 def outage_times(outages: Iterable[Outage], cluster: Cluster) -> list[tuple[float, int, bool]]:

@@ -11,17 +11,17 @@ from sortedcontainers import SortedList
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import ClusterState, NodeCounts, Placement, WhatIf
 from goodwatt.errors import RunError
-from goodwatt.simulator.engine import EngineSettings
 from goodwatt.simulator.held import Held
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.quota import QuotaUse
+from goodwatt.simulator.settings.engine import EngineSettings
 
 if TYPE_CHECKING:
-    from goodwatt.power.energy_price import EnergyPrice, StepSeries
+    from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries
     from goodwatt.simulator.decisions import Place
-    from goodwatt.simulator.power_book import PowerBook
-    from goodwatt.simulator.racks import RackPower, Racks
+    from goodwatt.simulator.power.power_book import PowerBook
+    from goodwatt.simulator.power.racks import RackPower, Racks
 
 
 _NOBODY: dict[str, JobRun] = {}

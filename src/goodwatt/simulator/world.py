@@ -9,18 +9,18 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.mig_state import sliced_request
 from goodwatt.cluster.state import ClusterState
-from goodwatt.simulator.engine import EngineSettings
-from goodwatt.simulator.physics import IdealPhysics, Physics
+from goodwatt.simulator.physics.contract import IdealPhysics, Physics
+from goodwatt.simulator.settings.engine import EngineSettings
 
 if TYPE_CHECKING:
-    from goodwatt.simulator.failures import Failures
+    from goodwatt.simulator.failures.schedule import Failures
+    from goodwatt.simulator.failures.stragglers import Stragglers
+    from goodwatt.simulator.physics.power_meter import PowerMeter
     from goodwatt.simulator.policy import Policy
-    from goodwatt.simulator.power_book import PowerBook
-    from goodwatt.simulator.power_meter import PowerMeter
-    from goodwatt.simulator.racks import Racks
-    from goodwatt.simulator.ramping import SiteRamp
-    from goodwatt.simulator.run_options import RunOptions
-    from goodwatt.simulator.stragglers import Stragglers
+    from goodwatt.simulator.power.power_book import PowerBook
+    from goodwatt.simulator.power.racks import Racks
+    from goodwatt.simulator.power.ramping import SiteRamp
+    from goodwatt.simulator.settings.run_options import RunOptions
 
 
 def submitted_of(jobs: Sequence[Job]) -> Sequence[Job]:
@@ -37,7 +37,7 @@ def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Seque
     """
     if options.physics == "ideal":
         return jobs
-    from goodwatt.power.assignment import assign
+    from goodwatt.power.workloads.assignment import assign
 
     return assign(jobs, options.seed, cluster)
 
@@ -50,8 +50,8 @@ def make_physics(state: ClusterState, engine: EngineSettings, options: RunOption
     """The physics that the options ask for."""
     if options.physics == "ideal":
         return IdealPhysics(state)
-    from goodwatt.power.truth import NO_RESIDUAL, Truth
-    from goodwatt.simulator.full_physics import FullPhysics
+    from goodwatt.simulator.physics.full import FullPhysics
+    from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth
 
     truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
     return FullPhysics(state, truth, engine.share_mode)
@@ -67,8 +67,8 @@ def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, op
     """The book of who may draw how much, if the policy has budgets enforced and the physics has a meter."""
     if not getattr(policy, "enforces_budget", False) or options.physics == "ideal":
         return None
-    from goodwatt.simulator.full_physics import FullPhysics
-    from goodwatt.simulator.power_book import PowerBook
+    from goodwatt.simulator.physics.full import FullPhysics
+    from goodwatt.simulator.power.power_book import PowerBook
 
     assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
     return PowerBook(cluster, physics, racks, options.budget_w)
@@ -79,8 +79,8 @@ def ramp_of(cluster: Cluster, physics: Physics, policy: Policy) -> SiteRamp | No
     wish_w = getattr(policy, "ramp_w_per_s", None)
     if wish_w is None or getattr(physics, "meter", None) is None:
         return None
-    from goodwatt.simulator.full_physics import FullPhysics
-    from goodwatt.simulator.ramping import SiteRamp
+    from goodwatt.simulator.physics.full import FullPhysics
+    from goodwatt.simulator.power.ramping import SiteRamp
 
     assert isinstance(physics, FullPhysics)  # noqa: S101 - no other has a meter
     return SiteRamp(cluster, physics, wish_w or cluster.power.ramp_w_per_s)
@@ -93,8 +93,8 @@ def failures_of(
     settings = engine.failures
     if settings is None:
         return None, None
-    from goodwatt.simulator.failures import Failures
-    from goodwatt.simulator.stragglers import Stragglers
+    from goodwatt.simulator.failures.schedule import Failures
+    from goodwatt.simulator.failures.stragglers import Stragglers
 
     schedule = Failures(cluster, settings, seed, start_s) if settings.any_failure else None
     return schedule, Stragglers(cluster, settings.stragglers, seed)

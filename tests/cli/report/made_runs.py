@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, Estimate, Metric, PolicyRow
-from goodwatt.simulator.result import JobColumns, Occupancy, RunResult, Timeline
+from goodwatt.simulator.records.result import JobColumns, Occupancy, RunResult, Timeline
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 GPUS_PER_NODE = 8

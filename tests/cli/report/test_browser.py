@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from goodwatt.cli.report import write_report
-from goodwatt.simulator.result import JobColumns, Occupancy
+from goodwatt.simulator.records.result import JobColumns, Occupancy
 from tests.cli.report.browser import Browser
 from tests.cli.report.made_runs import HOSTILE, made_manifest, made_run
 

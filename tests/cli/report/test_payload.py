@@ -19,7 +19,7 @@ from goodwatt.cli.report.occupancy_data import Bars, bars_of, chosen_runs, lanes
 from goodwatt.cli.report.page import embedded_json, report_html, write_report
 from goodwatt.cli.report.payload import payload
 from goodwatt.errors import InputError
-from goodwatt.simulator.result import Occupancy
+from goodwatt.simulator.records.result import Occupancy
 from tests.cli.report.made_runs import HOSTILE, made_comparison, made_manifest, made_run
 
 

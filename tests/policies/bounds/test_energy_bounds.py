@@ -16,7 +16,7 @@ from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, en
 from goodwatt.policies.bounds.share import SCOPES, least_j, share_of_bound
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from tests.made_runs import MOST_DECISIONS, POLICIES, Made, busy_trace, clusters, jobs, options
 from tests.scenario import Nodes, Scripted, cluster, engine, job, simulate
 

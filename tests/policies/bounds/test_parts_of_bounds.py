@@ -18,14 +18,14 @@ from goodwatt.policies.bounds.operating import FullNeeds, least_exchange_s, link
 from goodwatt.policies.bounds.pools import full_pools, ideal_pools
 from goodwatt.policies.bounds.program import Program, Site, vertices
 from goodwatt.policies.bounds.share import best_goodput, least_j, share_of_bound
-from goodwatt.power.demand import Setting
-from goodwatt.power.gang_step import exchange_s
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.gpu_point import alone_point
-from goodwatt.power.network_layout import layout_of
-from goodwatt.power.supply import node_facts, node_wall_w
-from goodwatt.power.truth import NO_RESIDUAL, Truth
-from goodwatt.power.workload_catalogue import class_names, phases_on, speed_on, workload_class
+from goodwatt.power.facility.supply import node_facts, node_wall_w
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.gpu.point import alone_point
+from goodwatt.power.network.gang_step import exchange_s
+from goodwatt.power.network.layout import layout_of
+from goodwatt.power.workloads.catalogue import class_names, phases_on, speed_on, workload_class
+from goodwatt.power.workloads.demand import Setting
+from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth
 from tests.scenario import Nodes, cluster, job
 
 PRICES = (0.0, 60.0, 150.0, 450.0, 1500.0)

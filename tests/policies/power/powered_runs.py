@@ -10,10 +10,10 @@ from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import Job
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.gpu_model import gpu_model
-from goodwatt.power.workload_catalogue import all_classes
+from goodwatt.power.gpu.model import gpu_model
+from goodwatt.power.workloads.catalogue import all_classes
 from goodwatt.simulator.decisions import Decision
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from tests.scenario import EVERY_EVENT, KINDS, Nodes, cluster, job
 

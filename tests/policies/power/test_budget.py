@@ -19,17 +19,17 @@ from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import make_power, with_power
 from goodwatt.policies.powered import Powered
 from goodwatt.policies.registry import make_policy
-from goodwatt.power.division import WAYS
+from goodwatt.power.budgets.division import WAYS
 from goodwatt.simulator.decisions import Decision, Migrate, Place, SetCap, WaitUntil
-from goodwatt.simulator.engine import Engine
-from goodwatt.simulator.failure_rates import ComponentRates, FailureSettings
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.power_meter import MICRO
 from goodwatt.simulator.policy import NoMemory, Policy
-from goodwatt.simulator.power_meter import MICRO
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import result
-from goodwatt.simulator.run_options import RunOptions
 from goodwatt.simulator.saved_run import load, save
+from goodwatt.simulator.settings.engine import Engine
+from goodwatt.simulator.settings.failure_rates import ComponentRates, FailureSettings
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
 from tests.scenario import EVERY_EVENT, engine, job, step

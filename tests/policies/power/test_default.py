@@ -9,7 +9,7 @@ from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import Simulation
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
 from tests.scenario import EVERY_EVENT, simulate
-from tests.simulator.full_physics_runs import FULL
+from tests.simulator.physics.full_physics_runs import FULL
 
 
 def test_it_leaves_the_scheduling_policy_as_it_is() -> None:

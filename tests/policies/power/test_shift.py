@@ -8,7 +8,7 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import make_power
-from goodwatt.power.energy_price import EnergyPrice, StepSeries
+from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries
 from goodwatt.simulator.run import result
 from tests.policies.power.powered_runs import V100, powered
 from tests.scenario import Nodes, cluster, job

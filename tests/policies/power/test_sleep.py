@@ -11,7 +11,7 @@ from goodwatt.cluster.host_power import NODE_TYPES, SLEEPS, HostPower
 from goodwatt.errors import InputError
 from goodwatt.policies.idle_nodes import pays_after_s
 from goodwatt.policies.power_registry import make_power
-from goodwatt.power.node_sleep import break_even_s
+from goodwatt.power.facility.node_sleep import break_even_s
 from goodwatt.simulator.decisions import Sleep, Wake
 from goodwatt.simulator.nodes import ASLEEP
 from goodwatt.simulator.run import result

@@ -12,7 +12,7 @@ from goodwatt.errors import InputError
 from goodwatt.policies.job_clocks import JobClocks
 from goodwatt.policies.power_memory import OBSERVE_S
 from goodwatt.policies.power_registry import make_power
-from goodwatt.power.gpu_model import gpu_model
+from goodwatt.power.gpu.model import gpu_model
 from goodwatt.simulator.decisions import Place, SetClock
 from goodwatt.simulator.run import result
 from tests.policies.power.powered_runs import CLOCKS, MANY_V100, V100_KIND, decisions_of, one_of_each, powered

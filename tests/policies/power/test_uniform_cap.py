@@ -7,11 +7,11 @@ import pytest
 from goodwatt.errors import InputError
 from goodwatt.policies.power.uniform_cap import UniformCap
 from goodwatt.policies.power_registry import make_power
-from goodwatt.power.gpu_model import CAP_KEPT
+from goodwatt.power.gpu.model import CAP_KEPT
 from goodwatt.simulator.decisions import Place
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
 from tests.scenario import Nodes, cluster, job, until
-from tests.simulator.full_physics_runs import NET, point
+from tests.simulator.physics.full_physics_runs import NET, point
 
 BOTH = cluster(Nodes(1, 2, "V100"), Nodes(1, 2, "H200"), Nodes(1, 2, "small"))
 

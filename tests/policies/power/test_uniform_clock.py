@@ -8,10 +8,10 @@ from goodwatt.errors import InputError
 from goodwatt.policies.power.uniform_clock import UniformClock
 from goodwatt.policies.power_registry import make_power
 from goodwatt.simulator.decisions import Place
-from goodwatt.simulator.guardrails import Guardrails
+from goodwatt.simulator.settings.guardrails import Guardrails
 from tests.policies.power.powered_runs import V100, decisions_of, one_of_each, powered
 from tests.scenario import Nodes, cluster, job, until
-from tests.simulator.full_physics_runs import MODELS, NET, demand
+from tests.simulator.physics.full_physics_runs import MODELS, NET, demand
 
 
 @pytest.mark.parametrize("share", ["0", "1.01", "-0.5", "nan", "slow"])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.device.fake import DEMANDS, FakeGpu, FakeLoad, FakeTimer
 from goodwatt.power.device.interface import CAP, DeviceError, DeviceLostError, GpuDevice, NotPermittedError
+from goodwatt.power.workloads.demand import Demand, Setting
 
 KIND = gpu_kind("H200-SXM")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from goodwatt.cli.report.reduction import Ints
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 
 GANG_BOUNDS = (0, 1, 2, 4, 8, 16, 32, 64)
 MOST_USERS = 24

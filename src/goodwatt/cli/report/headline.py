@@ -9,7 +9,7 @@ from typing import Any
 from goodwatt.cli.comparison_view import difference_texts
 from goodwatt.cli.report.dimensions import printable, run_labels
 from goodwatt.policies.comparison_table import ComparisonTable, Metric, PolicyRow
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 
 # Keys of the manifest that the page names and orders; any other key follows under its own name.
 ORIGIN = {

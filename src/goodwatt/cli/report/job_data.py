@@ -14,7 +14,7 @@ import numpy as np
 
 from goodwatt.cli.report.dimensions import Dimensions
 from goodwatt.cli.report.reduction import Floats, Ints, packed, quantile_points
-from goodwatt.simulator.result import JobColumns, RunResult
+from goodwatt.simulator.records.result import JobColumns, RunResult
 
 QUANTILE_POINTS = (400, 200, 100, 50, 25, 12)
 POINTS_PER_PAGE = 500_000

@@ -14,7 +14,7 @@ import numpy as np
 
 from goodwatt.cli.report.dimensions import Dimensions, printable
 from goodwatt.cli.report.reduction import Floats, Ints, packed
-from goodwatt.simulator.result import JobColumns, RunResult
+from goodwatt.simulator.records.result import JobColumns, RunResult
 
 BARS_PER_RUN = 60_000
 BARS_PER_PAGE = 160_000

@@ -23,7 +23,7 @@ from goodwatt.cli.report import headline
 from goodwatt.cli.report.payload import payload
 from goodwatt.errors import InputError
 from goodwatt.policies.comparison_table import ComparisonTable
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 
 STYLES = ("style.css", "charts.css")
 # In the order of execution: each file uses only what stands before it, `start` draws the page.

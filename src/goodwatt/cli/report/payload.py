@@ -13,7 +13,7 @@ from goodwatt.cli.report.dimensions import Dimensions, dimensions_of, printable,
 from goodwatt.cli.report.job_data import distributions, group_sums, job_arrays, points_per_stratum
 from goodwatt.cli.report.reduction import Floats
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, Metric, PolicyRow
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 
 EXACT_IN_JAVASCRIPT = 2**53
 

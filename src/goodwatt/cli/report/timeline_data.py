@@ -9,7 +9,7 @@ import numpy as np
 
 from goodwatt.cli.report.job_data import floats
 from goodwatt.cli.report.reduction import Floats, bucketed, packed
-from goodwatt.simulator.result import RunResult
+from goodwatt.simulator.records.result import RunResult
 
 BUCKETS = 1200
 FEWEST_BUCKETS = 60

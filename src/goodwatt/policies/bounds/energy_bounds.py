@@ -27,11 +27,11 @@ from goodwatt.policies.bounds.operating import FullNeeds, Needs, ideal_needs
 from goodwatt.policies.bounds.pools import Pool, full_pools, ideal_pools
 from goodwatt.policies.bounds.program import Program, Site
 from goodwatt.policies.bounds.share import SCOPES, best_goodput, least_j
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.truth import NO_RESIDUAL, Truth
-from goodwatt.simulator.elastic import elastic_range
-from goodwatt.simulator.job_facts import JobFacts
-from goodwatt.simulator.run_options import RunOptions
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.simulator.jobs.elastic import elastic_range
+from goodwatt.simulator.physics.job_facts import JobFacts
+from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth
+from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.world import jobs_of
 
 Lines = list[tuple[float, float]]

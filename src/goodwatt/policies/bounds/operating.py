@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.network import Network
-from goodwatt.power.collectives import NVLS_EFFICIENCY
-from goodwatt.power.gpu_model import CAP_KEPT, GpuModel
-from goodwatt.power.gpu_point import Load, capped_loads, highest_clock, load_of
-from goodwatt.power.interference_constants import PAIR_ERRORS
-from goodwatt.power.network_board import BYTES_PER_GB, Board, board_of, node_gbps, pcie_gbps
-from goodwatt.power.truth import NO_RESIDUAL, Truth, greatest_factor
-from goodwatt.power.workload import Phase, Step
-from goodwatt.simulator.elastic import doubling, elastic_range, gpu_efficiency
-from goodwatt.simulator.job_facts import JobFacts, OnKind
+from goodwatt.power.colocation.interference_constants import PAIR_ERRORS
+from goodwatt.power.gpu.model import CAP_KEPT, GpuModel
+from goodwatt.power.gpu.point import Load, capped_loads, highest_clock, load_of
+from goodwatt.power.network.board import BYTES_PER_GB, Board, board_of, node_gbps, pcie_gbps
+from goodwatt.power.network.collectives import NVLS_EFFICIENCY
+from goodwatt.power.workloads.workload import Phase, Step
+from goodwatt.simulator.jobs.elastic import doubling, elastic_range, gpu_efficiency
+from goodwatt.simulator.physics.job_facts import JobFacts, OnKind
+from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth, greatest_factor
 
 Floats = NDArray[np.float64]
 
@@ -203,8 +203,8 @@ class Link:
 def least_exchange_s(step: Step, gpus: int, links: Sequence[Link]) -> float:
     """Seconds below which no placement of so many GPUs brings the exchange of a step.
 
-    Of each algorithm of `power.collectives` only the volume over its narrowest link counts, as if nothing ever waited
-    for a hop, and links are the best that the cluster has.
+    Of each algorithm of `power.network.collectives` only the volume over its narrowest link counts, as if nothing ever
+    waited for a hop, and links are the best that the cluster has.
     """
     if gpus < 2 or step.exchange_bytes <= 0.0:
         return 0.0

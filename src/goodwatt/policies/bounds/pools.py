@@ -2,8 +2,8 @@
 
     wall(heat) >= base_w + slope * heat     for every line; heat: watts of its GPUs and its host, fans excluded
 
-A node's fans and supplies make its feed a curve of its heat (`power.supply`); as it is convex where nodes run, lines
-that touch it from below are tight, and by Jensen's inequality they hold for means over time and over nodes too.
+A node's fans and supplies make its feed a curve of its heat (`power.facility.supply`); as it is convex where nodes run,
+lines that touch it from below are tight, and by Jensen's inequality they hold for means over time and over nodes too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from goodwatt.cluster.bitset import bitset
 from goodwatt.cluster.cluster import Cluster, Node
 from goodwatt.cluster.host_power import SLEEPS, HostPower
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.supply import node_facts, node_wall_w
-from goodwatt.power.truth import Truth
+from goodwatt.power.facility.supply import node_facts, node_wall_w
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.simulator.physics.truth import Truth
 
 LINES = 5
 """Lines below the curve of a node; what they give away between two of them is below a thousandth."""

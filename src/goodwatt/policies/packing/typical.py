@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from goodwatt.cluster.job import JobRequest
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 QUEUE_HEAD = 100

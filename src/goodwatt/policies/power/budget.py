@@ -13,12 +13,12 @@ from goodwatt.cluster.state import NodeCounts
 from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, floors_fit, rounded
 from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
 from goodwatt.policies.power_policy import SteadyPower
-from goodwatt.power.demand import Demand
-from goodwatt.power.telemetry import Counters
+from goodwatt.power.telemetry.counters import Counters
+from goodwatt.power.workloads.demand import Demand
 from goodwatt.simulator.decisions import Decision, Place, Preempt, SetCap, WaitUntil
 from goodwatt.simulator.held import AllBut, Held
-from goodwatt.simulator.job_run import JobRun
-from goodwatt.simulator.power_book import PowerBook
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.power.power_book import PowerBook
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0

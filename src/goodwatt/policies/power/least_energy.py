@@ -10,7 +10,7 @@ from typing import ClassVar
 from goodwatt.policies.job_clocks import JobClocks
 from goodwatt.policies.power_memory import power_memory
 from goodwatt.simulator.decisions import Decision, WaitUntil
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 LEAST_LEFT_S = 60.0

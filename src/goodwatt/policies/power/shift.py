@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 from goodwatt.policies.cheap_hours import latest_start_s, series_of, worthwhile_start_s
 from goodwatt.policies.power_memory import PowerMemory, power_memory
 from goodwatt.policies.power_policy import SteadyPower
-from goodwatt.power.energy_price import StepSeries
+from goodwatt.power.facility.energy_price import StepSeries
 from goodwatt.simulator.decisions import Decision, WaitUntil
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 

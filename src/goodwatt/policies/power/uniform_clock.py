@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.simulator.decisions import Place
-from goodwatt.simulator.job_run import JobRun
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
 

@@ -1,4 +1,4 @@
-"""A GPU that is not there: the physics of `gpu_model` behind the interface of real ones, with faults to inject.
+"""A GPU that is not there: the physics of `gpu.model` behind the interface of real ones, with faults to inject.
 
 Its sensors lag and are noisy as measured on real boards, settings take effect after a delay, a cap bites after the
 regulation time. It keeps a log of calls. Like a real board it keeps its settings when the process that set them
@@ -17,7 +17,6 @@ from random import Random
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import InputError
-from goodwatt.power.demand import Demand, Setting
 from goodwatt.power.device.interface import (
     APPLICATION_CLOCK,
     CAP,
@@ -28,10 +27,11 @@ from goodwatt.power.device.interface import (
     NotPermittedError,
     Reading,
 )
-from goodwatt.power.gpu_model import GpuModel, gpu_model
-from goodwatt.power.gpu_point import GpuPoint, alone_point, idle_point
-from goodwatt.power.transient import REGULATION_S, SENSOR_PERIOD_S, SENSOR_WINDOW_S, actuation_delay_s, surge_w
-from goodwatt.power.workload import Phase
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.gpu.point import GpuPoint, alone_point, idle_point
+from goodwatt.power.gpu.transient import REGULATION_S, SENSOR_PERIOD_S, SENSOR_WINDOW_S, actuation_delay_s, surge_w
+from goodwatt.power.workloads.demand import Demand, Setting
+from goodwatt.power.workloads.workload import Phase
 
 DEMANDS: Mapping[str, Demand] = {
     "gemm": Demand(u=1.0, m=0.20, kappa=1.0, sm=0.97, occupancy=0.14, tensor=0.94),

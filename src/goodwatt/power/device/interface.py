@@ -1,7 +1,7 @@
 """What goodwatt asks of a GPU and does to it: the one interface, its facts, its readings and its errors.
 
 `nvml` implements it for real boards, `fake` for tests and for trying things out. What to set, and putting it back,
-is left to `sweep` and `journal`; what the readings mean to `measuring` and `power.calibration`.
+is left to `sweep` and `journal`; what the readings mean to `measuring` and `power.calibration.figures`.
 """
 
 from __future__ import annotations

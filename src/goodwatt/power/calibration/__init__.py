@@ -1,0 +1,1 @@
+"""From measurements of a GPU to an entry of the catalogue."""

@@ -1,0 +1,1 @@
+"""What sensors show of a job, and what may be concluded from it."""

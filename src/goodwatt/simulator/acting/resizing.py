@@ -1,0 +1,121 @@
+"""Elastic jobs change their size: a running gang goes on with fewer or more GPUs after a pause.
+
+If it keeps a GPU nothing is lost; if it leaves all of them it restarts elsewhere as after a stop, from its checkpoint.
+Which sizes a job allows and what a change costs is `elastic`, how fast it then is the physics says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goodwatt.cluster.job import JobRequest
+from goodwatt.cluster.node_choice import whole_gpus
+from goodwatt.cluster.state import NodeCounts, Placement
+from goodwatt.simulator.acting import restarting
+from goodwatt.simulator.acting.requests import resized_request
+from goodwatt.simulator.failures import breakdowns
+from goodwatt.simulator.jobs.elastic import elastic_range, resize_cost_s
+from goodwatt.simulator.power import observation
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.decisions import Resize
+    from goodwatt.simulator.jobs.job_run import JobRun
+    from goodwatt.simulator.simulation import Simulation
+
+
+def resize(sim: Simulation, decision: Resize) -> str | None:
+    """Let a running job go on with the GPUs decided, or say why it cannot."""
+    run = sim.live.get(decision.job_id)
+    if run is None or not run.placement:
+        return "the job is not running"
+    gpus = sum(count for _, count in decision.nodes)
+    sizes = elastic_range(run.base)
+    if not sizes.least <= gpus <= sizes.most:
+        return f"the job runs on {sizes.least} to {sizes.most} GPUs, got {gpus}"
+    if run.spec.mig_profile is not None or _shares(sim, run):
+        return "the job shares its GPUs"
+    wanted = resized_request(run.base, gpus)
+    if reason := _excess(sim, run, wanted):
+        return reason
+    masks = decision.gpus if sim.engine.gpu_choice == "policy" and decision.gpus is not None else None
+    with sim.state.what_if() as state:
+        state.release(run.spec)
+        masks = masks or _kept_first(sim, run, decision.nodes)
+        reason = state.shortage(wanted, decision.nodes, masks)
+    new = tuple((node, mask) for (node, _), mask in zip(decision.nodes, masks, strict=True)) if not reason else ()
+    if reason is None and not (_overlap(run.placement, new) or sim.options.guardrails.may_move(run.base)):
+        return "the job must not be moved"
+    if reason is None and sim.book is not None:
+        reason = sim.book.lacks([(run, new, sim.book.caps[decision.job_id])], frozenset({decision.job_id}))
+    if reason is None:
+        _go_on(sim, run, wanted, decision.nodes, masks)
+    return reason
+
+
+def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
+    now = sim.now_s
+    run.settle(now)
+    sim.recorder.stay(run, now, "resized")
+    old = run.placement
+    in_place = _overlap(old, tuple((node, mask) for (node, _), mask in zip(nodes, masks, strict=True)))
+    pause_s = resize_cost_s(in_place, sim.engine.restart_s(max(run.spec.num_gpus, wanted.num_gpus)))
+    if in_place:
+        run._truth.overhead_s += pause_s
+    else:
+        run._truth.lose(pause_s)
+    _exchange(sim, run, wanted, nodes, masks)
+    breakdowns.watch(sim, run)
+    observation.watch(sim, run)
+
+
+def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
+    old = run.placement
+    sim.physics.left(run)
+    sim.state.release(run.spec)
+    if sim.quotas is not None:
+        sim.quotas.add(run.spec, -1)
+        sim.quotas.add(wanted, 1)
+    run.spec = wanted
+    sim.pool_of(wanted).resized()
+    run.placement = sim.state.allocate(wanted, nodes, masks)
+    run.hold(sim.now_s)
+    sim._plan_checkpoints(run)
+    sim.physics.placed(run)
+    restarting.begin(sim, run)
+    if sim.book is not None:
+        sim.book.follow(dict.fromkeys(node for node, _ in (*old, *run.placement)))
+    sim.follow()
+    sim.change_pool_of(run)
+
+
+def _overlap(old: Placement, new: Placement) -> bool:
+    """Whether somebody stays who has the state of the job, for those who come to copy."""
+    return any(node == where and mask & masks for node, mask in old for where, masks in new)
+
+
+def _kept_first(sim: Simulation, run: JobRun, nodes: NodeCounts) -> tuple[int, ...]:
+    """GPUs on each node, first of those that it holds, then free ones next to them; after its own were released."""
+    held, state = dict(run.placement), sim.state
+    masks = []
+    for node, count in nodes:
+        if not 0 <= node < len(state.capacity) or count < 1:
+            masks.append(0)
+            continue
+        own, domains = held.get(node, 0), sim.cluster.nodes[node].domains
+        if count <= own.bit_count():
+            masks.append(whole_gpus(own, count, domains))
+        else:
+            masks.append(own | whole_gpus(state.free_mask[node] & ~own, count - own.bit_count(), domains))
+    return tuple(masks)
+
+
+def _shares(sim: Simulation, run: JobRun) -> bool:
+    return any(mask >> gpu & 1 for node, mask in run.placement for gpu, _ in sim.state.packed[node])
+
+
+def _excess(sim: Simulation, run: JobRun, wanted: JobRequest) -> str | None:
+    if sim.quotas is None:
+        return None
+    quotas = sim.quotas.copy()
+    quotas.add(run.spec, -1)
+    return quotas.excess(wanted)

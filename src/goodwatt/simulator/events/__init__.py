@@ -1,0 +1,1 @@
+"""Time: the clock of a run, what is going to happen when, and chance by name."""
