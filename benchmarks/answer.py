@@ -1,17 +1,19 @@
 """What it would have saved: Philly and Venus under schedulers and power policies, full physics, matched service.
 
-    python benchmarks/answer.py [--quick]
+    python benchmarks/answer.py [--quick] [CLUSTER ...]
 
 Per trace and cluster the parameter of each power policy is chosen on one span (most goodput per watt whose service
 still matches the same scheduler at default clocks) and reported on a later one that nothing was chosen on. The traces
 hold neither users nor names: `traces enrich` adds them by a seeded rule, marked synthetic; workload classes, chips and
 residuals are drawn, too. So the later span is run with several seeds: figures are means, gains are taken within a seed
-and stand with the least and the greatest of the seeds. `--quick` takes one cluster a trace and one seed.
+and stand with the least and the greatest of the seeds. `--quick` takes one cluster a trace and one seed; clusters that
+are named are run again, and what an earlier run found of others is kept.
 Clusters and spans: see SPANS. Takes about 40 minutes on two cores; `answer_chart.py` writes the picture and the table.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +23,7 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-from measured import SHARED, need, report
+from measured import RESULTS, SHARED, need, report
 
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds
@@ -81,6 +83,7 @@ LIMITS = {
 }
 """Matched service: at most this much of the reference (docs: how policies are judged)."""
 MORE_UNFINISHED = 0.005
+TITLE = "Energy and service; chosen on an earlier span, mean [least, greatest] of seeds"
 SEEDS = (0, 1, 2)
 """The first is also that of the span on which parameters are chosen."""
 
@@ -100,13 +103,22 @@ class Case:
 def main() -> None:
     for span in SPANS:
         need(SHARED / "data" / span.trace)
-    quick = "--quick" in sys.argv
-    rows: list[dict[str, Any]] = []
+    quick, named = "--quick" in sys.argv, [name for name in sys.argv[1:] if not name.startswith("-")]
+    rows: dict[str, list[dict[str, Any]]] = {cluster: [] for span in SPANS for cluster in span.clusters}
+    if named:
+        for row in _earlier():
+            rows[row["cluster"]].append(row)
     with ProcessPoolExecutor(2) as pool:
         for span in SPANS:
             for cluster in span.clusters[-1:] if quick else span.clusters:
-                rows += _rows(pool, span, cluster, SEEDS[:1] if quick else SEEDS)
-                report("answer", "Energy and service; chosen on an earlier span, mean [least, greatest] of seeds", rows)
+                if not named or cluster in named:
+                    rows[cluster] = _rows(pool, span, cluster, SEEDS[:1] if quick else SEEDS)
+                    report("answer", TITLE, [row for of_cluster in rows.values() for row in of_cluster])
+
+
+def _earlier() -> list[dict[str, Any]]:
+    path = RESULTS / "answer.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []  # type: ignore[no-any-return] # ours
 
 
 def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -155,8 +167,10 @@ def _figures(
     return {
         "MWh IT": result["it_energy_j"] / 3.6e9,
         "work/kJ": result["goodput_per_watt_it"],
-        "vs FIFO %": _percent(result, first),
-        "vs own default %": _percent(result, own),
+        "vs FIFO %": _percent(result, first, "it"),
+        "vs own default %": _percent(result, own, "it"),
+        "GPU MWh": result["gpu_energy_j"] / 3.6e9,
+        "GPUs vs own default %": _percent(result, own, "gpu"),
         "% of bound": bound,
         "JCT h": result["mean_jct_s"] / 3600.0,
         "p95 JCT h": result["p95_jct_s"] / 3600.0,
@@ -179,7 +193,7 @@ def _row(seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
             row[name] = "-"
         else:
             row[name] = fmean(values)
-            if name.startswith("vs"):
+            if name.endswith(" %") and "vs" in name:
                 row[f"{name} range"] = f"[{min(values):+.1f}, {max(values):+.1f}]"
     return row
 
@@ -203,8 +217,10 @@ def _broken(result: dict[str, Any], reference: dict[str, Any]) -> Iterable[str]:
         yield "unfinished"
 
 
-def _percent(result: dict[str, Any], base: dict[str, Any]) -> float:
-    return 100.0 * (float(result["goodput_per_watt_it"]) / float(base["goodput_per_watt_it"]) - 1.0)
+def _percent(result: dict[str, Any], base: dict[str, Any], scope: str) -> float:
+    """By how much more work a joule does, of all that is plugged in or of the GPUs alone."""
+    name = f"goodput_per_watt_{scope}"
+    return 100.0 * (float(result[name]) / float(base[name]) - 1.0)
 
 
 def _bounds(span: Span, cluster: str, seed: int, residents: int) -> dict[str, Any]:

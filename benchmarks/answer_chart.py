@@ -16,9 +16,10 @@ from measured import RESULTS, ROOT
 WIDTH, HEIGHT, MARGIN, GAP = 300, 250, 46, 14
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 COLUMNS = (
-    "cluster", "scheduler", "power", "MWh IT", "work/kJ", "gain over FIFO", "gain over its own default",
+    "cluster", "scheduler", "power", "MWh IT", "work/kJ", "gain over FIFO", "gain over its own default", "GPUs alone",
     "share of bound", "JCT h", "p99 wait h", "stretch", "service kept",
 )  # fmt: skip
+GAINS = ("vs FIFO %", "vs own default %", "GPUs vs own default %")
 COLOURS = {
     "default": "#8a8f98",
     "sleep": "#2f9e6e",
@@ -55,7 +56,7 @@ def _write_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    gains = [f"{row[name]:+.1f}% {row[f'{name} range']}" for name in ("vs FIFO %", "vs own default %")]
+    gains = [f"{row[name]:+.1f}% {row[f'{name} range']}" for name in GAINS]
     bound = row["% of bound"] if isinstance(row["% of bound"], str) else f"{row['% of bound']:.0f}%"
     hours = [f"{row[name]:.2f}" for name in ("JCT h", "p99 wait h", "stretch")]
     facts = [row["cluster"], row["scheduler"], row["power"], f"{row['MWh IT']:.1f}", f"{row['work/kJ']:.2f}"]
