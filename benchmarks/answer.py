@@ -118,7 +118,7 @@ def main() -> None:
 
 def _earlier() -> list[dict[str, Any]]:
     path = RESULTS / "answer.json"
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []  # type: ignore[no-any-return] # ours
+    return list(json.loads(path.read_text(encoding="utf-8"))["rows"]) if path.exists() else []
 
 
 def _rows(pool: ProcessPoolExecutor, span: Span, cluster: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
