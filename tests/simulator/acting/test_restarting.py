@@ -103,6 +103,18 @@ def test_stopped_while_it_is_held_up_it_pays_the_rest_and_the_new_overhead() -> 
     assert result(sim).jobs.end_s == [pytest.approx(1_000.0 + 10.0 + 2 * OVERHEAD_S)]
 
 
+@pytest.mark.parametrize("options", [FULL, RunOptions()], ids=["full", "ideal"])
+@pytest.mark.parametrize(
+    "change", [[Preempt("a"), Place("a", ((0, 1),))], [Resize("a", ((1, 1),))]], ids=["stop", "move"]
+)
+def test_stopped_twice_in_one_instant_it_pays_both_overheads(change: list[Decision], options: RunOptions) -> None:
+    two = cluster(Nodes(2, gpus=1, kind="H200"))
+    script = Scripted({**ALONE, 100.0: [Preempt("a"), Place("a", ((0, 1),)), *change]})
+    sim = simulate([job("a", min_gpus=1, max_gpus=2, **JOB)], two, script, RULES, options)
+    sim.run()
+    assert list(result(sim).jobs.lost_s["restart"]) == [pytest.approx(2 * OVERHEAD_S)]
+
+
 @pytest.mark.parametrize("script", [AGAIN, BESIDE, LARGER], ids=["again", "beside", "larger"])
 def test_forked_and_saved_while_it_is_held_up(script: Script, tmp_path: Path) -> None:
     sim = until(made(script, *("b" if script is BESIDE else "")), 115.0)

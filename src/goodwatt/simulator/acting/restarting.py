@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
     from goodwatt.simulator.simulation import Simulation
 
+ROUNDING_S = 1e-3
+"""What adding up times may leave of an overhead that has been paid."""
+
 
 def begin(sim: Simulation, run: JobRun) -> None:
     """A job has got GPUs, and the physics knows of it: it does not compute before it has paid its overhead."""
@@ -37,6 +40,8 @@ def job_works(sim: Simulation, job_id: str, started_s: float) -> None:
     if run is None or not run.placement or run.started_s != started_s:
         return
     run.settle(sim.now_s)
+    if run._truth.overhead_s > ROUNDING_S:  # stopped or resized once more in that instant: another timer is set
+        return
     run._truth.overhead_s = 0.0
     sim.physics.pause(run, False)
     sim.follow()
