@@ -1,4 +1,4 @@
-"""`goodwatt bounds`: what no policy can do better than. What is done is in `bounds_run`."""
+"""`goodwatt bounds`: what no policy can do better than. Printing is `bounds_view`."""
 
 from __future__ import annotations
 
