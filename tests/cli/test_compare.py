@@ -14,6 +14,7 @@ import pytest
 
 from goodwatt.cli.compare import DEFAULT_CLUSTER, DEFAULT_POLICIES, DEFAULT_TRACE
 from goodwatt.cluster.presets import load_cluster
+from goodwatt.errors import RunError
 from goodwatt.policies.registry import make_policy
 from goodwatt.traces import bundled
 from tests.cli.command import Command, Outcome
@@ -175,6 +176,17 @@ def test_shares_of_the_bound_can_be_left_out(compare: Any, goodwatt: Command) ->
     assert 0.0 < float(goodwatt.rows("out/comparison.csv")[0]["share_of_bound_it"]) <= 1.0
     compare("-p", "fifo", "--no-bounds", out="plain")
     assert "share_of_bound_it" not in goodwatt.rows("plain/comparison.csv")[0]
+
+
+def test_runs_are_kept_where_the_bound_fails(compare: Any, goodwatt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Any:
+        raise RunError("not solved")
+
+    monkeypatch.setattr("goodwatt.policies.comparison_bounds.with_shares", fails)
+    outcome = compare("-p", "fifo", "--bounds")
+    assert outcome.status == 0
+    assert "all runs are done, shares of the bound are left out: not solved" in outcome.err
+    assert len(goodwatt.rows("out/comparison.csv")) == 1
 
 
 def test_windows_count_each_job_once(compare: Any, goodwatt: Command) -> None:

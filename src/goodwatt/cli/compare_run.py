@@ -19,6 +19,7 @@ from goodwatt.cli.out_folder import take_folder
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
+from goodwatt.errors import RunError
 from goodwatt.policies.comparison import Case, Comparison, Scenario, compare
 from goodwatt.policies.comparison_rows import comparison_table
 from goodwatt.policies.comparison_table import ComparisonTable
@@ -115,7 +116,10 @@ def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list
 
 
 def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Comparison:
-    """The comparison with shares of the bound, if they were asked for or cost little."""
+    """The comparison with shares of the bound, if they were asked for or cost little.
+
+    Where they fail it is kept without them: it may have taken hours.
+    """
     if comparison.partial or asked.bounds is False:
         return comparison
     from goodwatt.policies.comparison_bounds import are_cheap, with_shares
@@ -128,7 +132,9 @@ def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Co
             return with_shares(comparison, scenario, _workers(asked), lambda done: advance(done, ""))
     except KeyboardInterrupt:
         inputs.note("interrupted: all runs are done, shares of the bound are left out")
-        return comparison
+    except RunError as error:
+        inputs.note(f"all runs are done, shares of the bound are left out: {error}")
+    return comparison
 
 
 def _workers(asked: Comparing) -> int:

@@ -8,21 +8,17 @@ mean is in `simulator.summary`, which differences are more than noise in `bootst
 from __future__ import annotations
 
 import itertools
-import signal
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
-from goodwatt.errors import RunError
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
+from goodwatt.policies.side_by_side import side_by_side
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import run
@@ -145,41 +141,8 @@ def compare(
 
 def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[tuple[Case, RunResult], None, None]:
     if workers <= 1:
-        yield from ((case, run_case(scenario, case)) for case in cases)
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _set_scenario, (scenario,))
-    try:
-        with _starting_workers():
-            waiting = {pool.submit(_run_here, case): case for case in cases}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    except BaseException as error:
-        _abandon(pool)
-        if isinstance(error, BrokenProcessPool):
-            raise RunError("a worker was ended from outside, perhaps for lack of memory: try fewer workers") from error
-        raise
-    pool.shutdown()
-
-
-@contextmanager
-def _starting_workers() -> Iterator[None]:
-    """Workers started inside never see Ctrl-C, which a terminal sends to all its processes: this one stops them.
-
-    They inherit that the signal is blocked; one that comes meanwhile waits and is delivered here at the end.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _abandon(pool: ProcessPoolExecutor) -> None:
-    """End the workers in the middle of their runs; a pool by itself would wait for them."""
-    workers = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in workers:
-        worker.terminate()
+        return ((case, run_case(scenario, case)) for case in cases)
+    return side_by_side(_run_here, cases, workers, (_set_scenario, scenario))
 
 
 _here: dict[str, Any] = {}

@@ -7,14 +7,14 @@ of the time. They know nothing of a budget, so they hold with one too.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import Any
 
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.policies.bounds.share import share_of_bound
 from goodwatt.policies.comparison import Comparison, Scenario, Window
+from goodwatt.policies.side_by_side import side_by_side
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE
 from goodwatt.simulator.records.result import RunResult
 
@@ -25,6 +25,8 @@ FEW_JOBS = 25_000
 """Times seeds; bounds of more take as long as a run. Where the truth has residuals every job is looked at by itself."""
 
 Bounded = tuple[Window, int]
+_Case = tuple[Scenario, Window, int]
+"""A window's jobs, the window, a seed."""
 
 
 def are_cheap(scenario: Scenario, seeds: int) -> bool:
@@ -45,24 +47,25 @@ def with_shares(
     wanted = [(window, seed) for window in comparison.windows for seed in comparison.seeds]
     wanted = [entry for entry in wanted if entry[0].jobs(scenario.jobs)]
     bounds: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for (window, seed), found in zip(wanted, _bounds(scenario, wanted, min(workers, len(wanted))), strict=True):
-        bounds[window.label, seed] = found
-        told(len(bounds))
+    with closing(_bounds(scenario, wanted, min(workers, len(wanted)))) as found:
+        for (_, window, seed), about in found:
+            bounds[window.label, seed] = about
+            told(len(bounds))
     return replace(
         comparison, results=[_with_share(run, bounds.get((run.window, run.seed))) for run in comparison.results]
     )
 
 
-def _bounds(scenario: Scenario, wanted: Sequence[Bounded], workers: int) -> Generator[Mapping[str, Any], None, None]:
+def _bounds(
+    scenario: Scenario, wanted: Sequence[Bounded], workers: int
+) -> Generator[tuple[_Case, Mapping[str, Any]], None, None]:
     cases = [(replace(scenario, jobs=window.jobs(scenario.jobs)), window, seed) for window, seed in wanted]
     if workers <= 1:
-        yield from map(_bounds_of, cases)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(_bounds_of, cases)
+        return ((case, _bounds_of(case)) for case in cases)
+    return side_by_side(_bounds_of, cases, workers)
 
 
-def _bounds_of(case: tuple[Scenario, Window, int]) -> Mapping[str, Any]:
+def _bounds_of(case: _Case) -> Mapping[str, Any]:
     from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds  # NumPy and SciPy
 
     scenario, window, seed = case
