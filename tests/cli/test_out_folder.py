@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.cli.out_folder import latest_replay
+from goodwatt.cli.out_folder import latest_replay, take_folder
 from tests.cli.command import Command
 
 CALL = ("replay", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--no-report")
@@ -18,12 +18,17 @@ def names(folder: str) -> set[str]:
 
 def test_without_a_name_each_run_has_a_folder_of_its_own(goodwatt: Command) -> None:
     Path("goodwatt-out-2").mkdir()
-    for folder in ("goodwatt-out", "goodwatt-out-2", "goodwatt-out-3"):
+    for folder in ("goodwatt-out", "goodwatt-out-3"):
         assert f"wrote {folder}" in goodwatt(*CALL).err
         assert goodwatt.content(f"{folder}/summary.json")["policy"] == "fifo"
     compared = goodwatt("compare", "jobs.csv", "-c", "two.yaml", "-p", "fifo", "--workers", "1", "--no-report")
     assert "wrote goodwatt-out-4" in compared.err
     assert "comparison.json" in names("goodwatt-out-4")
+
+
+def test_runs_side_by_side_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [take_folder(None) for _ in range(3)] == [Path(f"goodwatt-out{end}") for end in ("", "-2", "-3")]
 
 
 def test_a_job_of_the_newest_run_is_explained(goodwatt: Command) -> None:

@@ -56,12 +56,16 @@ def make_folder(out: Path) -> None:
 
 
 def _fresh() -> Path:
-    """The first of the default's folders that is empty or not there."""
+    """The first of the default's folders that is not there: one that is may be of a run that goes on, still empty."""
     for number in itertools.count(1):
         path = Path(DEFAULT if number == 1 else f"{DEFAULT}-{number}")
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-            make_folder(path)
-            return path
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError:
+            make_folder(path)  # says why not
+        return path
     raise AssertionError("numbers do not end")
 
 
