@@ -22,7 +22,7 @@ from functools import lru_cache
 
 from goodwatt.cluster.network import Network
 from goodwatt.power.network.board import BYTES_PER_GB, Link, node_gbps, pcie_gbps, uplink_gbps
-from goodwatt.power.network.layout import Layout, Machine, RackPart
+from goodwatt.power.network.layout import Layout, Machine
 
 TREE_EFFICIENCY = 0.9
 """Bandwidth of a tree relative to a ring. NCCL, src/graph/tuning.cc."""
@@ -144,10 +144,6 @@ def ring_network_gbps(layout: Layout, network: Network) -> float:
 
 def _machine_gbps(layout: Layout, network: Network, machine: Machine) -> float:
     return math.fsum(node_gbps(layout.board, network, gpus, used) for used, gpus in machine.nodes)
-
-
-def _uplink_gbps(layout: Layout, network: Network, part: RackPart) -> float:
-    return uplink_gbps(layout.board, network, part.rack_nodes, part.node_gpus)
 
 
 @lru_cache(maxsize=1 << 14)
