@@ -161,8 +161,7 @@ def _figures(
     """
     (scheduler, _), result = runs[number], results[number]
     first, own = results[0], results[runs.index((scheduler, "default"))]
-    packs = "pack" in scheduler
-    share = share_of_bound(result, bounds[packs], shared=packs)
+    share = share_of_bound(result, bounds[result["most_jobs_per_gpu"] > 1])
     bound = None if share is None or share["relaxation_it"] is None else 100.0 * share["relaxation_it"]
     return {
         "MWh IT": result["it_energy_j"] / 3.6e9,

@@ -9,9 +9,12 @@ import pytest
 from goodwatt.policies.comparison import Comparison, Scenario, compare
 from goodwatt.policies.comparison_bounds import FEW_JOBS, GPU, IT, are_cheap, with_shares
 from goodwatt.policies.comparison_rows import comparison_table
+from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.settings.run_options import RunOptions
 from tests.made_runs import busy_trace
 from tests.scenario import Nodes, cluster, engine, job
+
+EAGER = "fifo+pack:mode=timeslice,gain=0.1,least_speed=0.05,eager=true,guess=true"
 
 
 def scenario(physics: str = "full", truth: str = "residual") -> Scenario:
@@ -48,13 +51,21 @@ def test_the_table_has_a_column_where_shares_are_known() -> None:
     assert (table.rows[0].cells[IT].value or 0.0) > 0.05
 
 
-def test_jobs_that_share_whole_gpus_have_no_share() -> None:
+def test_runs_that_share_gpus_are_held_against_bounds_that_share_as_many() -> None:
+    """A run that shared for a while only, and of which no stays are kept, too."""
     about = scenario(truth="model")
-    found = compare(about, ["fifo"], 1, (0,), 1)
-    (run,) = found.results
-    shared = replace(run, jobs=replace(run.jobs, sharing=["mps", *run.jobs.sharing[1:]]))
-    (got,) = with_shares(replace(found, results=[shared]), about, 1).results
-    assert got.summary[IT] is got.summary[GPU] is None
+    plain = compare(about, ["fifo", EAGER], 1, (0,), 1)
+    alone, packed = plain.results
+    assert (alone.summary["most_jobs_per_gpu"], packed.summary["most_jobs_per_gpu"]) == (1, 2)
+    assert not packed.occupancy
+    shares = [run.summary[IT] for run in with_shares(plain, about, 1).results]
+    assert all(0.05 < share <= 1.0 + 1e-9 for share in shares)
+    (as_alone,) = with_shares(replace(plain, results=[pretending(packed, 1)]), about, 1).results
+    assert as_alone.summary[IT] > shares[1]
+
+
+def pretending(run: RunResult, jobs: int) -> RunResult:
+    return replace(run, summary={**run.summary, "most_jobs_per_gpu": jobs})
 
 
 def test_what_costs_little_is_told_by_jobs_seeds_and_truth() -> None:

@@ -38,6 +38,11 @@ def is_full(packed: Packed, mask: int) -> bool:
     return any(mask >> gpu & 1 and jobs + 2 > MOST_TENANTS for gpu, jobs in packed)
 
 
+def most_jobs(packed: Packed) -> int:
+    """The most jobs that hold one GPU of a node whole."""
+    return 1 + max((jobs for _, jobs in packed), default=0)
+
+
 @lru_cache(maxsize=1024)
 def packed_gpus(packed: Packed) -> int:
     """The GPUs that several jobs hold, as a mask."""

@@ -11,11 +11,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.policies.bounds.share import share_of_bound
 from goodwatt.policies.comparison import Comparison, Scenario, Window
 from goodwatt.policies.side_by_side import side_by_side
-from goodwatt.simulator.jobs.job_run import EXCLUSIVE
 from goodwatt.simulator.records.result import RunResult
 
 SLOTS, GROUPS = 8, 48
@@ -24,9 +22,10 @@ IT, GPU = "share_of_bound_it", "share_of_bound_gpu"
 FEW_JOBS = 25_000
 """Times seeds; bounds of more take as long as a run. Where the truth has residuals every job is looked at by itself."""
 
-Bounded = tuple[Window, int]
-_Case = tuple[Scenario, Window, int]
-"""A window's jobs, the window, a seed."""
+Bounded = tuple[Window, int, int]
+"""A window, a seed, how many jobs hold a GPU at most."""
+_Case = tuple[Scenario, Window, int, int]
+"""A window's jobs, and what is bounded."""
 
 
 def are_cheap(scenario: Scenario, seeds: int) -> bool:
@@ -41,25 +40,28 @@ def with_shares(
 ) -> Comparison:
     """The comparison with `share_of_bound_it` and `share_of_bound_gpu` in all summaries.
 
-    None for runs that bounds do not cover (`share_of_bound`), such as those that shared whole GPUs between jobs.
-    `told`: how many bounds are done. Raises InputError, RunError.
+    A run is held against the bounds for as many jobs on a GPU as it had itself; None where bounds do not cover it, see
+    `share.comparable`. `told`: how many bounds are done. Raises InputError, RunError.
     """
-    wanted = [(window, seed) for window in comparison.windows for seed in comparison.seeds]
-    wanted = [entry for entry in wanted if entry[0].jobs(scenario.jobs)]
-    bounds: dict[tuple[str, int], Mapping[str, Any]] = {}
+    windows = {window.label: window for window in comparison.windows if window.jobs(scenario.jobs)}
+    about = dict.fromkeys(_about(run) for run in comparison.results)
+    wanted = [(windows[label], seed, residents) for label, seed, residents in about if label in windows]
+    bounds: dict[tuple[str, int, int], Mapping[str, Any]] = {}
     with closing(_bounds(scenario, wanted, min(workers, len(wanted)))) as found:
-        for (_, window, seed), about in found:
-            bounds[window.label, seed] = about
+        for (_, window, seed, residents), lines in found:
+            bounds[window.label, seed, residents] = lines
             told(len(bounds))
-    return replace(
-        comparison, results=[_with_share(run, bounds.get((run.window, run.seed))) for run in comparison.results]
-    )
+    return replace(comparison, results=[_with_share(run, bounds.get(_about(run))) for run in comparison.results])
+
+
+def _about(run: RunResult) -> tuple[str, int, int]:
+    return run.window, run.seed, run.summary["most_jobs_per_gpu"]
 
 
 def _bounds(
     scenario: Scenario, wanted: Sequence[Bounded], workers: int
 ) -> Generator[tuple[_Case, Mapping[str, Any]], None, None]:
-    cases = [(replace(scenario, jobs=window.jobs(scenario.jobs)), window, seed) for window, seed in wanted]
+    cases = [(replace(scenario, jobs=w.jobs(scenario.jobs)), w, seed, residents) for w, seed, residents in wanted]
     if workers <= 1:
         return ((case, _bounds_of(case)) for case in cases)
     return side_by_side(_bounds_of, cases, workers)
@@ -68,7 +70,7 @@ def _bounds(
 def _bounds_of(case: _Case) -> Mapping[str, Any]:
     from goodwatt.policies.bounds.energy_bounds import BoundOptions, energy_bounds  # NumPy and SciPy
 
-    scenario, window, seed = case
+    scenario, window, seed, residents = case
     physics, truth = scenario.options.physics, scenario.options.truth
     about = BoundOptions(
         start_s=window.from_s,
@@ -76,6 +78,7 @@ def _bounds_of(case: _Case) -> Mapping[str, Any]:
         physics=physics,
         truth=truth,
         seed=seed,
+        residents=residents,
         slots=SLOTS,
         groups=GROUPS,
     )
@@ -83,13 +86,6 @@ def _bounds_of(case: _Case) -> Mapping[str, Any]:
 
 
 def _with_share(run: RunResult, bounds: Mapping[str, Any] | None) -> RunResult:
-    share = None if bounds is None else share_of_bound(run.summary, bounds, _shared_gpus(run))
+    share = None if bounds is None else share_of_bound(run.summary, bounds)
     found = {IT: share and share["relaxation_it"], GPU: share and share["relaxation_gpu"]}
     return replace(run, summary={**run.summary, **found})
-
-
-def _shared_gpus(run: RunResult) -> bool:
-    """Whether a job that asked for whole GPUs had some of them together with others."""
-    milli = run.jobs.gpu_milli
-    ways = [*enumerate(run.jobs.sharing), *((stay.job, stay.sharing) for stay in run.occupancy)]
-    return any(way != EXCLUSIVE and milli[job] == WHOLE_GPU_MILLI for job, way in ways)

@@ -51,7 +51,8 @@ from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
 
-FORMAT = "goodwatt run 1"
+FORMAT = "goodwatt run 2"
+"""Another one whenever what is written of a job or of the run changes."""
 
 _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",

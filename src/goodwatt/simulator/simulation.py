@@ -24,6 +24,7 @@ from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
+from goodwatt.cluster.packed import most_jobs
 from goodwatt.cluster.state import ClusterState, DoesNotFitError, NodeCounts
 from goodwatt.errors import RunError
 from goodwatt.simulator import nodes, partitions, processes
@@ -227,6 +228,8 @@ class Simulation:
             run.placement = ()
             ramping.forget(self, run)
             raise DoesNotFitError(reason)
+        if beside is not None:
+            self.recorder.shared(max(most_jobs(self.state.packed[node]) for node, _ in run.placement))
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         if self.late:

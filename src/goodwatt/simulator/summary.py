@@ -66,6 +66,7 @@ def _jobs(sim: Simulation, from_s: float, until_s: float) -> dict[str, Any]:
         "preemptions": sum(recorder.preemptions[i] for i in counted),
         "job_failures": sum(recorder.job_failures[i] for i in counted),
         "component_failures": recorder.failures,
+        "most_jobs_per_gpu": recorder.most_jobs_per_gpu,
         "refused_decisions": len(sim.executor.refusals),
         **_service(sim, counted),
     }

@@ -185,7 +185,7 @@ def test_pairs_stay_below_bounds_that_let_two_share(
     sim.run()
     summary = result(sim).summary
     about = BoundOptions(horizon_s=100.0, truth=truth, residents=2, slots=2)
-    shares = share_of_bound(summary, energy_bounds(pair, on, about), shared=True)
+    shares = share_of_bound(summary, energy_bounds(pair, on, about))
     assert shares is not None
     assert all(share is not None and share <= ROUNDING for share in shares.values()), shares
 

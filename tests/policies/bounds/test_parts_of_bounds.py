@@ -213,7 +213,7 @@ BOUNDS = {
 }  # fmt: skip
 SUMMARY = {
     "gpus": 8, "physics": "full", "truth": "model", "seed": 0, "horizon_s": 100.0, "span_s": 100.0,
-    "over_budget_s": 0.0, "component_failures": 0, "asleep_node_s": 0.0,
+    "over_budget_s": 0.0, "component_failures": 0, "asleep_node_s": 0.0, "most_jobs_per_gpu": 1,
     "work_gpu_s": 100.0, "it_energy_j": 420.0, "gpu_energy_j": 210.0,
 }  # fmt: skip
 
@@ -240,6 +240,8 @@ def test_a_run_is_held_against_the_least_energy_for_its_own_work() -> None:
         ({"horizon_s": 200.0}, {}),
         ({"over_budget_s": 1.0}, {"budget_w": 1000.0}),
         ({"component_failures": 1}, {}),
+        ({"most_jobs_per_gpu": 2}, {}),
+        ({"most_jobs_per_gpu": 3}, {"residents": 2}),
     ],
 )
 def test_what_does_not_belong_together_has_no_share(run: dict[str, object], bounds: dict[str, object]) -> None:
@@ -247,5 +249,4 @@ def test_what_does_not_belong_together_has_no_share(run: dict[str, object], boun
 
 
 def test_who_shares_is_held_against_bounds_that_allow_it() -> None:
-    assert share_of_bound(SUMMARY, BOUNDS, shared=True) is None
-    assert share_of_bound(SUMMARY, {**BOUNDS, "residents": 2}, shared=True) is not None
+    assert share_of_bound({**SUMMARY, "most_jobs_per_gpu": 2}, {**BOUNDS, "residents": 2}) is not None

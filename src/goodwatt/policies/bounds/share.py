@@ -16,17 +16,14 @@ SAME_SPAN_S = 1.0
 """Spans of a run and of its bounds may differ by so much."""
 
 
-def share_of_bound(
-    summary: Mapping[str, Any], bounds: Mapping[str, Any], shared: bool = False
-) -> dict[str, float | None] | None:
+def share_of_bound(summary: Mapping[str, Any], bounds: Mapping[str, Any]) -> dict[str, float | None] | None:
     """Shares of a run by its summary: `floor_it`, `floor_gpu`, `relaxation_it`, `relaxation_gpu`: the least energy for
     the work that it did over the energy that it took; `work`: its work over the most possible.
 
     Runs whose nodes never slept are held against bounds without sleep. None where the two do not belong together, see
-    `comparable`, or where the run `shared` whole GPUs between jobs and the bounds give every job its own; whoever calls
-    sees to it that the trace is the same. Entries are None where energy is unknown.
+    `comparable`; whoever calls sees to it that the trace is the same. Entries are None where energy is unknown.
     """
-    if not comparable(summary, bounds) or (shared and bounds["residents"] == 1):
+    if not comparable(summary, bounds):
         return None
     work, most = summary["work_gpu_s"], bounds["most_work_gpu_s"]
     found: dict[str, float | None] = {"work": work / most if most > 0.0 else None}
@@ -43,14 +40,15 @@ def share_of_bound(
 def comparable(summary: Mapping[str, Any], bounds: Mapping[str, Any]) -> bool:
     """Whether a summary is of a run that these bounds are about, as far as a summary tells.
 
-    Not so with another span, cluster, physics, truth or seed, with a budget that the run did not keep, or with failures
-    (what is down draws nothing).
+    Not so with another span, cluster, physics, truth or seed, with more jobs on a GPU than the bounds know of, with a
+    budget that the run did not keep, or with failures (what is down draws nothing).
     """
     same = all(summary[name] == bounds[name] for name in ("gpus", "physics", "truth"))
     same_seed = bounds["physics"] == "ideal" or summary["seed"] == bounds["seed"]  # it draws classes of jobs too
     same_span = all(abs(summary[name] - bounds[name]) <= SAME_SPAN_S for name in ("horizon_s", "span_s"))
     kept = bounds["budget_w"] is None or not summary["over_budget_s"]
-    return same and same_seed and same_span and kept and not summary["component_failures"]
+    alone = summary["most_jobs_per_gpu"] <= bounds["residents"]
+    return same and same_seed and same_span and alone and kept and not summary["component_failures"]
 
 
 def slept(summary: Mapping[str, Any]) -> bool:

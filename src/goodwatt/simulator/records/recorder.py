@@ -88,6 +88,7 @@ class Recorder:
         self.clock_mhz = array("d", [NEVER]) * jobs
         self.sharing = [EXCLUSIVE] * jobs
         self.failures = 0
+        self.most_jobs_per_gpu = 1
         self.nodes: list[Placement] = [()] * jobs
         self.times = array("d")
         self.queued = array("l")
@@ -162,6 +163,10 @@ class Recorder:
         self.marks[name] = totals
         if name == "warm-up":
             self.totals.peak_w, self.dirty = 0.0, True
+
+    def shared(self, jobs: int) -> None:
+        """So many jobs hold a GPU whole at once."""
+        self.most_jobs_per_gpu = max(self.most_jobs_per_gpu, jobs)
 
     def stay(self, run: JobRun, now_s: float, ended: str) -> None:
         """A job leaves its GPUs, for good or not."""
