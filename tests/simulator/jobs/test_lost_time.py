@@ -14,8 +14,8 @@ from goodwatt.simulator.jobs.lost_time import (
     PARTS,
     LostTime,
     Slowdowns,
-    cluster_ettr,
     cluster_parts,
+    ettr_of,
 )
 
 SPAN = st.floats(0.0, 1e6)
@@ -29,6 +29,10 @@ STEPS = st.lists(
     ),
     max_size=30,
 )
+
+
+def cluster_ettr(jobs: list[tuple[float, LostTime]]) -> float | None:
+    return ettr_of(cluster_parts(jobs))
 
 
 def after(*steps: tuple[object, ...]) -> LostTime:

@@ -160,17 +160,12 @@ class LostTime:
         return math.fsum((more[-1], *(-part for part in more[:-1])))
 
 
-def cluster_ettr(jobs: Iterable[tuple[float, LostTime]]) -> float | None:
-    """Effective training time ratio of jobs given as (GPUs asked for, times): productive by all of their GPU time.
+def ettr_of(parts: Mapping[str, float]) -> float | None:
+    """Effective training time ratio of jobs by their `cluster_parts`: productive by all of their GPU time.
 
     Productive is what was neither waiting nor restarting nor doing lost work again nor writing checkpoints. Kokolis et
     al., "Revisiting Reliability in Large-Scale Machine Learning Research Clusters", HPCA 2025. None without any time.
     """
-    return ettr_of(cluster_parts(jobs))
-
-
-def ettr_of(parts: Mapping[str, float]) -> float | None:
-    """The same from what `cluster_parts` gives."""
     wall = math.fsum(parts.values())
     return 1.0 - math.fsum(parts[name] for name in STOPPED) / wall if wall > 0.0 else None
 
