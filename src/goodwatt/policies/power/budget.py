@@ -135,7 +135,10 @@ class Budget(SteadyPower):
         return BudgetMemory()
 
     def holds(self, view: View) -> Held:
-        """While somebody waits for power, all but the first few: nobody passes him anyway."""
+        """While somebody waits for power, all but the first few and him: to ask for those behind them costs much.
+
+        Somebody further back who would fit waits with them until something changes.
+        """
         memory = _memory(view)
         waiting = {job_id for job_id, _ in memory.in_vain}
         if not waiting:
