@@ -6,7 +6,7 @@ Per trace and cluster the parameter of each power policy is chosen on one span (
 still matches the same scheduler at default clocks) and reported on a later one that nothing was chosen on. The traces
 hold neither users nor names: `traces enrich` adds them by a seeded rule, marked synthetic; workload classes, chips and
 residuals are drawn, too. So the later span is run with several seeds: figures are means, gains are taken within a seed
-and stand with the least and the greatest of the seeds. `--quick` takes one cluster a trace and one seed; clusters that
+and stand with the least and the greatest of the seeds. `--quick` takes one seed, and one cluster a trace; clusters that
 are named are run again, and what an earlier run found of others is kept.
 Clusters and spans: see SPANS. Takes about 40 minutes on two cores; `answer_chart.py` writes the picture and the table.
 """
@@ -110,7 +110,7 @@ def main() -> None:
             rows[row["cluster"]].append(row)
     with ProcessPoolExecutor(2) as pool:
         for span in SPANS:
-            for cluster in span.clusters[-1:] if quick else span.clusters:
+            for cluster in span.clusters[-1:] if quick and not named else span.clusters:
                 if not named or cluster in named:
                     rows[cluster] = _rows(pool, span, cluster, SEEDS[:1] if quick else SEEDS)
                     report("answer", TITLE, [row for of_cluster in rows.values() for row in of_cluster])
