@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.policies.memories import Memories
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.policies.power_registry import make_power
@@ -17,8 +18,10 @@ from goodwatt.power.telemetry.counters import Counters
 from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, SetCap, SetClock, WaitUntil
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.run import result
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.view import View
+from tests.policies.power.powered_runs import powered
 from tests.scenario import Calls, Nodes, Scripted, calls, cluster, job, simulate, until
 from tests.simulator.physics.full_physics_runs import FULL, NET
 
@@ -233,3 +236,21 @@ def test_it_has_the_names_of_both_and_preempts_as_the_scheduling_policy_does() -
     both = together(make_policy("tiresias"), Slow())
     assert (both.name, both.preemptive) == ("tiresias / slow", True)
     assert (both.observe_s, both.enforces_budget) == (None, False)
+
+
+@pytest.mark.parametrize("policy", ["srtf", "tiresias:threshold_gpu_s=600"])
+def test_an_order_that_stops_jobs_stops_nobody_for_a_job_without_power(policy: str) -> None:
+    """The two once stopped and started the same jobs for ever."""
+    on = build_cluster(
+        {
+            "nodes": [{"gpu": "H200-SXM", "gpus": 8, "count": 1}, {"gpu": "A100-SXM4-80GB", "gpus": 4, "count": 1}],
+            "power": {"host_idle_w": 800, "host_max_w": 1800, "site_limit_w": 7_000},
+        }
+    )
+    asked = [("a", 8, 7200.0), ("b", 8, 1000.0), ("c", 4, 500.0), ("d", 4, 500.0), ("e", 2, 100.0), ("f", 8, 100.0)]
+    jobs = [job(name, gpus, 100.0 * i, lasts_s) for i, (name, gpus, lasts_s) in enumerate(asked)]
+    sim = powered(jobs, "budget", on, policy)
+    sim.run()
+    summary = result(sim).summary
+    assert (summary["finished"], summary["refused_decisions"]) == (6, 0)
+    assert summary["preemptions"] < 15

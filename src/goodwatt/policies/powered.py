@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,10 +75,13 @@ class Powered:
         with remembering(view, scheduling):
             decisions = self.scheduling.decide(view)
         with remembering(view, power):
+            view.leaving = tuple(_stopped(decisions))
             settled = [self._settled(decision, view) for decision in decisions]
             more = self.power.decide(view)
-        view.held = frozenset()
-        done = [decision for decision in settled if decision is not None]
+        # Who is stopped for somebody who is then held back would start and be stopped for ever.
+        in_vain = bool(view.leaving) and None in settled
+        view.held, view.leaving = frozenset(), ()
+        done = [] if in_vain else [decision for decision in settled if decision is not None]
         gone = {job_id for decision in done for step in _steps(decision) for job_id in _leaving(step, view)}
         kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in gone))
         return [*done, *kept]
@@ -109,6 +112,12 @@ class Powered:
             clock_mhz=move.clock_mhz if place.clock_mhz == clock_mhz else place.clock_mhz,
             cap_w=move.cap_w if place.cap_w == cap_w else place.cap_w,
         )
+
+
+def _stopped(decisions: Sequence[Decision]) -> Iterator[str]:
+    """Running jobs that are stopped."""
+    for decision in decisions:
+        yield from (step.job_id for step in _steps(decision) if isinstance(step, Preempt))
 
 
 def _leaving(step: Decision, view: View) -> Sequence[str]:

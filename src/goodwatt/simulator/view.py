@@ -90,7 +90,8 @@ class View:
     `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
     `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book` says who may draw
     how much, where the policy has budgets enforced; policies only read it.
-    `held` are waiting jobs that a power policy holds back while the scheduling policy is asked.
+    `held` are waiting jobs that a power policy holds back while the scheduling policy is asked; `leaving` running jobs
+    that the scheduling policy stops at this moment, while the power policy is asked about what it starts.
     """
 
     __slots__ = (
@@ -102,6 +103,7 @@ class View:
         "budget_w",
         "engine",
         "held",
+        "leaving",
         "memory",
         "now_s",
         "pools",
@@ -132,6 +134,7 @@ class View:
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
         self.held: Held = frozenset()
+        self.leaving: tuple[str, ...] = ()
         self.budget_w: float | None = None
         self.price: EnergyPrice | None = None
         self.book: PowerBook | None = None

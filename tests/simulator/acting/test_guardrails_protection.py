@@ -87,10 +87,21 @@ def test_nobody_slows_the_neighbour_of_a_protected_job() -> None:
 
 def test_jobs_that_must_not_be_stopped_are_not_moved_by_resizing_either() -> None:
     elastic = replace(ELASTIC, user=None, preemptible=False)
-    policy = scripted((0.0, Place("a", ((0, 2),))), (10.0, Resize("a", ((1, 2),))), (20.0, Resize("a", ((0, 1),))))
+    policy = scripted(
+        (0.0, Place("a", ((0, 1),))), (10.0, Resize("a", ((0, 1), (1, 1)))), (20.0, Resize("a", ((1, 1),)))
+    )
     sim = until(simulate([elastic], TWO, policy, options=guarded("full")), 30)
-    assert reasons(sim) == ["the job must not be moved"]
+    assert reasons(sim) == ["the job must not be resized"] * 2
     assert sim.live["a"].placement == ((0, 1),)
+
+
+def test_so_few_threads_that_they_slow_a_job_too_much_are_refused() -> None:
+    few, enough = (Place("a", ((0, 1),), sharing="mps", thread_percent=percent) for percent in (49.0, 50.0))
+    sim = until(
+        simulate([ANNS], TWO, scripted((0.0, few), (10.0, enough)), options=guarded("full", max_slowdown=2.0)), 20
+    )
+    assert reasons(sim) == ["49% of the threads may slow it by more than a guardrail allows"]
+    assert sim.live["a"].thread_percent == 50.0
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ class Budget(SteadyPower):
         if memory.held:
             return None
         share = self._share(run, place.nodes, kind, view, running=False)
-        cap_w = _fitting(book, share, memory.starts)
+        cap_w = _fitting(book, share, memory.starts, view.leaving)
         if cap_w is None:
             memory.held.append((run.spec.job_id, place.nodes))
             return None
@@ -183,7 +183,7 @@ class Budget(SteadyPower):
         assert book is not None  # noqa: S101 - start has seen it
         if view.kind_of(run.placement) is not kind:
             share = self._share(run, place.nodes, kind, view, running=False)
-            found_w = None if memory.held else _fitting(book, share, memory.starts, leaving=(run.spec.job_id,))
+            found_w = None if memory.held else _fitting(book, share, memory.starts, (*view.leaving, run.spec.job_id))
             if found_w is None:
                 return None
             memory.starts.append((place.nodes, found_w))

@@ -84,6 +84,10 @@ def check_sharing(sim: Simulation, run: JobRun, decision: Place, others: Sequenc
     for one in (job, *(other.base for other in others)) if others or in_slice else ():
         if not guardrails.may_pack(one):
             raise DoesNotFitError(f"{one.job_id} is protected from sharing its GPUs")
+    if not guardrails.may_limit(decision.thread_percent):
+        raise DoesNotFitError(
+            f"{decision.thread_percent:g}% of the threads may slow it by more than a guardrail allows"
+        )
     limited = decision.thread_percent < 100 or any(o.clock_mhz or o.cap_w or o.command for o in others)
     if limited and not guardrails.may_slow(job):
         raise DoesNotFitError(f"{job.job_id} is protected from slow clocks and limits of threads")

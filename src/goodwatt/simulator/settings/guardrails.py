@@ -91,8 +91,12 @@ class Guardrails:
         return self.movement and job.preemptible and not self._spared(job, "movement")
 
     def may_resize(self, job: JobRequest) -> bool:
-        """Whether a policy may change the size of a running job that stays where it is."""
-        return not self._spared(job, "movement")
+        """Whether a policy may change the size of a running job: growing there and shrinking here would move it."""
+        return self.may_move(job)
+
+    def may_limit(self, thread_percent: float) -> bool:
+        """Whether a job may have no more than these threads: time stretches at most as much as they shrink."""
+        return self.max_slowdown is None or thread_percent * self.max_slowdown >= 100.0
 
     def may_slow(self, job: JobRequest) -> bool:
         """Whether a policy may hold the job's GPUs below the board's own clock and cap, or limit its threads."""
