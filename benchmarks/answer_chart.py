@@ -17,7 +17,7 @@ WIDTH, HEIGHT, MARGIN, GAP = 300, 250, 46, 14
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 COLUMNS = (
     "cluster", "scheduler", "power", "MWh IT", "work/kJ", "gain over FIFO", "gain over its own default", "GPUs alone",
-    "share of bound", "JCT h", "p99 wait h", "stretch", "service kept",
+    "share of bound", "JCT h", "p99 wait h", "stretch", "FIFO's service", "own service",
 )  # fmt: skip
 GAINS = ("vs FIFO %", "vs own default %", "GPUs vs own default %")
 COLOURS = {
@@ -56,12 +56,16 @@ def _write_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    gains = [f"{row[name]:+.1f}% {row[f'{name} range']}" for name in GAINS]
+    gains = [_unsigned_zero(f"{row[name]:+.1f}% {row[f'{name} range']}") for name in GAINS]
     bound = row["% of bound"] if isinstance(row["% of bound"], str) else f"{row['% of bound']:.0f}%"
     hours = [f"{row[name]:.2f}" for name in ("JCT h", "p99 wait h", "stretch")]
     facts = [row["cluster"], row["scheduler"], row["power"], f"{row['MWh IT']:.1f}", f"{row['work/kJ']:.2f}"]
-    kept = "" if row["power"] == "default" else row["matched own"]
-    return "| " + " | ".join([*facts, *gains, bound, *hours, kept]) + " |"
+    kept = [row["matched FIFO"], "" if row["power"] == "default" else row["matched own"]]
+    return "| " + " | ".join([*facts, *gains, bound, *hours, *kept]) + " |"
+
+
+def _unsigned_zero(text: str) -> str:
+    return text.replace("-0.0", "0.0").replace("+0.0", "0.0")
 
 
 def _panel(index: int, name: str, rows: list[dict[str, Any]]) -> str:
