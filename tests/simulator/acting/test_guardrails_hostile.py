@@ -112,7 +112,7 @@ def assert_not_too_slow(sim: Simulation, run: JobRun, on: Cluster) -> None:
 
 def assert_nobody_waits_who_could_run(sim: Simulation) -> None:
     assert LIMITS.max_wait_s is not None
-    late = [r for r in sim.live.values() if not r.placement and sim.now_s > r.due_s]
+    late = [r for r in sim.live.values() if not r.placement and sim.now_s > r._truth.due_s]
     first = min(late, key=lambda run: run.index, default=None)
     if first is not None and (sim.quotas is None or sim.quotas.excess(first.base) is None) and sim.book is None:
         assert longest_wait.first_fit(first.base, sim.state) is None

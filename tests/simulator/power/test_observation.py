@@ -66,6 +66,12 @@ def test_a_job_is_seen_once_it_has_run_for_a_while_and_again_after_each_setting(
     assert times(watched(script, LONG)) == [(60.0, "a"), (260.0, "a")]
 
 
+def test_nobody_sees_a_job_before_the_sensors_show_it() -> None:
+    sim = simulate([LONG], ON, Watcher({0.0: [Place("a", ((0, 1),))]}, observe_s=0.0), options=FULL)
+    sim.run()
+    assert times(sim) == [(1.0, "a")]
+
+
 @pytest.mark.parametrize(
     ("duration_s", "more"),
     [(59.0, {}), (1000.0, {30.0: [Preempt("a"), WaitUntil(2000.0)]})],

@@ -33,22 +33,22 @@ def watch(sim: Simulation, run: JobRun) -> None:
     """A job waits, for the first time or again: it will be late at some time."""
     limit_s = sim.options.guardrails.max_wait_s
     if limit_s is not None:
-        run.due_s = run.since_s + max(limit_s - run._truth.lost.queue_s, 0.0)
-        sim.timers.set(run.due_s, Kind.WAKE, is_late, run.spec.job_id, run.due_s)
+        run._truth.due_s = run.since_s + max(limit_s - run._truth.lost.queue_s, 0.0)
+        sim.timers.set(run._truth.due_s, Kind.WAKE, is_late, run.spec.job_id, run._truth.due_s)
 
 
 @action
 def is_late(sim: Simulation, job_id: str, due_s: float) -> None:
     """A job that still waits has waited too long."""
     run = sim.live.get(job_id)
-    if run is not None and not run.placement and run.due_s == due_s:
+    if run is not None and not run.placement and run._truth.due_s == due_s:
         sim.late.add((run.index, job_id))
         sim.change_pool_of(run)
 
 
 def has_had_it(run: JobRun) -> bool:
     """Whether a running job has waited as long as it may, so that it cannot be made to wait again."""
-    return run.due_s <= run.started_s
+    return run._truth.due_s <= run.started_s
 
 
 def kept_free(sim: Simulation, run: JobRun | None = None) -> int:

@@ -28,7 +28,7 @@ class JobRun:
     `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
     (exclusive, timeslice, mps, mig), `thread_percent` of the SMs at most under mps. `alone`: its memory did not fit
     beside others, so it shares no more. `command`: the timer of a setting that has been asked for and has not settled
-    yet, 0 if there is none. `due_s`: when it has waited, or had, as long as a guardrail allows; infinity if none does.
+    yet, 0 if there is none.
     """
 
     __slots__ = (
@@ -39,7 +39,6 @@ class JobRun:
         "cap_w",
         "clock_mhz",
         "command",
-        "due_s",
         "failures",
         "gpus",
         "index",
@@ -80,7 +79,6 @@ class JobRun:
         self.thread_percent = 100.0
         self.start_s: float | None = None
         self.started_s = 0.0
-        self.due_s = math.inf
         self.since_s = job.submit_s
         self.attained_gpu_s = 0.0
         self.preemptions = self.failures = 0

@@ -23,9 +23,11 @@ class Progress:
     and its stragglers, which make it `straggle` times slower. `slow` says what makes it slow, `lost` where its time
     went. `work_gpu_s` is work done and not lost, `lost_gpu_s` and `lost_j` work that was lost and its energy. `power_w`
     is what its GPUs draw, None if unknown. `fault` is the timer of its next fatal fault, 0 if there is none.
+    `due_s` is when it has waited, or had, as long as a guardrail allows, infinity if none does.
     """
 
     __slots__ = (
+        "due_s",
         "end_s",
         "energy_j",
         "fault",
@@ -61,6 +63,7 @@ class Progress:
         self.energy_j: float | None = 0.0
         self.work_gpu_s = self.lost_gpu_s = self.lost_j = 0.0
         self.fault = 0
+        self.due_s = math.inf
 
     @property
     def saving(self) -> float:

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
 
 
+SENSOR_S = 1.0
+"""Sensors show a moving mean over so long (measured on an H200: docs/design/physics.md); nobody sees a job before."""
+
+
 def watch(sim: Simulation, run: JobRun) -> None:
     """Show the policy a job's telemetry when it has settled, if the policy wants to see it."""
     if sim.observe_s is not None and run.spec.num_gpus:
-        sim.timers.set(sim.now_s + sim.observe_s, Kind.WAKE, observe, run.spec.job_id, run.started_s)
+        sim.timers.set(sim.now_s + max(sim.observe_s, SENSOR_S), Kind.WAKE, observe, run.spec.job_id, run.started_s)
 
 
 @action
