@@ -28,7 +28,7 @@ SUMMARY_FIELDS = {
     "policy", "oracle", "power", "physics", "truth", "cluster", "gpus", "seed", "engine", "jobs", "finished",
     "unfinished", "refused", "warm_up_jobs", "not_submitted", "mean_jct_s", "p50_jct_s", "p95_jct_s", "p99_jct_s",
     "mean_queueing_s", "p50_queueing_s", "p95_queueing_s", "p99_queueing_s", "p99_slowdown", "makespan_s",
-    "preemptions", "job_failures", "component_failures", "refused_decisions", "work_weighted_stretch",
+    "preemptions", "job_failures", "component_failures", "most_jobs_per_gpu", "refused_decisions", "work_weighted_stretch",
     "effective_training_time_ratio", "queue_gpu_s", "restart_gpu_s", "redone_gpu_s", "checkpoint_gpu_s",
     "slow_clock_gpu_s", "interference_gpu_s", "communication_gpu_s", "straggler_gpu_s", "productive_gpu_s", "horizon_s",
     "span_s", "work_gpu_s", "lost_work_gpu_s", "utilisation", "fragmentation", "asleep_node_s", "mean_clock_mhz",
