@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sortedcontainers import SortedSet
 
@@ -25,20 +25,7 @@ from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
 from goodwatt.simulator import nodes
 from goodwatt.simulator.acting import restarting
-from goodwatt.simulator.decisions import (
-    Group,
-    Migrate,
-    Partition,
-    Place,
-    Preempt,
-    Refusal,
-    Resize,
-    SetCap,
-    SetClock,
-    Sleep,
-    WaitUntil,
-    Wake,
-)
+from goodwatt.simulator.decisions import Decision, Group, Refusal
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.jobs.lost_time import LostTime, Slowdowns
 from goodwatt.simulator.jobs.progress import Progress
@@ -59,10 +46,7 @@ _PLAIN = (
     "last_round_s", "rounds_now",
 )  # fmt: skip
 _OWN = {"spec", "_request", "_truth"}
-_DECISIONS = {
-    kind.__name__: kind
-    for kind in (Place, Preempt, Migrate, Resize, Partition, WaitUntil, Group, SetClock, SetCap, Sleep, Wake)
-}
+_DECISIONS: dict[str, type] = {kind.__name__: kind for kind in get_args(Decision)}
 
 
 def save(simulation: Simulation, path: Path) -> None:
