@@ -16,7 +16,6 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.telemetry.counters import Counters
 from goodwatt.power.telemetry.sensors import counters_at, of_gang
-from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.contract import Change, ClusterPower
 from goodwatt.simulator.physics.job_points import COMMUNICATING, JobPoints, waiting_w
@@ -190,15 +189,14 @@ class FullPhysics:
         """The most that a GPU draws with these jobs on it, each under its cap (None: the board's own).
 
         It is the highest of the caps, because the job with a lower one may leave; where that cannot be met, it is what
-        the GPU draws all the same.
+        the GPU draws all the same, whichever of the jobs compute or wait: those that are held up now go on unasked.
         """
         model = self._models[node]
         if model is None or not on:
             return self.idle_w(node)
         cap_w = max(model.default_cap_w if cap is None else cap_in_range(model, cap) for _, cap in on)
         runs = [run for run, _ in on]
-        point = self._gpus.point_under(model, node, gpu, runs, Setting(None, cap_w))
-        return max(cap_w, point.watts, self._least_waiting_w(model, runs))
+        return max(self._gpus.most_w(model, node, gpu, runs, cap_w), self._least_waiting_w(model, runs))
 
     def clock_step_w(self, node: int, gpu: int) -> float:
         """What the next higher clock may add to what a GPU draws."""

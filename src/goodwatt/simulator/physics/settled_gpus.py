@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.cluster import Cluster
@@ -18,6 +19,10 @@ from goodwatt.simulator.physics.truth import Truth
 
 CHIP_DIGITS = 2
 """Chip factors are rounded to hundredths, so that a gang's GPUs share what was computed for one of them."""
+
+
+MOST_TRIED = 4
+"""Jobs on one GPU of which all groups are looked at."""
 
 
 class SettledGpus:
@@ -43,6 +48,25 @@ class SettledGpus:
         on = [(run, self._tenants.on(run, model)) for run in runs]
         mode = sharing_mode(runs, self._share_mode)
         return settled(model, on, mode, setting, self._chip(model, node, gpu), self._truth)
+
+    def most_w(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], cap_w: float) -> float:
+        """The most that a GPU draws while any of these jobs compute on it under a cap, the others held up or gone.
+
+        Above the cap only where even the lowest clock draws more. Then some may draw more than all together, because
+        whoever stands still leaves the GPU to who asks more of it. Nobody computes faster beside others than alone, so
+        what the jobs draw alone bounds it; that bound is taken where there are many of them.
+        """
+        together_w = self.point_under(model, node, gpu, runs, Setting(None, cap_w)).watts
+        if len(runs) == 1:
+            return max(cap_w, together_w)
+        lowest = Setting(model.clocks_mhz[0], cap_w)
+        alone_w = [self.point_under(model, node, gpu, [run], lowest).watts - model.context_w for run in runs]
+        bound_w = max(cap_w, together_w, model.context_w + sum(alone_w))
+        if bound_w <= cap_w or len(runs) > MOST_TRIED:
+            return bound_w
+        some = (group for size in range(1, len(runs)) for group in combinations(runs, size))
+        setting = Setting(None, cap_w)
+        return max(cap_w, together_w, *(self.point_under(model, node, gpu, group, setting).watts for group in some))
 
     def shared(self, node: int, gpu: int) -> bool:
         """Whether no job has the whole GPU to itself."""

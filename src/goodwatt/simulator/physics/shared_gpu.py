@@ -79,7 +79,8 @@ def parts_by_tenant(model: GpuModel, point: GpuPoint, tenants: Sequence[Tenant],
     """The microwatts of a GPU that belong to each of the jobs on it; their sums are the GPU's.
 
     What it draws for being held is divided evenly, what work adds by who does it. A job that waits for the others of
-    its gang draws what communicating takes, as far as the cap allows and others leave it the GPU.
+    its gang draws what communicating takes, as far as the cap allows and others leave it the GPU: waiting never carries
+    a shared GPU above its cap.
     """
     held = round((point.idle_w + point.context_w) * MICRO)
     wait_w = [_waiting_w(model, point, tenant.on, cap_w) if tenant.waits > 0.0 else (0.0, 0.0) for tenant in tenants]
@@ -87,6 +88,8 @@ def parts_by_tenant(model: GpuModel, point: GpuPoint, tenants: Sequence[Tenant],
         return [_parts(held, point, (1.0, 1.0), tenants[0], wait_w[0], 1)]
     each, rest = divmod(held, len(tenants))
     shares = _shares_of_work(model, point, tenants)
+    spare_w = max((model.default_cap_w if cap_w is None else cap_w) - point.watts, 0.0)
+    wait_w = [_within(spare_w, len(tenants), point, *pair) for pair in zip(shares, wait_w, strict=True)]
     return [
         _parts(each + (i < rest), point, share, tenant, waiting, len(tenants))
         for i, (tenant, share, waiting) in enumerate(zip(tenants, shares, wait_w, strict=True))
@@ -109,6 +112,15 @@ def _waiting_w(model: GpuModel, point: GpuPoint, on: OnKind, cap_w: float | None
         left_w = cap_w - point.idle_w - point.context_w - dram_w
         sm_w = min(sm_w, max(left_w, on.waiting.u * model.core_w[0]))
     return sm_w, dram_w
+
+
+def _within(
+    spare_w: float, count: int, point: GpuPoint, share: tuple[float, float], wait_w: tuple[float, float]
+) -> tuple[float, float]:
+    """A tenant's watts while it waits: at most what it draws while it computes, and its part of what nobody draws."""
+    own_w = point.sm_w * share[0] + point.dram_w * share[1]
+    wanted_w, most_w = sum(wait_w), count * own_w + spare_w
+    return wait_w if wanted_w <= most_w else (wait_w[0] * most_w / wanted_w, wait_w[1] * most_w / wanted_w)
 
 
 def _shares_of_work(model: GpuModel, point: GpuPoint, tenants: Sequence[Tenant]) -> list[tuple[float, float]]:
