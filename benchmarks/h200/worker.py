@@ -62,6 +62,13 @@ def copy_zeros(torch: Any) -> Work:
     return lambda: target.copy_(source)
 
 
+def copy_noise(torch: Any) -> Work:
+    """The 2 GiB copy of random bytes."""
+    source = torch.empty(2**31, device="cuda", dtype=torch.uint8).random_()
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source)
+
+
 def prefill(torch: Any) -> Work:
     """Two prompts of 2,048 tokens."""
     layers = _decoder(torch)
@@ -97,6 +104,7 @@ def _forward(torch: Any, layers: Any, hidden: Any, cache: Any) -> Any:
 
 
 APPLICATIONS = {
+    "copy": copy_noise,
     "resnet50_train": resnet50_train,
     "decode": decode,
     "decode_graph": decode_graph,

@@ -34,7 +34,7 @@ def test_a_sweep_writes_an_entry_that_the_catalogue_takes(tmp_path: Path) -> Non
     assert result.exit_code == 0
     assert "clock sensitivity: gemm 1.00, copy 0.00" in result.stdout
     GpuKindFile.model_validate(yaml.safe_load(out.read_text()))
-    assert len(json.loads(raw.read_text())["measurements"]) == 6 + 12 * 5
+    assert len(json.loads(raw.read_text())["measurements"]) == 7 + 12 * 6
     assert not list(tmp_path.glob("FAKE*"))
 
 
@@ -42,7 +42,7 @@ def test_json_carries_every_figure_with_how_it_came_about() -> None:
     told = json.loads(call(*FAKE, "--json").stdout)
     assert told["power"]["knee_mhz"]["seen"] is False
     assert told["idle_w"]["seen"] is True
-    assert len(told["measurements"]) == 6
+    assert len(told["measurements"]) == 7
 
 
 def test_a_sweep_asks_first_and_takes_no_for_an_answer(tmp_path: Path) -> None:

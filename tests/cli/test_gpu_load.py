@@ -22,12 +22,11 @@ class cuda:
         def synchronize(self): pass
     init = synchronize = staticmethod(lambda: None)
 class Tensor:
-    def random_(self): return self
     def copy_(self, other): time.sleep(0.001)
 class nn: pass
 bfloat16 = uint8 = None
 def randn(*shape, **options): return Tensor()
-empty = empty_like = randn
+zeros = empty_like = randn
 def mm(*tensors, **options):
     if os.environ.get("DIE"):
         os._exit(3)

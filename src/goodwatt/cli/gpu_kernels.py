@@ -20,8 +20,9 @@ Work = Callable[[], object]
 
 Builders = Mapping[str, Callable[[Any], Work]]
 BACKENDS = ("torch", "cupy")
-WORKS = ("gemm", "copy", "gemv", "small", "attention")
-"""Compute bound; memory bound; LLM decode; launch bound; LLM prefill (torch only)."""
+WORKS = ("gemm", "copy", "copy_weights", "gemv", "small", "attention")
+"""Compute bound; memory bound, of zeros and of weights, which draw more at the same rate; LLM decode; launch bound; LLM
+prefill (torch only). All but the copy of zeros work on weights, as jobs do."""
 
 CHUNK_S = 0.02
 
@@ -32,7 +33,14 @@ def _torch_gemm(torch: Any) -> Work:
 
 
 def _torch_copy(torch: Any) -> Work:
-    source = torch.empty(2**31, device="cuda", dtype=torch.uint8).random_()
+    return _torch_copied(torch, torch.zeros(2**30, device="cuda", dtype=torch.bfloat16))
+
+
+def _torch_copy_weights(torch: Any) -> Work:
+    return _torch_copied(torch, torch.randn(2**30, device="cuda", dtype=torch.bfloat16))
+
+
+def _torch_copied(torch: Any, source: Any) -> Work:
     target = torch.empty_like(source)
     return lambda: target.copy_(source)
 
@@ -64,7 +72,17 @@ def _cupy_gemm(cupy: Any) -> Work:
 
 
 def _cupy_copy(cupy: Any) -> Work:
-    source = cupy.random.randint(0, 256, 2**31, dtype=cupy.uint8)
+    return _cupy_copied(cupy, cupy.zeros(2**30, dtype=cupy.float16))
+
+
+def _cupy_copy_weights(cupy: Any) -> Work:
+    weights = cupy.empty(2**30, dtype=cupy.float16)
+    for start in range(0, weights.size, 2**26):  # in pieces: they are drawn as float32
+        weights[start : start + 2**26] = cupy.random.standard_normal(2**26, dtype=cupy.float32)
+    return _cupy_copied(cupy, weights)
+
+
+def _cupy_copied(cupy: Any, source: Any) -> Work:
     target = cupy.empty_like(source)
     return lambda: cupy.copyto(target, source)
 
@@ -91,11 +109,18 @@ BUILDERS: Mapping[str, Builders] = {
     "torch": {
         "gemm": _torch_gemm,
         "copy": _torch_copy,
+        "copy_weights": _torch_copy_weights,
         "gemv": _torch_gemv,
         "small": _torch_small,
         "attention": _torch_attention,
     },
-    "cupy": {"gemm": _cupy_gemm, "copy": _cupy_copy, "gemv": _cupy_gemv, "small": _cupy_small},
+    "cupy": {
+        "gemm": _cupy_gemm,
+        "copy": _cupy_copy,
+        "copy_weights": _cupy_copy_weights,
+        "gemv": _cupy_gemv,
+        "small": _cupy_small,
+    },
 }
 
 

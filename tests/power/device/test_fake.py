@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.power.device.fake import DEMANDS, FakeGpu, FakeLoad, FakeTimer
+from goodwatt.power.device.fake import DEMANDS, RATES, FakeGpu, FakeLoad, FakeTimer
 from goodwatt.power.device.interface import CAP, DeviceError, DeviceLostError, GpuDevice, NotPermittedError
 from goodwatt.power.workloads.demand import Demand, Setting
 
@@ -93,7 +93,44 @@ def test_rates_follow_the_clock_as_the_demand_says(gpu: FakeGpu, timer: FakeTime
         timer.sleep(1.0)
         start_s = timer.now_s()
         timer.sleep(5.0)
-        assert load.rate(start_s, timer.now_s()) == pytest.approx({"copy": 1000.0, "gemm": 350.0}[work]), kappa
+        assert load.rate(start_s, timer.now_s()) == pytest.approx(
+            {"copy": RATES["copy"], "gemm": RATES["gemm"] / 2}[work]
+        ), kappa
+
+
+@pytest.mark.parametrize(
+    ("work", "watts", "clock_mhz", "rate"),
+    [
+        ("gemm", 684.2, 1465, 598.3),
+        ("copy", 470.8, 1980, 988.2),
+        ("copy_weights", 629.2, 1980, 991.4),
+        ("gemv", 603.1, 1980, None),  # 1521 and 1839 iterations a second on two days
+        ("small", 128.3, 1980, None),  # as fast as the host lets it
+        ("attention", 686.8, 1677, None),  # 1720 and 1633 MHz
+    ],
+)
+def test_built_in_kernels_draw_what_a_real_h200_does(
+    gpu: FakeGpu, timer: FakeTimer, work: str, watts: float, clock_mhz: float, rate: float | None
+) -> None:
+    load = FakeLoad(gpu)
+    load.run(work)
+    timer.sleep(3.0)
+    start_s, seen = timer.now_s(), gpu.read()
+    timer.sleep(5.0)
+    assert seen.power_w == pytest.approx(watts, rel=0.03)
+    assert seen.clock_mhz == pytest.approx(clock_mhz, rel=0.04 if work == "attention" else 0.01)
+    assert rate is None or load.rate(start_s, timer.now_s()) == pytest.approx(rate, rel=0.02)
+
+
+def test_a_copy_of_zeros_is_counted_like_any_copy_and_draws_less(gpu: FakeGpu, timer: FakeTimer) -> None:
+    load = FakeLoad(gpu)
+    load.run("copy")
+    timer.sleep(1.0)
+    gpu.counters()
+    timer.sleep(1.0)
+    counters = gpu.counters()
+    assert counters is not None
+    assert counters.dram == pytest.approx(0.888)
 
 
 def test_counters_say_the_demand_and_need_two_looks(gpu: FakeGpu, timer: FakeTimer) -> None:

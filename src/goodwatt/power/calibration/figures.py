@@ -58,10 +58,14 @@ class Calibration:
     unseen: tuple[str, ...] = ()
 
 
-DEFAULT_DRAM = {"gemm": 0.20, "copy": 0.89, "gemv": 0.82, "small": 0.0, "attention": 0.10}
+DEFAULT_DRAM = {"gemm": 0.20, "copy": 0.89, "copy_weights": 0.89, "gemv": 0.82, "small": 0.0, "attention": 0.10}
 """Share of the DRAM bandwidth of the built-in kernels where no counter tells: as counted on an H200."""
-COPY_ACTIVITY = 0.1
-"""SM activity of a plain copy where no sweep tells it. Assumed."""
+DATALESS = frozenset({"copy"})
+"""Kernels that move zeros: measured and shown, but no part of a fit. They draw less for each byte than anything that
+jobs move: 471 W on an H200, a copy of weights 629 W at the same rate (benchmarks/results/h200_data_power.json)."""
+COPY_ACTIVITY = 0.087
+"""SM activity of a copy of weights where no sweep tells it: on an H200 what its 629 W are more than the DRAM watts that
+applications show (benchmarks/calibration/h200_counters.py)."""
 LEAST_CLOCKS = 4
 """Fewer clocks than that say nothing about where the voltage begins to rise."""
 
@@ -86,7 +90,8 @@ def calibrated(
     figures = {"context_w": context_w, "clock_step_mhz": Figure(clock_step_mhz, "the driver's list of clocks")}
     figures |= {"chip_spread": _borrowed(prior.chip_spread, prior_name, "it takes several boards")}
     if swept:
-        figures |= _from_sweep(clocks, context_w.value, top_mhz, clock_step_mhz)
+        told = [p for p in clocks if p.work not in DATALESS]
+        figures |= _from_sweep(told, context_w.value, top_mhz, clock_step_mhz)
     else:
         figures |= _from_defaults(measurements, context_w.value, top_mhz, prior, prior_name)
     return Calibration(
@@ -148,17 +153,17 @@ def _from_sweep(points: list[ClockPoint], context_w: float, top_mhz: float, step
 def _from_defaults(
     measurements: Sequence[Measurement], context_w: float, top_mhz: float, prior: PowerModel, name: str
 ) -> dict[str, Figure]:
-    """Core and memory watts from a GEMM and a copy, under the voltage curve of another kind."""
+    """Core and memory watts from a GEMM and a copy of weights, under the voltage curve of another kind."""
     reason = "it takes a sweep of clocks"
     figures = {
         key: _borrowed(getattr(prior, key), name, reason)
         for key in ("knee_mhz", "voltage_rise", "time_error", "power_error")
     }
     at_default = {m.work: m for m in measurements if m.work and m.clock_asked_mhz is None and m.cap_asked_w is None}
-    if not {"gemm", "copy"} <= at_default.keys():
+    if not {"gemm", "copy_weights"} <= at_default.keys():
         why = "it takes a GEMM and a copy, and torch or cupy to run them"
         return figures | {key: _borrowed(getattr(prior, key), name, why) for key in ("core_w", "memory_w")}
-    gemm, copy = at_default["gemm"], at_default["copy"]
+    gemm, copy = at_default["gemm"], at_default["copy_weights"]
     curve = VoltageFit(prior.knee_mhz, prior.voltage_rise, {}, 0.0)
     core_w, memory_w = solve_default(
         gemm_w=gemm.watts - context_w,
@@ -166,7 +171,8 @@ def _from_defaults(
         gemm_shape=(curve.shape(gemm.clock_mhz, top_mhz), _dram(gemm)),
         copy_shape=(COPY_ACTIVITY * curve.shape(copy.clock_mhz, top_mhz), _dram(copy)),
     )
-    how = f"measured: GEMM {gemm.watts:.0f} W at {gemm.clock_mhz:.0f} MHz, copy {copy.watts:.0f} W; voltage as {name}"
+    seen = f"GEMM {gemm.watts:.0f} W at {gemm.clock_mhz:.0f} MHz, copy of weights {copy.watts:.0f} W"
+    how = f"measured: {seen}; voltage as {name}"
     return figures | {"core_w": Figure(core_w, how), "memory_w": Figure(memory_w, how)}
 
 

@@ -127,7 +127,7 @@ def described(m: Measurement) -> str:
         else "default"
     )
     held = f", held by {' and '.join(sorted(m.reasons))}" if m.reasons else ""
-    return f"{m.work:10} {setting:>9}: {m.rate:9.1f}/s {m.watts:6.1f} W {m.clock_mhz:5.0f} MHz{held}"
+    return f"{m.work:12} {setting:>9}: {m.rate:9.1f}/s {m.watts:6.1f} W {m.clock_mhz:5.0f} MHz{held}"
 
 
 def _set(device: GpuDevice, step: Step, default_w: float) -> Step:
