@@ -35,7 +35,10 @@ def test_a_job_of_a_run_in_which_nothing_started(goodwatt: Command) -> None:
     assert not (goodwatt.folder / "out" / "stays.csv").exists()
     text = " ".join(goodwatt("explain", "d", "out").out.split())
     assert "d: 4 GPUs" in text
-    assert goodwatt("explain", "d", "out", "--json").json()["places"] == []
+    found = goodwatt("explain", "d", "out", "--json").json()
+    assert found["places"] == []
+    first = " ".join(goodwatt("explain", "a", "out").out.split())
+    assert "Last kept waiting where GPUs were free by: power: site may draw 1 W and would be granted" in first
 
 
 def test_mistakes_give_one_message(goodwatt: Command) -> None:

@@ -18,7 +18,7 @@ from tests.third_party import install
 JOB_COLUMNS = [
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
     "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
-    "lost_energy_j", "gpu_milli", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
+    "lost_energy_j", "gpu_milli", "waited_for", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
     "communication_s", "straggler_s", "productive_s",
 ]  # fmt: skip
 TIMELINE_COLUMNS = [

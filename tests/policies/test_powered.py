@@ -15,7 +15,7 @@ from goodwatt.policies.power_registry import make_power
 from goodwatt.policies.powered import Powered
 from goodwatt.policies.registry import make_policy
 from goodwatt.power.telemetry.counters import Counters
-from goodwatt.simulator.decisions import Decision, Group, Migrate, Place, Preempt, SetCap, SetClock, WaitUntil
+from goodwatt.simulator.decisions import Decision, Group, Hold, Migrate, Place, Preempt, SetCap, SetClock, WaitUntil
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.run import result
@@ -46,9 +46,9 @@ class Slow(SteadyPower):
         assert isinstance(view.memory, Calls), "its own"
         return self.late
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         calls(view).ended.append((run.spec.job_id, view.now_s))
-        return None if place.job_id in self.never else replace(place, clock_mhz=self.clock_mhz)
+        return Hold(place.job_id, "never") if place.job_id in self.never else replace(place, clock_mhz=self.clock_mhz)
 
     def decide(self, view: View) -> Sequence[Decision]:
         calls(view).ask(view.now_s)
@@ -85,6 +85,7 @@ def test_who_is_held_back_at_its_start_does_not_start() -> None:
     sim = until(run(Restless(never=frozenset({"b"}))), 5.0)
     assert [run.spec.job_id for run in sim.live.values() if run.placement] == ["a", "c"]
     assert not sim.executor.refusals
+    assert {run.spec.job_id: run.waits_for for run in sim.live.values()} == {"a": "", "b": "never", "c": ""}
 
 
 def test_a_group_starts_with_its_clocks_or_not_at_all() -> None:
@@ -143,8 +144,8 @@ def test_a_job_that_nobody_has_seen_on_other_boards_runs_there_as_they_like() ->
 class Stays(Slow):
     """No running job is moved."""
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
-        return None if run.running else place
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
+        return Hold(place.job_id, "it stays") if run.running else place
 
 
 def test_who_is_held_back_from_moving_stays_and_so_does_a_group() -> None:

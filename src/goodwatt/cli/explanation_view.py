@@ -46,7 +46,8 @@ def _waiting(found: Explanation) -> list[str]:
     text = f"Waited {_time(waiting.seconds)}{until}. When it was submitted, {_room(waiting.room, job.num_gpus)}"
     text += f"; {waiting.ahead:,} jobs were waiting already" if waiting.ahead else "; nobody else was waiting"
     overtook = f", and {waiting.overtook:,} that came later started before it." if waiting.overtook else "."
-    return [text + overtook]
+    kept = [f"Last kept waiting where GPUs were free by: {escape(job.waited_for)}."] if job.waited_for else []
+    return [text + overtook, *kept]
 
 
 def _room(room: Room, gpus: int) -> str:

@@ -22,8 +22,10 @@ from goodwatt.power.budgets.goodput_curve import GoodputCurve, goodput_curve
 from goodwatt.power.facility.supply import node_facts, wall_line
 from goodwatt.power.gpu.model import CAP_KEPT, GpuModel, gpu_model
 from goodwatt.power.workloads.demand import Demand
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.power_meter import MICRO
-from goodwatt.simulator.power.power_book import NO_LIMIT, PowerBook
+from goodwatt.simulator.power.power_book import NO_LIMIT
+from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.view import View
 
 MOST_GPU_W = 1500.0
@@ -77,7 +79,7 @@ class Share:
     running: bool = True
     _parts: dict[str, list[Part]] = field(default_factory=dict, compare=False, repr=False)
 
-    def parts(self, book: PowerBook, way: str) -> list[Part]:
+    def parts(self, book: PowerRoom, way: str) -> list[Part]:
         """What it wants below each of its lowest limits; found out once."""
         found = self._parts.get(way)
         if found is None:
@@ -99,7 +101,7 @@ class Caps:
     short: frozenset[str]
 
 
-def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> Caps:
+def divided(view: View, book: PowerRoom, shares: Sequence[Share], way: str) -> Caps:
     """The limits of the book divided among jobs in one of `power.budgets.division.WAYS`."""
     parts = [(share, *part) for share in shares for part in share.parts(book, way)]
     limits_w = _gpu_limits_w(view, book, _coming(share.nodes for share in shares if not share.running))
@@ -114,17 +116,51 @@ def divided(view: View, book: PowerBook, shares: Sequence[Share], way: str) -> C
     return Caps(caps, frozenset(short))
 
 
-def floors_fit(view: View, book: PowerBook, starts: Iterable[NodeCounts], floor_share: float) -> bool:
-    """Whether the floors of all jobs that run and of these that would start fit below every limit."""
-    cluster, coming = view.state.cluster, _coming(starts)
+def floors_fit(
+    view: View, book: PowerRoom, starts: Iterable[NodeCounts], floor_share: float, spared: Iterable[NodeCounts] = ()
+) -> bool:
+    """Whether the floors of all jobs that run and of these that would start fit below every limit.
+
+    `spared`: GPUs among them whose floor is the board's own power.
+    """
+    cluster, coming, whole = view.state.cluster, _coming(starts), _coming(spared)
     floors_w = [0.0] * len(book.names)
+    in_use = book.held
     for node, path in enumerate(book.path):
-        held = book.held[node] + coming.get(node, 0)
-        floor_w = floor_of(cluster.kinds[cluster.nodes[node].gpu_kind], floor_share) * held
+        held = in_use[node] + coming.get(node, 0)
+        kind, full = cluster.kinds[cluster.nodes[node].gpu_kind], whole.get(node, 0)
+        floor_w = floor_of(kind, floor_share) * (held - full) + board_w(kind) * full
         for level in path:
             floors_w[level] += floor_w
     limits_w = _gpu_limits_w(view, book, coming)
     return all(limit is None or watts <= limit for watts, limit in zip(floors_w, limits_w, strict=True))
+
+
+def together(view: View) -> list[list[JobRun]]:
+    """Running jobs on boards with a known limit, those on the same GPUs together: they have one cap."""
+    taken: dict[int, list[tuple[int, list[JobRun]]]] = {}
+    found: list[list[JobRun]] = []
+    for run in (run for pool in view.pools for run in pool.running.values()):
+        kind = view.kind_of(run.placement)
+        if kind is None or kind.max_w is None or not run.spec.num_gpus:
+            continue
+        group = _beside(run, taken)
+        if group is None:
+            found.append(group := [])
+        group.append(run)
+        for node, mask in run.placement:
+            taken.setdefault(node, []).append((mask, group))
+    return found
+
+
+def _beside(run: JobRun, taken: Mapping[int, Sequence[tuple[int, list[JobRun]]]]) -> list[JobRun] | None:
+    """Who holds one of a job's GPUs already."""
+    return next((who for node, mask in run.placement for held, who in taken.get(node, ()) if held & mask), None)
+
+
+def counts_of(run: JobRun) -> NodeCounts:
+    """GPUs that a running job holds on each node."""
+    return tuple((node, mask.bit_count()) for node, mask in run.placement)
 
 
 @lru_cache(maxsize=256)
@@ -197,7 +233,7 @@ def _up(watts: float) -> float:
     return math.ceil(watts / STEP_W) * STEP_W
 
 
-def _gpus_below(book: PowerBook, nodes: NodeCounts) -> dict[int, int]:
+def _gpus_below(book: PowerRoom, nodes: NodeCounts) -> dict[int, int]:
     """GPUs by the lowest limit above them."""
     found: dict[int, int] = {}
     for node, count in nodes:
@@ -206,7 +242,7 @@ def _gpus_below(book: PowerBook, nodes: NodeCounts) -> dict[int, int]:
     return found
 
 
-def _tree(book: PowerBook, limits_w: Sequence[float | None], leaves: Sequence[int]) -> BudgetTree:
+def _tree(book: PowerRoom, limits_w: Sequence[float | None], leaves: Sequence[int]) -> BudgetTree:
     levels = len(book.names)
     parents = [-1] + [0] * (levels - 1)
     for path in book.path:
@@ -244,15 +280,15 @@ def _coming(starts: Iterable[NodeCounts]) -> dict[int, int]:
     return coming
 
 
-def _gpu_limits_w(view: View, book: PowerBook, coming: Mapping[int, int]) -> list[float | None]:
+def _gpu_limits_w(view: View, book: PowerRoom, coming: Mapping[int, int]) -> list[float | None]:
     """What the GPUs of jobs may draw together below each level, with so many more on nodes to which some are coming."""
     cluster = view.state.cluster
     facts = node_facts(cluster.power)
-    fixed, slope = [0.0] * len(book.names), [1.0] * len(book.names)
+    fixed, slope, in_use = [0.0] * len(book.names), [1.0] * len(book.names), book.held
     for node, path in enumerate(book.path):
         facts_of, gpus = cluster.nodes[node], cluster.nodes[node].gpus
         kind = cluster.kinds[facts_of.gpu_kind]
-        held = min(book.held[node] + coming.get(node, 0), gpus)
+        held = min(in_use[node] + coming.get(node, 0), gpus)
         line = wall_line(facts, (gpus - held) * (kind.idle_w or 0.0), held / max(gpus, 1), held * board_w(kind))
         for level in path:
             fixed[level] += line.fixed_w

@@ -42,10 +42,10 @@ class JobClocks(SteadyPower, ABC):
     def allowed(self, run: JobRun, view: View) -> float:
         """Time that the job may take more, as a share of its time at the board's own clocks."""
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+    def start(self, place: Place, run: JobRun, view: View) -> Place:
         """With its clock, if the job is known on these GPUs; a job beside another has that one's clock."""
         kind = view.kind_of(place.nodes)
-        if kind is None or place.beside is not None:
+        if kind is None or place.beside is not None or not view.guardrails.may_slow(run.spec):
             return place
         estimate = power_memory(view).demands.estimate(run.spec, kind.name)
         if estimate is None or not estimate.known:
@@ -67,6 +67,8 @@ class JobClocks(SteadyPower, ABC):
 
     def adjusted(self, run: JobRun, estimate: Estimate, view: View) -> Sequence[Decision]:
         """The command for a running job, if it needs one."""
+        if not view.guardrails.may_slow(run.spec):
+            return ()
         kind = view.kind_of(run.placement)
         assert kind is not None  # noqa: S101 - it has been observed there
         return reset(run, self.clock_mhz(run, run.placement, estimate, view), gpu_model(kind), self.name)

@@ -26,7 +26,9 @@ from goodwatt.simulator.view import View
 
 Mode = Literal["timeslice", "mps"]
 THREADS = (100.0, 70.0, 50.0, 30.0)
-"""Percentages of the SMs that are tried for the newcomer under MPS."""
+"""Percentages of the SMs that are tried for the newcomer under MPS, as far as guardrails allow."""
+MOST_HOSTS = 4096
+"""Shapes of hosts that are remembered for one newcomer."""
 
 
 class Pair(NamedTuple):
@@ -52,6 +54,8 @@ def best_pair(job: JobRequest, state: ClusterState, view: View, rules: Rules) ->
     """The pair with the most work done, if any is good enough; the host that has run least long of equals."""
     if job.gpu_milli < WHOLE_GPU_MILLI or not job.num_gpus or view.run(job.job_id).alone:
         return None
+    if not (view.guardrails.may_pack(job) and view.guardrails.may_slow(job)):
+        return None
     kinds, nodes = state.cluster.kinds, state.cluster.nodes
     newcomers = {name: _newcomer(job, kind, view, rules) for name, kind in kinds.items()}
     if not any(newcomers.values()):
@@ -69,11 +73,14 @@ def _hosts(job: JobRequest, state: ClusterState, view: View) -> Iterator[JobRun]
     """Running jobs that are alone on as many whole GPUs as the new one wants and may use, those started last first."""
     placements, packed = state.placements, state.packed
     allowed = state.eligible(job).nodes
+    protected = bool(view.guardrails.protected)
     anywhere = allowed.bit_count() == len(packed) and not state.limits_hosts
     for pool in view.pools:
         for job_id, run in reversed(pool.running_on(job.num_gpus).items()):
             placement = placements.get(job_id)
             if placement is None or run.alone or run.spec.gpu_milli < WHOLE_GPU_MILLI:
+                continue
+            if protected and not view.guardrails.may_pack(run.spec):
                 continue
             for node, mask in placement:
                 if packed[node] and packed_gpus(packed[node]) & mask:
@@ -95,11 +102,15 @@ class _Newcomer:
 
     __slots__ = ("_guess", "_kind", "_memory", "_mib", "_mps", "_seen")
 
-    def __init__(self, itself: Candidate, kind: GpuKind, memory: PairMemory, rules: Rules) -> None:
+    def __init__(self, itself: Candidate, kind: GpuKind, view: View, rules: Rules) -> None:
+        memory = view.memory
+        assert isinstance(memory, PairMemory)  # noqa: S101 - `Pack.new_memory` made it
+        percents = THREADS if rules.mode == "mps" else THREADS[:1]
+        threads = tuple(percent for percent in percents if view.guardrails.may_limit(percent))
         self._kind, self._memory = kind.name, memory
         self._guess, self._mps = rules.guess, rules.mode == "mps"
         self._mib = kind.memory_mib - 2 * CONTEXT_MIB - itself.need_mib
-        self._seen = _seen_beside(gpu_model(kind), itself.shape, rules.mode, rules.least_speed, rules.gain)
+        self._seen = _seen_beside(gpu_model(kind), itself.shape, rules.mode, threads, rules.least_speed, rules.gain)
 
     def beside(self, run: JobRun) -> tuple[float, float, float] | None:
         """(speed of the host, of the newcomer, thread percentage), if the two fit and the pair is good enough."""
@@ -119,7 +130,7 @@ def _newcomer(job: JobRequest, kind: GpuKind, view: View, rules: Rules) -> _Newc
     itself = None if kind.power_model is None else memory.candidate(job, kind.name)
     if itself is None or not itself.need_mib or not _understood(itself, rules):
         return None
-    return _Newcomer(itself, kind, memory, rules)
+    return _Newcomer(itself, kind, view, rules)
 
 
 def _understood(job: Candidate, rules: Rules) -> bool:
@@ -130,13 +141,17 @@ def _understood(job: Candidate, rules: Rules) -> bool:
 class _Beside(dict[Shape, tuple[float, float, float] | None]):
     """How one newcomer would do beside hosts of any shape, computed when first asked for."""
 
-    def __init__(self, model: GpuModel, newcomer: Shape, mode: Mode, least_speed: float, gain: float) -> None:
+    def __init__(
+        self, model: GpuModel, newcomer: Shape, mode: Mode, threads: tuple[float, ...], least_speed: float, gain: float
+    ) -> None:
         super().__init__()
-        self._pair = model, newcomer, mode, least_speed, gain
+        self._pair = model, newcomer, mode, threads, least_speed, gain
 
     def __missing__(self, host: Shape) -> tuple[float, float, float] | None:
-        model, newcomer, mode, least_speed, gain = self._pair
-        found = self[host] = _best_speeds(model, _demand(host), _demand(newcomer), mode, least_speed, gain)
+        if len(self) >= MOST_HOSTS:
+            self.clear()
+        model, newcomer, mode, threads, least_speed, gain = self._pair
+        found = self[host] = _best_speeds(model, _demand(host), _demand(newcomer), mode, threads, least_speed, gain)
         return found
 
 
@@ -144,11 +159,17 @@ _seen_beside = lru_cache(maxsize=1024)(_Beside)
 
 
 def _best_speeds(
-    model: GpuModel, there: Demand, here: Demand, mode: Mode, least_speed: float, gain: float
+    model: GpuModel,
+    there: Demand,
+    here: Demand,
+    mode: Mode,
+    threads: tuple[float, ...],
+    least_speed: float,
+    gain: float,
 ) -> tuple[float, float, float] | None:
     """(speed of the host, of the newcomer, thread percentage) with the greatest sum that is good enough."""
     found = []
-    for percent in THREADS if mode == "mps" else THREADS[:1]:
+    for percent in threads:
         point = shared_point(model, (Resident(there), Resident(here, percent / 100.0)), mode)
         host, newcomer = point.speeds
         if min(host, newcomer) >= least_speed and host + newcomer >= gain:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
-from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.decisions import Decision, Hold, Place
 from goodwatt.simulator.held import Held
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
@@ -58,12 +58,12 @@ class CombinedPower:
                 held = held | part.holds(view)
         return held
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
-        """The placement after all parts; None as soon as one holds the job back."""
-        settled: Place | None = place
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
+        """The placement after all parts; Hold as soon as one keeps the job waiting."""
+        settled: Place | Hold = place
         for part, memory in zip(self.parts, parts_of(view), strict=True):
-            if settled is None:
-                return None
+            if isinstance(settled, Hold):
+                break
             with remembering(view, memory):
                 settled = part.start(settled, run, view)
         return settled

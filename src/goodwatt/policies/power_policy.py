@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.decisions import Decision, Hold, Place
 from goodwatt.simulator.held import Held
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory, NoMemory
@@ -58,10 +58,10 @@ class PowerPolicy(Protocol):
     def holds(self, view: View) -> Held:
         """Waiting jobs that the scheduling policy is to pass over at this moment."""
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
-        """The placement with its clock and cap; None to hold the job back.
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
+        """The placement with its clock and cap; Hold to keep the job waiting, and why.
 
-        Also asked before a running job is moved, with the clock and the cap that would go along; None: it stays.
+        Also asked before a running job is moved, with the clock and the cap that would go along; Hold: it stays.
         """
 
     def decide(self, view: View) -> Sequence[Decision]:
@@ -90,7 +90,7 @@ class SteadyPower:
         """None."""
         return frozenset()
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:  # noqa: ARG002 - the contract
         """As the scheduling policy has it."""
         return place
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
-from goodwatt.simulator.decisions import KEPT, Decision, Group, Migrate, Place, Preempt, SetCap, SetClock
+from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -79,25 +79,27 @@ class Powered:
             settled = [self._settled(decision, view) for decision in decisions]
             more = self.power.decide(view)
         # Who is stopped for somebody who is then held back would start and be stopped for ever.
-        in_vain = bool(view.leaving) and None in settled
+        held = [after for before, after in zip(decisions, settled, strict=True) if _held_back(before, after)]
+        in_vain = bool(view.leaving and held)
         view.held, view.leaving = frozenset(), ()
-        done = [] if in_vain else [decision for decision in settled if decision is not None]
+        done = [decision for decision in (held if in_vain else settled) if not _stays(decision, view)]
         gone = {job_id for decision in done for step in _steps(decision) for job_id in _leaving(step, view)}
         kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in gone))
         return [*done, *kept]
 
-    def _settled(self, decision: Decision, view: View) -> Decision | None:
+    def _settled(self, decision: Decision, view: View) -> Decision:
         if isinstance(decision, Place):
             return self.power.start(decision, view.run(decision.job_id), view)
         if isinstance(decision, Migrate):
             return self._moved(decision, view)
         if isinstance(decision, Group):
             steps = [self._settled(step, view) for step in decision.decisions]
+            held = next((step for step in steps if isinstance(step, Hold)), None)
             kept = tuple(step for step in steps if isinstance(step, Place | Preempt | Migrate))
-            return replace(decision, decisions=kept) if len(kept) == len(steps) else None
+            return held or replace(decision, decisions=kept)
         return decision
 
-    def _moved(self, move: Migrate, view: View) -> Migrate | None:
+    def _moved(self, move: Migrate, view: View) -> Migrate | Hold:
         """Asked about as a placement with the setting that would go along; what it leaves of that does go along."""
         run = view.run(move.job_id)
         if not run.running:
@@ -105,13 +107,23 @@ class Powered:
         clock_mhz = run.clock_mhz if move.clock_mhz == KEPT else move.clock_mhz
         cap_w = run.cap_w if move.cap_w == KEPT else move.cap_w
         place = self.power.start(Place(move.job_id, move.nodes, move.gpus, clock_mhz=clock_mhz, cap_w=cap_w), run, view)
-        if place is None:
-            return None
+        if isinstance(place, Hold):
+            return place
         return replace(
             move,
             clock_mhz=move.clock_mhz if place.clock_mhz == clock_mhz else place.clock_mhz,
             cap_w=move.cap_w if place.cap_w == cap_w else place.cap_w,
         )
+
+
+def _held_back(before: Decision, after: Decision) -> bool:
+    """Whether a power policy keeps waiting whom the scheduling policy would have started, or moved."""
+    return isinstance(after, Hold) and after is not before
+
+
+def _stays(decision: Decision, view: View) -> bool:
+    """Whether nothing is left of a move: there is nobody to wait."""
+    return isinstance(decision, Hold) and view.run(decision.job_id).running
 
 
 def _stopped(decisions: Sequence[Decision]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _split(pool: Pool, view: View, ranking: Ranking, held: HeldByQuota) -> tuple
 
     The GPUs of jobs that must not be stopped, or of another pool, are not there to be given, whatever their rank.
     """
-    movable = [run for run in pool.running.values() if run.spec.preemptible]
+    movable = [run for run in pool.running.values() if view.may_stop(run)]
     left = pool.gpus + ROUNDING
     if len(movable) < len(pool.running) or len(view.pools) > 1:
         own = {run.spec.job_id for run in movable}

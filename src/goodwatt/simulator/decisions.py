@@ -115,6 +115,14 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Let a waiting job wait although there are GPUs for it. Nothing changes; `reason` is kept for whoever asks why."""
+
+    job_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitUntil:
     """Ask again at this time even if nothing happens before."""
 
@@ -131,7 +139,7 @@ class Group:
 
 
 PowerDecision = SetClock | SetCap | Sleep | Wake
-Decision = Place | Preempt | Migrate | Resize | Partition | WaitUntil | Group | PowerDecision
+Decision = Place | Preempt | Migrate | Resize | Partition | Hold | WaitUntil | Group | PowerDecision
 
 
 @dataclass(frozen=True, slots=True)

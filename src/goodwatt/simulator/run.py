@@ -99,6 +99,7 @@ def _columns(sim: Simulation) -> JobColumns:
         failures=recorder.job_failures[:],
         lost_energy_j=recorder.lost_j[:],
         gpu_milli=[job.gpu_milli for job in jobs],
+        waited_for=recorder.waited_for[:],
         lost_s=_lost(recorder),
     )
 

@@ -38,7 +38,7 @@ from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
 
-FORMAT = "goodwatt run 2"
+FORMAT = "goodwatt run 3"
 """Another one whenever what is written of a job or of the run changes."""
 
 _PLAIN = (

@@ -40,6 +40,7 @@ from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.jobs.submission_order import check_jobs, submission_order
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.power import observation, power_control, racks, ramping, slowest_clock
+from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
 from goodwatt.simulator.records.recorder import Recorder
@@ -294,7 +295,9 @@ class Simulation:
     def show(self) -> None:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
-        self.view._racks, self.view.price, self.view.book = self.racks, self.options.price, self.book
+        self.view._racks, self.view.price = self.racks, self.options.price
+        self.view.guardrails = self.options.guardrails
+        self.view.book = None if self.book is None else PowerRoom(self.book)
 
     def _make_pools(self) -> dict[str | None, Pool]:
         """One pool per partition, and one for jobs that name none (the only one without partitions)."""

@@ -11,16 +11,18 @@ from sortedcontainers import SortedList
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import ClusterState, NodeCounts, Placement, WhatIf
 from goodwatt.errors import RunError
+from goodwatt.simulator.acting.longest_wait import has_had_it
 from goodwatt.simulator.held import Held
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.settings.engine import EngineSettings
+from goodwatt.simulator.settings.guardrails import NO_GUARDRAILS, Guardrails
 
 if TYPE_CHECKING:
     from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries
     from goodwatt.simulator.decisions import Place
-    from goodwatt.simulator.power.power_book import PowerBook
+    from goodwatt.simulator.power.power_room import PowerRoom
     from goodwatt.simulator.power.racks import RackPower, Racks
 
 
@@ -89,7 +91,7 @@ class View:
     what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
     `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
     `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book` says who may draw
-    how much, where the policy has budgets enforced; policies only read it.
+    how much, where the policy has budgets enforced. `guardrails` is what will be refused, whatever is decided.
     `held` are waiting jobs that a power policy holds back while the scheduling policy is asked; `leaving` running jobs
     that the scheduling policy stops at this moment, while the power policy is asked about what it starts.
     """
@@ -102,6 +104,7 @@ class View:
         "book",
         "budget_w",
         "engine",
+        "guardrails",
         "held",
         "leaving",
         "memory",
@@ -137,12 +140,17 @@ class View:
         self.leaving: tuple[str, ...] = ()
         self.budget_w: float | None = None
         self.price: EnergyPrice | None = None
-        self.book: PowerBook | None = None
+        self.book: PowerRoom | None = None
+        self.guardrails: Guardrails = NO_GUARDRAILS
         self._racks: Racks | None = None
 
     def run(self, job_id: str) -> JobRun:
         """A waiting or running job. KeyError if it is neither."""
         return self._live[job_id]
+
+    def may_stop(self, run: JobRun) -> bool:
+        """Whether a running job may be made to wait again."""
+        return self.guardrails.may_stop(run.spec) and not has_had_it(run)
 
     def waiting(self, job_id: str) -> JobRun | None:
         """A waiting job; None if there is none of this name."""
@@ -151,7 +159,7 @@ class View:
 
     @property
     def racks(self) -> Mapping[str, RackPower]:
-        """What the meters of racks show whose limits are known, or that have lost a feed."""
+        """Racks whose limits are known, or that have lost a feed."""
         return {} if self._racks is None else self._racks.shown()
 
     @property

@@ -153,7 +153,7 @@ def test_a_gang_over_racks_has_one_cap() -> None:
     assert [len(run.placement) for run in sim.live.values()] == [1, 3]
     caps = list(in_force(sim).values())
     assert caps[0] == caps[1] is not None
-    assert sim.view.racks["rack-002"].load_w < 12_000.0
+    assert sim.racks.load_uw("rack-002") < 12_000 * MICRO
 
 
 def test_watts_go_where_they_buy_the_most() -> None:

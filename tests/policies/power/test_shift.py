@@ -58,6 +58,12 @@ def test_a_job_that_waits_for_the_night_blocks_nobody(policy: str) -> None:
     assert found == {"waits": 20_000.0, "urgent": 1.0}
 
 
+def test_the_record_says_for_what_a_job_waited() -> None:
+    sim = powered([job(deadline_s=90_000.0), job("b")], "shift", price=NIGHT)
+    sim.run()
+    assert result(sim).jobs.waited_for == ["cheaper energy from 20,000 s on", ""]
+
+
 @pytest.mark.parametrize("spec", ["max_delay_s=-1", "margin=0.5", "saving=1"])
 def test_settings_that_make_no_sense(spec: str) -> None:
     with pytest.raises(InputError, match="expected max_delay_s"):

@@ -55,7 +55,7 @@ def losing(sim: Simulation, at_s: float, for_s: float = 1e6, feed: int = 0) -> S
 
 def loads(sim: Simulation) -> dict[str, float]:
     """Watts of each rack as its meter shows them."""
-    return {name: rack.load_w for name, rack in sim.view.racks.items()}
+    return {name: sim.racks.load_uw(name) / MICRO for name in sim.view.racks}
 
 
 def test_meters_of_racks_add_up() -> None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import NodeCounts
-from goodwatt.policies.job_budget import STEP_W, Share, ask_of, board_w, divided, floors_fit, rounded
+from goodwatt.policies.job_budget import (
+    STEP_W,
+    Share,
+    ask_of,
+    board_w,
+    counts_of,
+    divided,
+    floors_fit,
+    rounded,
+    together,
+)
 from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.power.telemetry.counters import Counters
 from goodwatt.power.workloads.demand import Demand
-from goodwatt.simulator.decisions import Decision, Place, Preempt, SetCap, WaitUntil
+from goodwatt.simulator.decisions import Decision, Hold, Place, Preempt, SetCap, WaitUntil
 from goodwatt.simulator.held import AllBut, Held
 from goodwatt.simulator.jobs.job_run import JobRun
-from goodwatt.simulator.power.power_book import PowerBook
+from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0
@@ -45,7 +55,7 @@ class BudgetMemory(PowerMemory):
         self.limits: tuple[int, ...] = ()
         self.stale = self.lowest = False
         self.taken_for: dict[str, tuple[float, Demand | None]] = {}
-        self.shares: dict[str, tuple[float, Share]] = {}
+        self.shares: dict[str, tuple[tuple[float, float], Share]] = {}
         self.held: list[tuple[str, NodeCounts]] = []
         self.starts: list[tuple[NodeCounts, float]] = []
         self.in_vain: list[tuple[str, NodeCounts]] = []
@@ -149,7 +159,7 @@ class Budget(SteadyPower):
         first = (run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW])
         return AllBut(frozenset((*first, *waiting)))
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:
+    def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """Under the highest cap for which there is power; held back if there is not even enough for its floor.
 
         Whoever comes after somebody that is held back waits too, or it would never get its power.
@@ -162,19 +172,20 @@ class Budget(SteadyPower):
         if run.running:
             return self._moved(place, run, kind, view)
         if memory.held:
-            return None
+            return Hold(run.spec.job_id, f"{memory.held[0][0]} waits for power before it")
         share = self._share(run, place.nodes, kind, view, running=False)
         cap_w = _fitting(book, share, memory.starts, view.leaving)
         if cap_w is None:
             memory.held.append((run.spec.job_id, place.nodes))
-            return None
+            lowest = [*memory.starts, (place.nodes, share.ask.floor_w)]
+            return Hold(run.spec.job_id, f"power: {book.shortage(lowest, view.leaving)}")
         memory.starts.append((place.nodes, cap_w))
         memory.lowest &= cap_w <= share.ask.floor_w
         memory.asked[run.spec.job_id] = cap_w = None if cap_w >= board_w(kind) else cap_w
         memory.stale = True
         return replace(place, cap_w=cap_w)
 
-    def _moved(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | None:
+    def _moved(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | Hold:
         """A running job takes its cap along; to other boards it goes under the highest for which there is power.
 
         It stays if there is none, or if somebody waits for power.
@@ -185,7 +196,7 @@ class Budget(SteadyPower):
             share = self._share(run, place.nodes, kind, view, running=False)
             found_w = None if memory.held else _fitting(book, share, memory.starts, (*view.leaving, run.spec.job_id))
             if found_w is None:
-                return None
+                return Hold(run.spec.job_id, "power: none is free for it where it would go")
             memory.starts.append((place.nodes, found_w))
             cap_w = None if found_w >= board_w(kind) else found_w
         memory.asked[run.spec.job_id], memory.stale, memory.lowest = cap_w, True, False
@@ -207,7 +218,7 @@ class Budget(SteadyPower):
         again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
         if held and (moved or memory.stale or held != before):
             down = moved or not memory.lowest  # else nobody can come down any further
-            if not (down and floors_fit(view, book, [nodes for _, nodes in held], self.floor_share)):
+            if not (down and self._floors_fit(view, book, held)):
                 held = []
         if not moved and (not held or (held == before and not memory.stale)):
             if not memory.stale:
@@ -220,7 +231,7 @@ class Budget(SteadyPower):
         return [*commands, *again]
 
     def _divide(
-        self, view: View, book: PowerBook, held: Sequence[tuple[str, NodeCounts]], moved: bool
+        self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]], moved: bool
     ) -> Sequence[Decision]:
         """The commands that lead to a new division; running jobs are stopped while their floors do not fit.
 
@@ -231,18 +242,22 @@ class Budget(SteadyPower):
             for job_id, nodes in held
             if (kind := view.kind_of(nodes)) is not None
         ]
-        shares, followers = self._running(view)
+        groups = together(view)
+        shares = [self._running_share(runs, view) for runs in groups]
         caps = divided(view, book, [*shares, *waiting], self.division)
         stopped: list[Decision] = []
-        while caps.short and shares:
-            youngest = max(shares, key=lambda share: view.run(share.job_id).started_s)
+        while caps.short:
+            may_stop = [share for share in shares if view.may_stop(view.run(share.job_id))]
+            if not may_stop:
+                break
+            youngest = max(may_stop, key=lambda share: view.run(share.job_id).started_s)
             shares.remove(youngest)
             stopped.append(Preempt(youngest.job_id, "its least power does not fit the budget any more"))
             caps = divided(view, book, shares, self.division)
         wishes = {share.job_id: _cap(caps.cap_w[share.job_id], share) for share in shares}
-        for job_id, leader in followers.items():
-            if leader in wishes:
-                wishes[job_id] = wishes[leader]
+        for first, *others in groups:
+            if first.spec.job_id in wishes:
+                wishes |= {run.spec.job_id: wishes[first.spec.job_id] for run in others}
         return [*stopped, *self._commands(view, shares, wishes, moved or bool(waiting))]
 
     def _commands(
@@ -264,38 +279,36 @@ class Budget(SteadyPower):
         memory.lowest = all(asked.get(share.job_id) == share.ask.floor_w for share in shares)
         return [SetCap(job_id, cap_w, self.name) for job_id, cap_w in moves]
 
-    def _running(self, view: View) -> tuple[list[Share], dict[str, str]]:
-        """Shares of jobs that run; who shares a GPU with one of them has the same cap and follows it."""
-        shares, followers = [], dict[str, str]()
-        taken: dict[int, list[tuple[int, str]]] = {}
-        for pool in view.pools:
-            for run in pool.running.values():
-                kind = view.kind_of(run.placement)
-                if kind is None or kind.max_w is None or not run.spec.num_gpus:
-                    continue
-                leader = _beside(run, taken)
-                if leader is not None:
-                    followers[run.spec.job_id] = leader
-                else:
-                    shares.append(self._running_share(run, kind, view))
-                for node, mask in run.placement:
-                    taken.setdefault(node, []).append((mask, leader or run.spec.job_id))
-        return shares, followers
+    def _running_share(self, runs: Sequence[JobRun], view: View) -> Share:
+        """What jobs on the same GPUs ask for: what the first does, unless one of them may not be slowed.
 
-    def _running_share(self, run: JobRun, kind: GpuKind, view: View) -> Share:
-        """What a job asks for where it runs, by what was believed of it when it had just started or been seen."""
-        memory, job_id = _memory(view), run.spec.job_id
-        started_s, share = memory.shares.get(job_id, (None, None))
-        if share is None or started_s != run.started_s:
-            counts = tuple((node, mask.bit_count()) for node, mask in run.placement)
+        It goes by what was believed of it when it had just started or been seen.
+        """
+        run, memory, floor_share = runs[0], _memory(view), self._floor_share(runs, view)
+        job_id, kind, now = run.spec.job_id, view.kind_of(run.placement), (run.started_s, floor_share)
+        assert kind is not None  # noqa: S101 - it has been grouped by it
+        before, share = memory.shares.get(job_id, (None, None))
+        if share is None or before != now:
             since_s, demand = memory.taken_for.get(job_id, (None, None))
             if since_s != run.started_s:
                 demand = self._demand(run, kind, view)
                 memory.taken_for[job_id] = run.started_s, demand
-            ask = ask_of(kind, demand, self.floor_share, self.margin)
-            share = Share(job_id, counts, ask, run.spec.priority)
-            memory.shares[job_id] = run.started_s, share
+            ask = ask_of(kind, demand, floor_share, self.margin)
+            share = Share(job_id, counts_of(run), ask, run.spec.priority)
+            memory.shares[job_id] = now, share
         return share
+
+    def _floor_share(self, runs: Iterable[JobRun], view: View) -> float:
+        """The least share of its rated power that a GPU with these jobs gets: all, if one of them may not be slowed."""
+        return self.floor_share if all(view.guardrails.may_slow(run.spec) for run in runs) else 1.0
+
+    def _floors_fit(self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]]) -> bool:
+        """Whether those who run and those who wait for power could all have their floors."""
+        spared: list[NodeCounts] = []
+        if view.guardrails.protected:
+            spared = [counts_of(runs[0]) for runs in together(view) if self._floor_share(runs, view) == 1.0]
+            spared += [nodes for job_id, nodes in held if self._floor_share([view.run(job_id)], view) == 1.0]
+        return floors_fit(view, book, [nodes for _, nodes in held], self.floor_share, spared)
 
     def _demand(self, run: JobRun, kind: GpuKind, view: View) -> Demand | None:
         estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
@@ -304,7 +317,7 @@ class Budget(SteadyPower):
     def _share(self, run: JobRun, nodes: NodeCounts, kind: GpuKind, view: View, running: bool = True) -> Share:
         """What a job asks for on these nodes."""
         demand = self._demand(run, kind, view)
-        ask = ask_of(kind, demand, self.floor_share, self.margin)
+        ask = ask_of(kind, demand, self._floor_share([run], view), self.margin)
         return Share(run.spec.job_id, nodes, ask, run.spec.priority, running)
 
 
@@ -321,12 +334,12 @@ def _memory(view: View) -> BudgetMemory:
 
 
 def _fitting(
-    book: PowerBook, share: Share, starts: Sequence[tuple[NodeCounts, float]], leaving: Sequence[str] = ()
+    book: PowerRoom, share: Share, starts: Sequence[tuple[NodeCounts, float]], leaving: Sequence[str] = ()
 ) -> float | None:
     """The highest cap under which a job may start beside those that do; None if not even its floor fits."""
 
     def fits(cap_w: float) -> bool:
-        return book.fits([*starts, (share.nodes, cap_w)], leaving)
+        return book.shortage([*starts, (share.nodes, cap_w)], leaving) is None
 
     floor_w, most_w = share.ask.floor_w, share.ask.most_w
     if not fits(floor_w):
@@ -341,11 +354,6 @@ def _fitting(
         else:
             high = middle
     return floor_w + STEP_W * low
-
-
-def _beside(run: JobRun, taken: dict[int, list[tuple[int, str]]]) -> str | None:
-    """Who holds one of a job's GPUs already."""
-    return next((who for node, mask in run.placement for held, who in taken.get(node, ()) if held & mask), None)
 
 
 def _cap(cap_w: float, share: Share) -> float | None:

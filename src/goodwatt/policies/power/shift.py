@@ -10,7 +10,7 @@ from goodwatt.policies.cheap_hours import latest_start_s, series_of, worthwhile_
 from goodwatt.policies.power_memory import PowerMemory, power_memory
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.power.facility.energy_price import StepSeries
-from goodwatt.simulator.decisions import Decision, WaitUntil
+from goodwatt.simulator.decisions import Decision, Hold, WaitUntil
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import View
 
@@ -50,8 +50,16 @@ class Shift(SteadyPower):
 
     def decide(self, view: View) -> Sequence[Decision]:
         """Ask again when the time of the next one comes."""
-        later = [time_s for time_s in power_memory(view).times_s.values() if time_s > view.now_s]
-        return [WaitUntil(min(later), "cheaper energy for a job that can wait")] if later else []
+        later = {job_id: time_s for job_id, time_s in power_memory(view).times_s.items() if time_s > view.now_s}
+        if not later:
+            return []
+        kinder = "cheaper" if self.by == "price" else "cleaner"
+        holds = [
+            Hold(job_id, why)
+            for job_id, time_s in later.items()
+            if (run := view.waiting(job_id)) and run.waits_for != (why := f"{kinder} energy from {time_s:,.0f} s on")
+        ]
+        return [*holds, WaitUntil(min(later.values()), f"{kinder} energy for a job that can wait")]
 
     def _start_s(self, run: JobRun, series: StepSeries, view: View) -> float:
         """When a waiting job is to start; settled when it is first seen waiting, at once if it has run before."""

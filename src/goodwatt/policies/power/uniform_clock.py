@@ -23,7 +23,7 @@ class UniformClock(SteadyPower):
         if not 0 < self.share <= 1:
             raise ValueError(f"expected a share above 0 and up to 1, got {self.share:g}")
 
-    def start(self, place: Place, run: JobRun, view: View) -> Place | None:  # noqa: ARG002 - the contract
+    def start(self, place: Place, run: JobRun, view: View) -> Place:  # noqa: ARG002 - the contract
         """With the clock of its kind."""
         kind = view.kind_at(place)
         if kind is None or kind.max_clock_mhz is None:

@@ -17,6 +17,7 @@ from goodwatt.simulator.acting.requests import MIG, request_of
 from goodwatt.simulator.decisions import (
     Decision,
     Group,
+    Hold,
     Migrate,
     Partition,
     Place,
@@ -50,6 +51,7 @@ class Executor:
             reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
+                self._hold(decision, reason)
         if late:
             started = longest_wait.serve(self._sim) or (len(self._sim.late) < late and len(self.refusals) > refused)
             if started:  # what was refused for their sake may fit now
@@ -60,6 +62,18 @@ class Executor:
             return self._move(decision)
         act: Callable[[Any], str | None] = getattr(self, _ACTS[type(decision)])
         return act(decision)
+
+    def _hold(self, decision: Decision, reason: str = "") -> str | None:
+        """Who could have started, and what kept it from that."""
+        if isinstance(decision, Group):
+            for step in decision.decisions:
+                self._hold(step, reason)
+        elif isinstance(decision, Place | Hold):
+            run = self._sim.live.get(decision.job_id)
+            if run is None or run.placement:
+                return "the job is not waiting"
+            run.waits_for = reason or getattr(decision, "reason", "")
+        return None
 
     # where jobs run ----------------------------------------------------------------------------------------------
 
@@ -277,6 +291,7 @@ class Executor:
 _ACTS = {
     Resize: Executor._resize.__name__,
     Partition: Executor._partition.__name__,
+    Hold: Executor._hold.__name__,
     WaitUntil: Executor._wait.__name__,
     SetClock: Executor._set.__name__,
     SetCap: Executor._set.__name__,

@@ -23,12 +23,12 @@ class JobRun:
 
     `spec`: what it asks for, and what it holds if that is something else (a MIG instance, another size). `submit_s`,
     `gpus`: the job's. `serving`: GPUs it holds now. `start_s`: first start, None before. `started_s`: last start.
-    `sequence` counts what last happened to it, entering the queue or starting, among all jobs.
-    `attained_gpu_s`, `preemptions` and `failures`, how often one stopped it, so far, as of `since_s`.
-    `clock_mhz`, `cap_w`: what is set on its GPUs, None for the default. `sharing`: how it shares them with others
-    (exclusive, timeslice, mps, mig), `thread_percent` of the SMs at most under mps. `alone`: its memory did not fit
-    beside others, so it shares no more. `command`: the timer of a setting that has been asked for and has not settled
-    yet, 0 if there is none.
+    `sequence` counts what last happened to it, entering the queue or starting, among all jobs. `attained_gpu_s`,
+    `preemptions` and `failures`, how often one stopped it, so far, as of `since_s`. `clock_mhz`, `cap_w`: what is
+    set on its GPUs, None for the default. `sharing`: how it shares them with others (exclusive, timeslice, mps,
+    mig), `thread_percent` of the SMs at most under mps. `alone`: its memory did not fit beside others, so it shares
+    no more. `waits_for`: what last kept it waiting where there were GPUs for it. `command`: the timer of a setting
+    that has been asked for and has not settled yet, 0 if there is none.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class JobRun:
         "submit_s",
         "thread_percent",
         "version",
+        "waits_for",
         "why",
     )
 
@@ -73,7 +74,7 @@ class JobRun:
         self.clock_mhz: float | None = None
         self.cap_w: float | None = None
         self.command = 0
-        self.why = ""
+        self.why = self.waits_for = ""
         self.alone = False
         self.sharing = EXCLUSIVE
         self.thread_percent = 100.0

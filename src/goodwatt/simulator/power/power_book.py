@@ -83,10 +83,10 @@ class PowerBook:
         """Whether there is any limit."""
         return any(limit < NO_LIMIT for limit in self.limit_uw)
 
-    def fits(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> bool:
-        """Whether jobs may start, each on so many idle GPUs of these nodes, if they can keep to these caps.
+    def shortage(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> str | None:
+        """Why jobs may not start, each on so many idle GPUs of these nodes, if they can keep to these caps, W.
 
-        `leaving`: running jobs that leave theirs at the same instant.
+        `leaving`: running jobs that leave theirs at the same instant. None if they may.
         """
         without = frozenset(leaving)
         gone = dict.fromkeys(node for job_id in leaving for node, _ in self._physics.run_of(job_id).placement)
@@ -102,7 +102,7 @@ class PowerBook:
             watts, count = more.get(node, (0.0, 0))
             load = (held + count) / max(self._cluster.nodes[node].gpus, 1)
             walls[node] = self._wall(gpu_w + watts, min(load, 1.0))
-        return self._over(walls) is None
+        return self._over(walls)
 
     @property
     def over(self) -> tuple[str, ...]:

@@ -41,9 +41,8 @@ class FedRack:
 
 
 class RackPower(NamedTuple):
-    """What a rack's meter shows: its load, what its feeds that are up carry for ever, and how many these are."""
+    """What a rack may draw, W: what its feeds that are up carry for ever, and how many these are."""
 
-    load_w: float
     limit_w: float
     feeds_up: int
 
@@ -82,10 +81,7 @@ class Racks:
 
     def shown(self) -> Mapping[str, RackPower]:
         """The racks as policies see them."""
-        return {
-            name: RackPower(self.load_uw(name) / MICRO, rack.feeds.continuous_w, len(rack.feeds.up))
-            for name, rack in self.fed.items()
-        }
+        return {name: RackPower(rack.feeds.continuous_w, len(rack.feeds.up)) for name, rack in self.fed.items()}
 
     def copy(self, meter: PowerMeter | None) -> Racks:
         """The same over a copy of the meter."""

@@ -58,6 +58,7 @@ class JobRecord:
     state: str
     workload: str | None
     reference_gpu: str | None
+    waited_for: str
     lost_s: Mapping[str, float]
 
     @property
@@ -131,6 +132,7 @@ def _job(row: Mapping[str, str]) -> JobRecord:
         state=row["state"],
         workload=row["workload"] or None,
         reference_gpu=row["reference_gpu"] or None,
+        waited_for=row["waited_for"],
         lost_s={part: float(row[f"{part}_s"]) for part in PARTS},
     )
 

@@ -20,7 +20,7 @@ from goodwatt.simulator.records.result import RunResult
 _FACTS = (
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
     "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
-    "lost_energy_j", "gpu_milli",
+    "lost_energy_j", "gpu_milli", "waited_for",
 )  # fmt: skip
 JOB_COLUMNS = (*_FACTS, *(f"{part}_s" for part in PARTS))
 """The last columns say where each job's time went."""

@@ -87,6 +87,7 @@ class Recorder:
         self.lost_j = array("d", [0.0]) * jobs
         self.clock_mhz = array("d", [NEVER]) * jobs
         self.sharing = [EXCLUSIVE] * jobs
+        self.waited_for = [""] * jobs
         self.failures = 0
         self.most_jobs_per_gpu = 1
         self.nodes: list[Placement] = [()] * jobs
@@ -189,6 +190,7 @@ class Recorder:
         self.lost_j[i] = truth.lost_j
         self.clock_mhz[i] = NEVER if run.clock_mhz is None else run.clock_mhz
         self.sharing[i] = run.sharing
+        self.waited_for[i] = run.waits_for
         self.nodes[i] = run.placement
 
     def ended(self, run: JobRun, now_s: float) -> None:

@@ -37,8 +37,9 @@ class JobColumns:
     `state` is finished, running, waiting, refused (it fits no node) or unsubmitted (the run was stopped before).
     `work_gpu_s` is reference GPU-seconds done and not lost; `energy_j` None where a GPU kind has no known power, and
     `lost_energy_j` the part of it that went into work that was lost. `workload` and `reference_gpu` as the run had
-    them, `sharing` and `clock_mhz` as they were last set, None being the board's own choice of clock. `lost_s` holds a
-    column for each of `lost_time.PARTS`: where the job's wall time went.
+    them, `sharing` and `clock_mhz` as they were last set, None being the board's own choice of clock. `waited_for`:
+    what last kept it waiting where there were GPUs for it, empty if nothing did. `lost_s` holds a column for each of
+    `lost_time.PARTS`: where the job's wall time went.
     """
 
     job_id: list[str]
@@ -62,6 +63,7 @@ class JobColumns:
     failures: Sequence[int] = ()
     lost_energy_j: Sequence[float] = ()
     gpu_milli: Sequence[int] = ()
+    waited_for: Sequence[str] = ()
     lost_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 

@@ -1,0 +1,57 @@
+"""What policies see of the power book: limits, what is granted below them, and whether there is room for a start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from goodwatt.cluster.state import NodeCounts
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.power.power_book import PowerBook
+
+
+class PowerRoom:
+    """A book to be read. Levels, nodes and units as in `PowerBook`; every answer is a copy of what holds now."""
+
+    __slots__ = ("_book",)
+
+    def __init__(self, book: PowerBook) -> None:
+        self._book = book
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the levels: site, rows, racks."""
+        return self._book.names
+
+    @property
+    def path(self) -> tuple[tuple[int, ...], ...]:
+        """The levels above each node."""
+        return self._book.path
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._book.limited
+
+    @property
+    def limit_uw(self) -> tuple[int, ...]:
+        """Microwatts that may be drawn below each level, at the feed."""
+        return tuple(self._book.limit_uw)
+
+    @property
+    def granted_uw(self) -> tuple[int, ...]:
+        """Microwatts that may be being drawn below each level, by what has been granted."""
+        return tuple(self._book.granted_uw)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """GPUs of each node that jobs hold."""
+        return tuple(self._book.held)
+
+    def shortage(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> str | None:
+        """Why jobs may not start, each on so many idle GPUs of these nodes under this cap, W; None if they may.
+
+        `leaving`: running jobs that leave theirs at the same instant.
+        """
+        return self._book.shortage(starts, leaving)
