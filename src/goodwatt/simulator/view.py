@@ -11,7 +11,6 @@ from sortedcontainers import SortedList
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import ClusterState, NodeCounts, Placement, WhatIf
 from goodwatt.errors import RunError
-from goodwatt.simulator.acting.longest_wait import has_had_it
 from goodwatt.simulator.held import Held
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Memory
@@ -150,7 +149,7 @@ class View:
 
     def may_stop(self, run: JobRun) -> bool:
         """Whether a running job may be made to wait again."""
-        return self.guardrails.may_stop(run.spec) and not has_had_it(run)
+        return self.guardrails.may_stop(run.spec) and not run.waited_enough
 
     def waiting(self, job_id: str) -> JobRun | None:
         """A waiting job; None if there is none of this name."""

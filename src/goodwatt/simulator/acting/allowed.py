@@ -98,7 +98,7 @@ def may_take_away(sim: Simulation, step: Preempt | Migrate, run: JobRun) -> bool
     guardrails = sim.options.guardrails
     if isinstance(step, Migrate):
         return guardrails.may_move(run.base)
-    return guardrails.may_stop(run.base) and not longest_wait.has_had_it(run)
+    return guardrails.may_stop(run.base) and not run.waited_enough
 
 
 def goes_first(sim: Simulation, where: int, run: JobRun | None = None) -> str | None:

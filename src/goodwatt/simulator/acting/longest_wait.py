@@ -46,11 +46,6 @@ def is_late(sim: Simulation, job_id: str, due_s: float) -> None:
         sim.change_pool_of(run)
 
 
-def has_had_it(run: JobRun) -> bool:
-    """Whether a running job has waited as long as it may, so that it cannot be made to wait again."""
-    return run._truth.due_s <= run.started_s
-
-
 def kept_free(sim: Simulation, run: JobRun | None = None) -> int:
     """The nodes that are for late jobs that come before this one."""
     found, everything = 0, (1 << len(sim.cluster.nodes)) - 1

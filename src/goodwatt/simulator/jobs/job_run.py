@@ -107,6 +107,11 @@ class JobRun:
         """Whether it holds GPUs now."""
         return bool(self.placement)
 
+    @property
+    def waited_enough(self) -> bool:
+        """Whether it runs and had waited as long as a guardrail allows, so that nobody makes it wait again."""
+        return self._truth.due_s <= self.started_s
+
     def attained(self, now_s: float) -> float:
         """GPU-seconds of service until now, overheads included."""
         return self.attained_gpu_s + (now_s - self.since_s) * self.serving
