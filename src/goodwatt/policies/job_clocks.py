@@ -25,14 +25,14 @@ class JobClocks(SteadyPower, ABC):
     Jobs unlike all that was seen run as the board likes until telemetry shows them, `OBSERVE_S` after their start;
     those of a known user and name have their clock from the start. `host_share`: share of an idle host's watts that is
     charged to its GPUs, for a host that waits for a slow job draws longer. `caution`: standard deviations that kappa is
-    taken to be above what is believed.
+    taken to be above what is believed; at 1.3 one job in ten is more sensitive to its clock than that.
     """
 
     name: ClassVar[str]
     observe_s: ClassVar[float | None] = OBSERVE_S
 
     host_share: float = 1.0
-    caution: float = 0.0
+    caution: float = 1.3
 
     def new_memory(self) -> PowerMemory:
         """Demands and durations."""

@@ -39,7 +39,7 @@ def took(power: str, **options: Any) -> tuple[dict[str, float], float]:
 @pytest.mark.parametrize("slowdown", [0.02, 0.05, 0.15])
 def test_the_promise_is_kept_within_the_error_of_the_estimate(slowdown: float) -> None:
     plain, plain_j = took("default")
-    slow, slow_j = took(f"static:slowdown={slowdown}")
+    slow, slow_j = took(f"static:slowdown={slowdown},caution=0")
     stretch = {name: slow[name] / plain[name] - 1.0 for name in slow}
     # each job may miss by what kappa is off after readings so close together; the bounds leave room above what is seen
     assert max(stretch.values()) <= slowdown * 1.8 + 0.01
@@ -55,7 +55,7 @@ def test_caution_slows_less() -> None:
 def test_caution_keeps_the_promise_for_nearly_all() -> None:
     kept = list[bool]()
     for seed in range(3):
-        plain, slow = (took(power, seed=seed)[0] for power in ("default", "static:slowdown=0.05,caution=1.3"))
+        plain, slow = (took(power, seed=seed)[0] for power in ("default", "static:slowdown=0.05"))
         kept += [slow[name] / plain[name] <= 1.051 for name in slow]
     assert statistics.fmean(kept) >= 0.85
 

@@ -12,10 +12,11 @@ from goodwatt.simulator.view import View
 
 @dataclass(frozen=True, slots=True)
 class Static(JobClocks):
-    """Each job at the clock of least energy that is expected to make it at most `slowdown` slower, by its telemetry.
+    """Each job at the clock of least energy that makes it at most `slowdown` slower, by its telemetry.
 
-    One job in three ends up above it, one in twenty by two fifths of it or more; `caution` takes kappa so many standard
-    deviations above what is believed, and 1.3 keeps nine jobs in ten within, for a sixth of what is saved. Unknown jobs
+    Nine jobs in ten are kept within it, one in twenty ends up more than a tenth of it above. That is what `caution`,
+    standard deviations by which kappa is taken above what is believed, is for: with 0 it is two jobs in three, and a
+    fifth more is saved. Unknown jobs
     run at the default clock for a minute and get theirs then; recurring ones (user and name) start at it. Energy counts
     the GPU and `host_share` of its part of an idle host. Source: You et al., "Zeus: Understanding and Optimizing GPU
     Energy Consumption of DNN Training", NSDI 2023, whose profiler tries caps where this one asks a model.
