@@ -24,7 +24,6 @@ from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
 from goodwatt.simulator import nodes
-from goodwatt.simulator.acting import restarting
 from goodwatt.simulator.decisions import Decision, Group, Refusal
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.jobs.lost_time import LostTime, Slowdowns
@@ -115,6 +114,7 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "view_now_s": sim.view.now_s,
         "up": format(sim.state.up, "x"),
         "placed": list(sim.state.placements),
+        "paused": [job_id for job_id in sim.state.placements if sim.physics.paused(job_id)],
         "runs": [_run_to_plain(run) for run in sim.live.values()],
         "running": [list(pool.running) for pool in sim.view.pools],
         "changed": [pool.changed for pool in sim.view.pools],
@@ -145,6 +145,8 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     _restore_nodes(sim, state)
     for job_id in state["placed"]:
         _restore_placement(sim, sim.live[job_id])
+    for job_id in state["paused"]:
+        sim.physics.pause(sim.live[job_id], True)
     for pool, running, changed in zip(sim.view.pools, state["running"], state["changed"], strict=True):
         pool.running = {job_id: sim.live[job_id] for job_id in running}
         pool.changed = changed
@@ -194,7 +196,6 @@ def _restore_placement(sim: Simulation, run: JobRun) -> None:
     else:
         sim.state.take_back(run.spec, run.placement)
     sim.physics.placed(run)
-    restarting.restore(sim, run)
     if sim.quotas is not None:
         sim.quotas.add(run.spec, 1)
 

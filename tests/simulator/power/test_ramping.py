@@ -18,7 +18,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
-from goodwatt.simulator.decisions import Preempt, SetCap
+from goodwatt.simulator.decisions import Preempt, Resize, SetCap
 from goodwatt.simulator.physics.full import FullPhysics
 from goodwatt.simulator.power.ramping import SiteRamp
 from goodwatt.simulator.records.result import RunResult
@@ -201,6 +201,21 @@ def test_a_gang_that_is_stopped_while_it_comes_up_leaves_nothing_behind() -> Non
     assert [physics.in_use(node) for node in range(4)] == [0, 0, 0, 0]
     assert sum(sim.physics.power()) == pytest.approx(sum(run_of([], hall()).physics.power()))
     assert ended(sim).jobs.state == ["finished", "finished"]
+
+
+def test_a_gang_that_is_resized_while_it_comes_up_comes_up_anew() -> None:
+    """It does not compute on nodes of which some are not up, nor all at once after its pause."""
+    sim = until(run_of([gang(min_gpus=8)], hall(ramp_w=2_000.0)), 12.0)
+    physics, ramp = parts(sim)
+    assert ramp.rising["a"].up == 2
+    sim.executor.apply([Resize("a", ((0, 8), (2, 8), (3, 8)))])
+    assert not sim.executor.refusals
+    run = sim.live["a"]
+    while run._truth.rate == 0.0:
+        assert (physics.in_use(0), ramp.rising["a"].up) == (0, 0) or not physics.paused("a")
+        sim.clock.step()
+    assert all(physics.in_use(node) == 8 for node in (0, 2, 3))
+    assert steepest_w(ended(sim)) <= 2_000
 
 
 def test_budget_and_ramp_together() -> None:

@@ -86,9 +86,13 @@ class NetworkLoads:
         crossing = self._crossings.pop(gang, NOWHERE)
         touched: dict[str, None] = {}
         for link, _, mean in crossing.asked:
-            self._gangs[link] = left = tuple(other for other in self._gangs[link] if other != gang)
-            self._asked[link] -= mean
+            left = tuple(other for other in self._gangs[link] if other != gang)
             touched.update(dict.fromkeys(left))
+            if left:
+                self._gangs[link] = left
+                self._asked[link] -= mean
+            else:
+                del self._gangs[link], self._asked[link]
         return tuple(touched)
 
     def load(self, gang: str) -> float:

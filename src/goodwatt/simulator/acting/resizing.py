@@ -15,7 +15,7 @@ from goodwatt.simulator.acting import restarting
 from goodwatt.simulator.acting.requests import resized_request
 from goodwatt.simulator.failures import breakdowns
 from goodwatt.simulator.jobs.elastic import elastic_range, resize_cost_s
-from goodwatt.simulator.power import observation
+from goodwatt.simulator.power import observation, ramping
 
 if TYPE_CHECKING:
     from goodwatt.simulator.decisions import Resize
@@ -82,6 +82,7 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
     sim._plan_checkpoints(run)
     sim.physics.placed(run)
     restarting.begin(sim, run)
+    ramping.resized(sim, run)
     if sim.book is not None:
         sim.book.follow(dict.fromkeys(node for node, _ in (*old, *run.placement)))
     sim.follow()

@@ -27,12 +27,6 @@ def begin(sim: Simulation, run: JobRun) -> None:
         sim.timers.set(sim.now_s + overhead_s, Kind.SETTLE, job_works, run.spec.job_id, run.started_s)
 
 
-def restore(sim: Simulation, run: JobRun) -> None:
-    """A job of a saved run is back on its GPUs."""
-    if run._truth.overhead_s > 0.0:
-        sim.physics.pause(run, True)
-
-
 @action
 def job_works(sim: Simulation, job_id: str, started_s: float) -> None:
     """It computes, unless it has lost its GPUs or got others since."""

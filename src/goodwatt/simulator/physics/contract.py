@@ -82,6 +82,9 @@ class Physics(Protocol):
     def pause(self, run: JobRun, on: bool) -> bool:
         """A running job does not compute, or does again; False, and nothing has happened, if that changes nothing."""
 
+    def paused(self, job_id: str) -> bool:
+        """Whether a running job does not compute."""
+
     def set_node(self, node: int, mode: str) -> None:
         """A node is "on", "off" or at a stage of sleep from now on; no job runs on one that is not on."""
 
@@ -141,6 +144,10 @@ class IdealPhysics:
 
     def pause(self, run: JobRun, on: bool) -> bool:  # noqa: ARG002 - the contract
         """Its GPUs draw the same."""
+        return False
+
+    def paused(self, job_id: str) -> bool:  # noqa: ARG002 - the contract
+        """It knows of no such jobs."""
         return False
 
     def set_node(self, node: int, mode: str) -> None:

@@ -59,6 +59,8 @@ class Racks:
             feeds = rack_feeds(rack, load_uw / MICRO)
             if feeds is not None:
                 self.fed[rack.name] = FedRack(feeds, load_uw, start_s)
+        if meter is not None:
+            meter.moved.clear()
 
     def load_uw(self, rack: str) -> int:
         """What a rack's nodes draw now; 0 where the physics has no meter."""

@@ -175,6 +175,15 @@ def launch(sim: Simulation, run: JobRun) -> None:
         _wake(sim)
 
 
+def resized(sim: Simulation, run: JobRun) -> None:
+    """A job goes on with other GPUs: if not all of its nodes were up yet, they come up from the beginning."""
+    ramp = sim.ramp
+    rise = None if ramp is None else ramp.rising.get(run.spec.job_id)
+    if rise is not None and rise.up is not None:
+        rise.up = 0
+        launch(sim, run)
+
+
 def takes(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float | None) -> bool:
     """Whether a wish for another setting is for the ramp to carry out: it is, unless the cap falls."""
     ramp = sim.ramp
