@@ -182,7 +182,7 @@ REFUSALS: list[tuple[str, Decision, str]] = [
     ("an unknown job", Place("x", ((0, 1),)), "the job is not waiting"),
     ("a running job", Place("a", ((1, 8),)), "the job is not waiting"),
     ("a node in use", Place("b", ((0, 8),)), "n0: 8 GPUs wanted, 0 free"),
-    ("a node that does not exist", Place("b", ((7, 8),)), "node 7 is down, not of the job's partition"),
+    ("a node that does not exist", Place("b", ((7, 8),)), "there is no node 7: the cluster has 2"),
     ("more GPUs than wanted", Place("c", ((1, 7),)), "4 GPUs wanted"),
     ("GPUs taken from nowhere", Place("c", ((1, 5), (0, -1))), "4 GPUs wanted"),
     ("stopping a waiting job", Preempt("b"), "Preempt b: the job is not running"),

@@ -8,7 +8,8 @@ from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.node_choice import shared_gpu
 
 if TYPE_CHECKING:
-    from goodwatt.cluster.state import ClusterState, NodeCounts
+    from goodwatt.cluster.placement import NodeCounts
+    from goodwatt.cluster.state import ClusterState
 
 
 def find_shortage(state: ClusterState, job: JobRequest, nodes: NodeCounts, gpus: tuple[int, ...] | None) -> str | None:
@@ -16,6 +17,8 @@ def find_shortage(state: ClusterState, job: JobRequest, nodes: NodeCounts, gpus:
     allowed = state.eligible(job).nodes & state.up
     wanted = 0
     for node, count in nodes:
+        if type(node) is not int or type(count) is not int:  # a count of 1.0 would be held, and break what adds up
+            return f"expected whole numbers (node, GPUs), got ({node!r}, {count!r})"
         wanted += count
         if not 0 <= node < len(state.capacity) or not allowed >> node & 1:
             return f"node {node} is down, not of the job's partition or not of its GPU kind"
@@ -64,6 +67,8 @@ def _gpu_shortage(state: ClusterState, job: JobRequest, nodes: NodeCounts, gpus:
     if len(gpus) != len(nodes):
         return f"{len(gpus)} GPU masks for {len(nodes)} nodes"
     for (node, count), mask in zip(nodes, gpus, strict=True):
+        if type(mask) is not int:
+            return f"expected GPUs as a mask, a whole number, got {mask!r}"
         if job.mig_profile is not None:
             if mask.bit_count() != 1 or state.slices.gpu_for(job, node, state.free_mask[node], mask) != mask:
                 return f"GPU mask {mask:b} of node {node} has no room for a MIG instance {job.mig_profile}"

@@ -1,8 +1,7 @@
 """What of a cluster is in use, with indexes that answer where a job would fit, and transactions for what-if.
 
-Placements are pairs (node, mask of its GPUs). All changes of a node go through `_set_free`, `_set_shares` and
-`_set_host`, which keep the indexes and totals right, and `_remember` logs what it was while a checkpoint is open;
-`rollback` makes it that again, exactly. The state knows nothing of time, queues or policies.
+All changes of a node go through `_set_free`, `_set_shares` and `_set_host`, which keep the indexes and totals right;
+`_remember` logs what it was inside `what_if`, `rollback` makes it that again. Time, queues and policies it knows not.
 """
 
 from __future__ import annotations
@@ -17,27 +16,19 @@ from goodwatt.cluster.mig_state import Sliced, SlicedGpu, holds, idle_mask, leav
 from goodwatt.cluster.node_choice import Shares, shared_gpu, whole_gpus
 from goodwatt.cluster.nvlink import CliqueIndex
 from goodwatt.cluster.packed import Packed, pack, unpack
+from goodwatt.cluster.placement import DoesNotFitError, NodeCounts, Placement
 from goodwatt.cluster.shortage import find_shortage, host_share
 from goodwatt.cluster.slice_index import SliceIndex
+from goodwatt.cluster.what_if import WhatIf
 from goodwatt.errors import RunError
 
 __all__ = ["UNLIMITED", "ClusterState", "DoesNotFitError", "NodeCounts", "Placement", "WhatIf", "host_share"]
-
-NodeCounts = tuple[tuple[int, int], ...]
-"""(node, GPUs wanted there) for each node of a placement."""
-
-Placement = tuple[tuple[int, int], ...]
-"""(node, mask of the GPUs taken there) for each node of a placement."""
 
 UNLIMITED = 1 << 62
 """Stands for the CPU or memory of a node where the cluster file sets no limit."""
 
 _NodeState = tuple[int, int, Shares, Packed, Sliced, int, int]
 _LogEntry = _NodeState | tuple[str, Placement | None] | tuple[dict[str, Placement]]
-
-
-class DoesNotFitError(RunError):
-    """A placement asks for what is not free; the message says what."""
 
 
 class ClusterState:
@@ -406,26 +397,3 @@ class ClusterState:
             self._memory_index.move(node, self.free_memory_mib[node], memory)
         self.free_cpu_milli[node] = cpu
         self.free_memory_mib[node] = memory
-
-
-class WhatIf:
-    """The block of `ClusterState.what_if`."""
-
-    __slots__ = ("_mark", "_outer", "_state")
-
-    def __init__(self, state: ClusterState) -> None:
-        self._state = state
-
-    def __enter__(self) -> ClusterState:
-        state = self._state
-        self._outer = state._log
-        if self._outer is None:
-            state._log = []
-        self._mark = 0 if self._outer is None else len(self._outer)
-        return state
-
-    def __exit__(self, *_: object) -> None:
-        state = self._state
-        if state._log:
-            state.rollback(self._mark)
-        state._log = self._outer

@@ -45,7 +45,7 @@ _PLAIN = (
     "last_round_s", "rounds_now",
 )  # fmt: skip
 _OWN = {"spec", "_request", "_truth"}
-_DECISIONS: dict[str, type] = {kind.__name__: kind for kind in get_args(Decision)}
+_DECISIONS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Decision), Malformed)}
 
 
 def save(simulation: Simulation, path: Path) -> None:

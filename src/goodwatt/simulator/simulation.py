@@ -30,6 +30,7 @@ from goodwatt.errors import RunError
 from goodwatt.simulator import nodes, partitions, processes
 from goodwatt.simulator.acting import longest_wait, restarting
 from goodwatt.simulator.acting.executor import Executor
+from goodwatt.simulator.acting.well_formed import sound
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.events.clock import Clock, Kind
 from goodwatt.simulator.events.timers import Timers
@@ -147,7 +148,7 @@ class Simulation:
         self.deciding = False
         for pool in self.view.pools:
             pool.changed = False
-        self.executor.apply(decisions)
+        self.executor.apply(sound(self, decisions))
 
     def run(self) -> None:
         """Advance and apply to the end."""

@@ -1,0 +1,165 @@
+"""What a policy returned, taken apart: decisions go on to the executor, what is none is refused here, with the reason.
+
+A policy is third-party code. What it gets wrong by type (a count of 1.0, a numpy integer, a job by its number) or by a
+node that does not exist would otherwise show somewhere in the middle of being carried out, or in the saved run.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from goodwatt.simulator.decisions import (
+    KEPT,
+    Decision,
+    Group,
+    Migrate,
+    Partition,
+    Place,
+    Preempt,
+    Refusal,
+    Resize,
+    Sleep,
+    Wake,
+)
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.simulation import Simulation
+
+KINDS: tuple[type, ...] = get_args(Decision)
+_STEPS = (Place, Preempt, Migrate)
+_NONE = type(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """What a policy gave for a decision and is none, as text: it stands in the refusals."""
+
+    text: str
+
+
+def sound(sim: Simulation, decisions: Any) -> Iterator[Decision]:
+    """Those that are decisions, in their order; the others are refused when their turn comes."""
+    for decision in decisions if isinstance(decisions, Iterable) else (decisions,):
+        if (flaw := flaw_of(decision)) is not None:
+            _refuse(sim, cast("Decision", Malformed(_told(decision, most=200))), flaw)
+        elif (flaw := _beyond(decision, len(sim.state.capacity))) is not None:
+            _refuse(sim, decision, flaw)
+        else:
+            yield decision
+
+
+def flaw_of(decision: object) -> str | None:
+    """What of this is not as a decision must be; None if it is one."""
+    checks = _CHECKS.get(type(decision))
+    if checks is None:
+        return f"expected a decision such as Place, got {_told(decision)}"
+    for name, types, is_right, expected in checks:
+        value = getattr(decision, name)
+        if (type(value) not in types and not _like(value, types)) or (is_right is not None and not is_right(value)):
+            return f"{name}: expected {expected}, got {_told(value)}"
+    return _flaw_of_steps(decision.decisions) if isinstance(decision, Group) else None
+
+
+def _flaw_of_steps(steps: Sequence[object]) -> str | None:
+    for step in steps:
+        if not isinstance(step, _STEPS):
+            return f"a group holds {', '.join(kind.__name__ for kind in _STEPS)}, got {_told(step)}"
+        if flaw := flaw_of(step):
+            return f"{type(step).__name__} in a group: {flaw}"
+    return None
+
+
+def _beyond(decision: Decision, count: int) -> str | None:
+    """A node that is named and does not exist; None if all do."""
+    if isinstance(decision, Group):
+        return next((flaw for step in decision.decisions if (flaw := _beyond(step, count))), None)
+    if isinstance(decision, Place | Migrate | Resize):
+        named = [node for node, _ in decision.nodes]
+    elif isinstance(decision, Partition | Sleep | Wake):
+        named = [decision.node]
+    else:
+        return None
+    missing = next((node for node in named if not 0 <= node < count), None)
+    return None if missing is None else f"there is no node {_told(missing)}: the cluster has {count}, counted from 0"
+
+
+def _refuse(sim: Simulation, decision: Decision, reason: str) -> None:
+    sim.executor.refusals.append(Refusal(sim.now_s, decision, reason))
+
+
+def _like(value: object, types: frozenset[type]) -> bool:
+    """Whether a value is text or a number of a type that builds on a right one, such as numpy's float64."""
+    return (str in types and isinstance(value, str)) or (float in types and isinstance(value, float))
+
+
+def _told(value: object, most: int = 60) -> str:
+    """A value in few words, the same ones in every run."""
+    shown = reprlib.Repr()
+    shown.maxother = shown.maxstring = shown.maxlong = most
+    return re.sub(r"( instance)? at 0x[0-9a-f]+", "", shown.repr(value))[: 2 * most]
+
+
+# how the fields of decisions must be ----------------------------------------------------------------------------------
+
+_Check = tuple[frozenset[type], Callable[[Any], bool] | None, str]
+
+
+def _are_counts(nodes: Sequence[Any]) -> bool:
+    return all(
+        type(entry) in (tuple, list) and len(entry) == 2 and type(entry[0]) is int and type(entry[1]) is int
+        for entry in nodes
+    )
+
+
+def _are_masks(gpus: Sequence[Any] | None) -> bool:
+    return gpus is None or all(type(mask) is int for mask in gpus)
+
+
+def _are_texts(profiles: Sequence[Any]) -> bool:
+    return all(isinstance(profile, str) for profile in profiles)
+
+
+def _is_size(value: float | None) -> bool:
+    """Whether a number can be computed with: not an integer beyond all floats."""
+    return not isinstance(value, int) or abs(value) < 1 << 1000
+
+
+def _is_size_or_kept(value: float | str | None) -> bool:
+    return value == KEPT if isinstance(value, str) else _is_size(value)
+
+
+_TEXT = frozenset({str})
+_NUMBER = frozenset({int, float})
+_MANY = frozenset({tuple, list})
+_BY_NAME: Mapping[str, _Check] = {
+    "job_id": (_TEXT, None, "the id of a job"),
+    "reason": (_TEXT, None, "text"),
+    "nodes": (_MANY, _are_counts, "pairs of whole numbers (node, GPUs)"),
+    "gpus": (_MANY | {_NONE}, _are_masks, "None or whole numbers, the GPUs of each node as a mask"),
+    "beside": (_TEXT | {_NONE}, None, "None or the id of a job"),
+    "sharing": (_TEXT | {_NONE}, None, "None or a mode such as mps"),
+    "profile": (_TEXT | {_NONE}, None, "None or a MIG profile such as 1g.10gb"),
+    "thread_percent": (_NUMBER, _is_size, "a number"),
+    "clock_mhz": (_NUMBER | {_NONE}, _is_size, "None or a number of MHz"),
+    "cap_w": (_NUMBER | {_NONE}, _is_size, "None or a number of watts"),
+    "time_s": (_NUMBER, _is_size, "a number of seconds"),
+    "node": (frozenset({int}), None, "the number of a node"),
+    "gpu": (frozenset({int}), None, "the number of a GPU"),
+    "profiles": (_MANY, _are_texts, "MIG profiles such as 1g.10gb"),
+    "decisions": (_MANY, None, "decisions"),
+}
+_OR_KEPT: Mapping[str, _Check] = {
+    name: (_NUMBER | {str, _NONE}, _is_size_or_kept, f"None, a number or {KEPT!r}") for name in ("clock_mhz", "cap_w")
+}
+
+_CHECKS: Mapping[type, tuple[tuple[str, frozenset[type], Callable[[Any], bool] | None, str], ...]] = {
+    kind: tuple(
+        (field.name, *(_OR_KEPT if kind is Migrate and field.name in _OR_KEPT else _BY_NAME)[field.name])
+        for field in fields(kind)
+    )
+    for kind in KINDS
+}
