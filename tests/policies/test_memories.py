@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from goodwatt.cluster.job import JobRequest
 from goodwatt.policies.memories import Memories, remembering
 from goodwatt.policies.pair_memory import PairMemory
 from goodwatt.policies.power_memory import PowerMemory
 from goodwatt.power.telemetry.counters import Counters
+from goodwatt.power.telemetry.estimator import Estimator
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import NoMemory
 from tests.policies.power.powered_runs import powered
@@ -56,6 +61,41 @@ def test_a_copy_learns_for_itself() -> None:
     assert twins[1].demands is twins[0].demands is not learners[0].demands
     twins[0].job_observed(JobRun(TWO, 1), KIND, SEEN, 260.0)
     assert [memory.to_plain() for memory in learners] == before
+
+
+def deep() -> Memories:
+    """Three learners, two of them in memories in memories."""
+    return Memories((Memories((NoMemory(), PairMemory())), Memories((PowerMemory(), PowerMemory()))))
+
+
+def learners_of(memories: Memories) -> list[PowerMemory]:
+    return list(memories._learners())
+
+
+def test_copies_and_saved_memories_go_on_learning_together_and_each_thing_once() -> None:
+    alone, whole = Memories((PowerMemory(),)), deep()
+    told(alone)
+    told(whole)
+    read = deep()
+    read.load_plain(json.loads(json.dumps(whole.to_plain())))
+    (expected,) = told(alone)
+    for memories in (whole.copy(), whole.copy().copy(), read, read.copy(), whole):
+        told(memories)
+        assert len({id(learner.demands) for learner in learners_of(memories)}) == 1
+        assert len({id(learner.durations) for learner in learners_of(memories)}) == 1
+        for learner in learners_of(memories):
+            assert learner.demands.to_plain() == expected.demands.to_plain()
+            assert learner.durations.to_plain() == expected.durations.to_plain()
+
+
+def test_what_is_learnt_together_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = list[Estimator]()
+    copy = Estimator.copy
+    monkeypatch.setattr(Estimator, "copy", lambda self: (copies.append(self), copy(self))[1])
+    whole = deep()
+    twin = whole.copy()
+    assert copies == [learners_of(whole)[0].demands]
+    assert learners_of(twin)[0].demands is not learners_of(whole)[0].demands
 
 
 def test_what_was_saved_is_read_by_both() -> None:

@@ -55,9 +55,10 @@ class PowerMemory:
         return [(run, estimate) for run in runs if (estimate := self.believed(run, view)) is not None]
 
     def copy(self) -> Self:
-        """An independent copy, which learns for itself."""
+        """An independent copy, without what is learnt with another: `Memories` copies that once and joins them again."""
         twin = type(self)()
-        twin.demands, twin.durations = self.demands.copy(), self.durations.copy()
+        if self._learns:
+            twin.demands, twin.durations = self.demands.copy(), self.durations.copy()
         twin.times_s, twin._fresh = dict(self.times_s), dict(self._fresh)
         return twin
 
