@@ -89,9 +89,13 @@ def test_copies_and_saved_memories_go_on_learning_together_and_each_thing_once()
 
 
 def test_what_is_learnt_together_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    copies = list[Estimator]()
-    copy = Estimator.copy
-    monkeypatch.setattr(Estimator, "copy", lambda self: (copies.append(self), copy(self))[1])
+    copies, copy = list[Estimator](), Estimator.copy
+
+    def counted(estimator: Estimator) -> Estimator:
+        copies.append(estimator)
+        return copy(estimator)
+
+    monkeypatch.setattr(Estimator, "copy", counted)
     whole = deep()
     twin = whole.copy()
     assert copies == [learners_of(whole)[0].demands]

@@ -55,7 +55,7 @@ class PowerMemory:
         return [(run, estimate) for run in runs if (estimate := self.believed(run, view)) is not None]
 
     def copy(self) -> Self:
-        """An independent copy, without what is learnt with another: `Memories` copies that once and joins them again."""
+        """An independent copy, without what is learnt with another: `Memories` copies that once and joins them anew."""
         twin = type(self)()
         if self._learns:
             twin.demands, twin.durations = self.demands.copy(), self.durations.copy()
