@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from goodwatt.policies.bounds import energy_bounds
 from goodwatt.policies.bounds.share import share_of_bound
 from tests.cli.command import Command
 
@@ -46,3 +49,14 @@ def test_where_nothing_can_be_written_is_said_before_the_work(
 ) -> None:
     monkeypatch.setattr("goodwatt.policies.bounds.energy_bounds.energy_bounds", lambda *_: pytest.fail("it worked"))
     assert goodwatt(*CALL, "--out", "no/such.json").message.startswith("--out no/such.json: expected a file")
+
+
+def test_ctrl_c_is_said_and_ends_with_130(goodwatt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(energy_bounds, "floor_lines", interrupted)
+    outcome = goodwatt(*CALL)
+    assert outcome.status == 130
+    assert outcome.out == ""
+    assert re.search(r"goodwatt: interrupted: 21 of \d+ steps, which bound nothing yet", outcome.err)

@@ -287,3 +287,61 @@ def test_ctrl_c_before_anything_is_finished(goodwatt: Command, tmp_path: Path) -
     assert "Traceback" not in err
     assert "interrupted: 0 of 2 runs" in err
     assert goodwatt.content("out/comparison.json")["policies"] == []
+
+
+SLOW_BOUNDS = """
+import os, time
+from pathlib import Path
+from goodwatt.policies.bounds import energy_bounds as module
+
+fast, folder = module.energy_bounds, Path(os.environ["STUCK"])
+
+def energy_bounds(jobs, on, options, *told):
+    if options.start_s == 0:
+        found = fast(jobs, on, options, *told)
+        (folder / "done").touch()
+        return found
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+module.energy_bounds = energy_bounds
+"""
+"""Every process that starts with it bounds the first window at once and the second for ever."""
+
+
+@pytest.mark.parametrize(
+    ("workers", "to_all"), [(1, False), (2, True), (2, False)], ids=["alone", "workers, terminal", "workers, kill"]
+)
+def test_ctrl_c_while_bounds_are_made_leaves_the_runs_and_the_bounds_that_are_done(
+    goodwatt: Command, tmp_path: Path, workers: int, to_all: bool
+) -> None:
+    site, stuck = tmp_path / "site", tmp_path / "stuck"
+    site.mkdir()
+    stuck.mkdir()
+    (site / "sitecustomize.py").write_text(SLOW_BOUNDS)
+    goodwatt.write("ones.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,9\nb,1,1,9\nc,900,1,9\nd,901,1,9\n")
+    call = ("compare", "ones.csv", "-c", "two.yaml", "-p", "fifo", "-p", "sjf", "--windows", "2", "--no-report")
+    process = goodwatt.start(*call, "--bounds", "--workers", workers, "--out", "out", path=site, STUCK=str(stuck))
+    deadline = time.monotonic() + 30
+    while len(list(stuck.iterdir())) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)  # the bounds of the first window are on their way
+    if to_all:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "goodwatt: interrupted: 4 of 4 runs, without all of their shares of the bound, marked as partial" in err
+    with Path("out/comparison.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["policy"], bool(row["share_of_bound_it"])) for row in rows] == [
+        ("fifo", True), ("fifo", False), ("sjf", True), ("sjf", False)
+    ]  # fmt: skip
+    assert goodwatt.content("out/comparison.json")["partial"] is True
+    assert goodwatt.content("out/manifest.json")["partial"] is True
+    for name in stuck.iterdir():
+        if name.name != "done":
+            with pytest.raises(ProcessLookupError):
+                os.kill(int(name.name), 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from goodwatt.policies.bounds import energy_bounds
 from goodwatt.policies.comparison import Comparison, Scenario, compare
 from goodwatt.policies.comparison_bounds import FEW_JOBS, GPU, IT, are_cheap, with_shares
 from goodwatt.policies.comparison_rows import comparison_table
@@ -34,6 +36,25 @@ def test_every_run_has_its_share(physics: str, truth: str) -> None:
     for run in found.results:
         assert 0.05 < run.summary[IT] <= 1.0 + 1e-9
         assert 0.0 < run.summary[GPU] <= 1.0 + 1e-9
+
+
+def test_ctrl_c_leaves_the_shares_that_are_known_marked_as_partial(monkeypatch: pytest.MonkeyPatch) -> None:
+    about, whole = scenario(truth="model"), energy_bounds.energy_bounds
+    asked: list[float] = []
+
+    def interrupted(jobs: object, on: object, options: energy_bounds.BoundOptions, *more: Any) -> dict[str, Any]:
+        asked.append(options.start_s or 0.0)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return whole(jobs, on, options, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(energy_bounds, "energy_bounds", interrupted)
+    found = compared(about)
+    assert found.partial
+    known = [run.summary[IT] is not None for run in found.results]
+    assert len(known) == 8
+    assert known.count(True) == 4, "two of the four pairs of window and seed, for both policies"
+    assert (comparison_table(found, "t", "c", "").rows[0].cells[IT].value or 0.0) > 0.05
 
 
 def test_processes_find_the_same_as_one() -> None:

@@ -54,7 +54,7 @@ def bounds(
 ) -> None:
     """Bound work and energy of a trace on a cluster: what would the best of all policies do at most?"""
     from goodwatt.cli.bounds_view import check_writable, show
-    from goodwatt.cli.inputs import TraceSource, note_hosts
+    from goodwatt.cli.inputs import TraceSource, note, note_hosts
     from goodwatt.cli.progress import progress
     from goodwatt.policies.bounds.energy_bounds import BOUND_STEPS, BoundOptions, energy_bounds
 
@@ -74,8 +74,20 @@ def bounds(
         slots=slots,
         groups=groups,
     )
-    with progress("bounding", BOUND_STEPS, "steps") as advance:
-        jobs = settings.classed(read.trace.jobs)
-        found = energy_bounds(jobs, read.cluster, about, lambda done: advance(done, ""))
+    steps = 0
+
+    def told(done: int) -> None:
+        nonlocal steps
+        steps = done
+        advance(done, "")
+
+    try:
+        with progress("bounding", BOUND_STEPS, "steps") as advance:
+            found = energy_bounds(settings.classed(read.trace.jobs), read.cluster, about, told)
+    except KeyboardInterrupt:
+        note(
+            f"interrupted: {steps} of {BOUND_STEPS} steps, which bound nothing yet; fewer --slots, --groups are faster"
+        )
+        raise typer.Exit(130) from None
     note_hosts(read.cluster)
     show({"trace": read.trace.name, **found}, out, json)

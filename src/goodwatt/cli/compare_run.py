@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def compare_policies(asked: Comparing) -> None:
         inputs.note(f"{read.trace.name} has one job, which waits for nobody: policies can hardly differ")
     note_idle_powers(powers, scenario.options, read.cluster)
     out = take_folder(asked.out)
-    comparison = _bounded(asked, scenario, _run(asked, scenario, policies, powers))
+    ran = _run(asked, scenario, policies, powers)
+    comparison = _bounded(asked, scenario, ran)
     goal = objective.goal if asked.settings.objective else None
     table = comparison_table(
         comparison, read.trace.name, read.cluster.name, manifest.command_line(), objective.floor, goal
@@ -74,7 +75,8 @@ def compare_policies(asked: Comparing) -> None:
     inputs.note(f"wrote {out / 'report.html' if asked.report else out}")
     if comparison.partial:
         total = len(policies) * len(powers) * asked.windows * asked.seeds
-        inputs.note(f"interrupted: {len(comparison.results)} of {total} runs, marked as partial")
+        lacking = "" if ran.partial else ", without all of their shares of the bound"
+        inputs.note(f"interrupted: {len(comparison.results)} of {total} runs{lacking}, marked as partial")
         raise typer.Exit(130)
 
 
@@ -130,8 +132,8 @@ def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Co
     try:
         with progress("bounding", asked.windows * asked.seeds, "bounds") as advance:
             return with_shares(comparison, scenario, _workers(asked), lambda done: advance(done, ""))
-    except KeyboardInterrupt:
-        inputs.note("interrupted: all runs are done, shares of the bound are left out")
+    except KeyboardInterrupt:  # before the first bound, or after the last
+        return replace(comparison, partial=True)
     except RunError as error:
         inputs.note(f"all runs are done, shares of the bound are left out: {error}")
     return comparison

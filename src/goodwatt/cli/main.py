@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 import typer
@@ -21,6 +20,7 @@ from goodwatt.cli import (
     traces,
     workloads,
 )
+from goodwatt.cycle_search import search_rarely
 from goodwatt.errors import GoodwattError, InputError
 
 app = typer.Typer(
@@ -64,8 +64,7 @@ def _options(
 
 def run() -> None:
     """Entry point: exit status 0 done, 1 failed while running, 2 wrong input or call, 130 interrupted."""
-    # A run makes many objects and few cycles: looking for cycles less often saves a twentieth of its time.
-    gc.set_threshold(100_000, 50, 50)
+    search_rarely()
     try:
         app()
     except InputError as error:

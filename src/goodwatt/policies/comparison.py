@@ -72,7 +72,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The runs that were finished, in the order policy, power policy, window, seed; `partial` if some were not.
+    """The runs that were finished, in the order policy, power policy, window, seed; `partial` if some, or some of
+    their bounds, were not.
 
     `reference` is a scheduling policy; under the first of the power policies it is what others are held against.
     """

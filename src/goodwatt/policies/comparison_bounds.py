@@ -41,17 +41,23 @@ def with_shares(
     """The comparison with `share_of_bound_it` and `share_of_bound_gpu` in all summaries.
 
     A run is held against the bounds for as many jobs on a GPU as it had itself; None where bounds do not cover it, see
-    `share.comparable`. `told`: how many bounds are done. Raises InputError, RunError.
+    `share.comparable`. `told`: how many bounds are done. Ctrl-C leaves the shares that are known then, marked as partial.
+    Raises InputError, RunError.
     """
     windows = {window.label: window for window in comparison.windows if window.jobs(scenario.jobs)}
     about = dict.fromkeys(_about(run) for run in comparison.results)
     wanted = [(windows[label], seed, residents) for label, seed, residents in about if label in windows]
     bounds: dict[tuple[str, int, int], Mapping[str, Any]] = {}
-    with closing(_bounds(scenario, wanted, min(workers, len(wanted)))) as found:
-        for (_, window, seed, residents), lines in found:
-            bounds[window.label, seed, residents] = lines
-            told(len(bounds))
-    return replace(comparison, results=[_with_share(run, bounds.get(_about(run))) for run in comparison.results])
+    partial = False
+    try:
+        with closing(_bounds(scenario, wanted, min(workers, len(wanted)))) as found:
+            for (_, window, seed, residents), lines in found:
+                bounds[window.label, seed, residents] = lines
+                told(len(bounds))
+    except KeyboardInterrupt:
+        partial = True
+    results = [_with_share(run, bounds.get(_about(run))) for run in comparison.results]
+    return replace(comparison, results=results, partial=comparison.partial or partial)
 
 
 def _about(run: RunResult) -> tuple[str, int, int]:

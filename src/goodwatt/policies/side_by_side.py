@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+from goodwatt.cycle_search import search_rarely
 from goodwatt.errors import RunError
 
 Case = TypeVar("Case")
@@ -23,8 +24,7 @@ def side_by_side(
 
     Raises what `work` raises, and RunError if a worker was ended from outside.
     """
-    begin, *given = prepare or (None,)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), begin, tuple(given))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, prepare)
     try:
         with _starting_workers():
             waiting = {pool.submit(work, case): case for case in cases}
@@ -36,6 +36,13 @@ def side_by_side(
             raise RunError("a worker was ended from outside, perhaps for lack of memory: try fewer workers") from error
         raise
     pool.shutdown()
+
+
+def _begin(prepare: Callable[..., object] | None = None, *given: object) -> None:
+    """What every worker does first: as this process does, and what the work needs."""
+    search_rarely()
+    if prepare is not None:
+        prepare(*given)
 
 
 @contextmanager
