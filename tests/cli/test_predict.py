@@ -40,6 +40,7 @@ def test_the_table_tells_speed_watts_clock_and_limit(goodwatt: Command) -> None:
     [
         (("bert_trai", "--gpu", "H200-SXM"), "unknown workload class 'bert_trai': did you mean"),
         (("bert_train", "--gpu", "H2000"), "unknown GPU kind 'H2000'"),
+        (("gpt2_pretrain",) * 3 + ("--gpu", "A100-SXM4-80GB", "--json"), "do not fit into the memory of one GPU"),
         ((*PAIR, "--mode", "mps", "--threads", "half"), "--threads: expected percentages such as 50,50, got 'half'"),
     ],
 )

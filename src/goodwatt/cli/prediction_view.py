@@ -96,9 +96,4 @@ def _notes(found: Prediction) -> list[str]:
     if found.gpu != MEASURED_ON.get(found.mode, found.gpu):
         notes.append(f"Sharing was measured on {MEASURED_ON[found.mode]}: on {found.gpu} the error may be larger.")
     notes.append("±: standard deviation of the model's error on runs that its fits had not seen (docs: fidelity).")
-    notes += [
-        f"{escape(job.job)} does not fit into the memory that it would get."
-        for job in found.jobs
-        if not job.fits_memory
-    ]
     return notes

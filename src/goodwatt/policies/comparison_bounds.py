@@ -41,7 +41,7 @@ def with_shares(
     """The comparison with `share_of_bound_it` and `share_of_bound_gpu` in all summaries.
 
     A run is held against the bounds for as many jobs on a GPU as it had itself; None where bounds do not cover it, see
-    `share.comparable`. `told`: how many bounds are done. Ctrl-C leaves the shares that are known then, marked as partial.
+    `share.comparable`. `told`: how many bounds are done. Ctrl-C leaves the shares that are known, marked as partial.
     Raises InputError, RunError.
     """
     windows = {window.label: window for window in comparison.windows if window.jobs(scenario.jobs)}

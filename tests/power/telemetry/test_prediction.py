@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from goodwatt.cluster.catalogue import gpu_kind
@@ -31,7 +31,7 @@ def ask(*jobs: str, gpu: str = "H200-SXM", **others: Any) -> Prediction:
 
 
 @pytest.mark.parametrize("gpu", ["V100-SXM2", "A100-SXM4-80GB", "H200-SXM"])
-@pytest.mark.parametrize("name", ["bert_train", "resnet50_imagenet", "llama2_70b_chat"])
+@pytest.mark.parametrize("name", ["bert_train", "resnet50_imagenet", "rl_small"])
 def test_alone_at_the_default_clock_every_class_has_speed_1(gpu: str, name: str) -> None:
     found = ask(name, gpu=gpu)
     point = alone_point(gpu_model(gpu_kind(gpu)), phases_on(workload_class(name), gpu))
@@ -73,8 +73,40 @@ def test_slices_go_by_beginning_and_the_smaller_memory_is_meant() -> None:
     assert short == whole
 
 
-def test_who_does_not_fit_is_named() -> None:
-    assert [job.fits_memory for job in ask("llama2_70b_chat", gpu="V100-SXM2").jobs] == [False]
+@pytest.mark.parametrize(
+    ("jobs", "how", "message"),
+    [
+        (
+            ["llama2_70b_chat"],
+            {"gpu": "V100-SXM2"},
+            r"llama2_70b_chat needs 6\d,\d{3} MiB \(500 of them for its context\), V100-SXM2 has 16,\d{3}",
+        ),
+        (
+            ["llama7b_train", "llama7b_train"],
+            {"gpu": "A100-SXM4-80GB", "mode": "mps"},
+            r"(llama7b_train needs 60,500 MiB,? ){2}.*that is 121,000, A100-SXM4-80GB has 81,920",
+        ),
+        (
+            ["bert_train", "llama7b_train"],
+            {"mode": "mig", "slices": ["1g", "1g"]},
+            r"into their MIG instances: llama7b_train needs 60,500 MiB .*, its 1g\.\w+ has \d+,\d{3}$",
+        ),
+        (["power_w=300,memory_mib=150000"], {}, "needs 150,500 MiB"),
+    ],
+)
+def test_jobs_without_room_for_their_memory_get_no_prediction(
+    jobs: list[str], how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ask(*jobs, **how)
+
+
+def test_jobs_whose_memory_just_fits_get_one() -> None:
+    room = gpu_kind("H200-SXM").memory_mib
+    half = (room - 2 * 500) // 2
+    assert len(ask(*[f"power_w=300,memory_mib={half}"] * 2).jobs) == 2
+    with pytest.raises(InputError, match="do not fit"):
+        ask(*[f"power_w=300,memory_mib={half + 1}"] * 2)
 
 
 @given(
@@ -84,6 +116,8 @@ def test_who_does_not_fit_is_named() -> None:
     st.floats(200.0, 700.0),
 )
 def test_watts_keep_the_cap_and_clocks_the_lock(jobs: list[str], mode: str, clock: float, cap: float) -> None:
+    needs = [subject(job, gpu_kind("H200-SXM")).demand.memory_mib + 500 for job in jobs]
+    assume(sum(needs) <= gpu_kind("H200-SXM").memory_mib)
     found = ask(*jobs, mode=mode, setting=Setting(clock, cap))
     assert found.point.clock_mhz <= clock + 1.0
     assert found.point.watts <= cap or found.point.bound_by == "violated"

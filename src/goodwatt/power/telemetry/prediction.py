@@ -2,6 +2,7 @@
 
 A subject is a workload class of the catalogue, or telemetry measured alone on that very kind of GPU. Where a GPU
 settles is left to `gpu.point` and `sharing`, what counters mean to `telemetry`; printing is `cli.prediction_view`.
+Jobs that do not find their memory would fail, so they get no prediction.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from goodwatt.cluster.mig import COMPUTE_SLICES, MigProfile, can_coexist
 from goodwatt.cluster.mig import profiles as mig_profiles
 from goodwatt.cluster.packed import MOST_TENANTS
 from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.power.colocation.sharing import Mode, Resident, fits_memory, shared_point
+from goodwatt.power.colocation.sharing import CONTEXT_MIB, Mode, Resident, fits_memory, shared_point
 from goodwatt.power.gpu.model import GpuModel, gpu_model
 from goodwatt.power.gpu.point import GpuPoint, alone_point
 from goodwatt.power.telemetry import prediction_error
@@ -49,8 +50,8 @@ class Subject:
 class JobPrediction:
     """One subject. `speed`: relative to alone at the default clock on this kind. `work`: the same in reference
     GPU-seconds per second, None for telemetry. `alone_w`: what it draws alone at the default setting. `measured`:
-    whether its speed on this kind is measured, not derived. `fits_memory`: whether it finds its memory. `speed_error`,
-    `work_error`: standard deviations in the same units, see `prediction_error`.
+    whether its speed on this kind is measured, not derived. `speed_error`, `work_error`: standard deviations in the
+    same units, see `prediction_error`.
     """
 
     job: str
@@ -58,7 +59,6 @@ class JobPrediction:
     work: float | None
     alone_w: float
     measured: bool
-    fits_memory: bool
     speed_error: float
     work_error: float | None
 
@@ -102,21 +102,18 @@ def predict(
 
     `mode`: exclusive, timeslice, mps or mig; None means exclusive for one, timeslice for several. `threads`: percent of
     active threads under mps, one for all or one each. `slices`: MIG profiles, one each, by name or by beginning.
-    Raises InputError for what the hardware, or the model, would refuse.
+    Raises InputError for what the hardware, or the model, would refuse, jobs without room for their memory among it.
     """
     mode = mode or (EXCLUSIVE if len(subjects) == 1 else "timeslice")
     model = gpu_model(kind)
     _check(kind, subjects, mode, threads, slices, setting)
     residents = _residents(kind, subjects, mode, threads, slices)
+    _check_memory(kind, subjects, residents, mode)
     if mode == EXCLUSIVE:
         point = alone_point(model, subjects[0].phases, setting)
-        fits = fits_memory(kind, residents, "timeslice")
     else:
         point = shared_point(model, residents, _shared(mode), setting)
-        fits = fits_memory(kind, residents, mode)
-    jobs = tuple(
-        _job(model, mode, one, speed, fit) for one, speed, fit in zip(subjects, point.speeds, fits, strict=True)
-    )
+    jobs = tuple(_job(model, mode, one, speed) for one, speed in zip(subjects, point.speeds, strict=True))
     in_turns_w = math.fsum(job.speed * job.alone_w for job in jobs)
     off = _watts_error(model, mode, subjects, residents) * point.watts
     return Prediction(kind.name, mode, jobs, point, math.fsum(point.speeds), point.watts / in_turns_w, off)
@@ -148,7 +145,7 @@ def _number(name: str, text: str) -> float:
     return value
 
 
-def _job(model: GpuModel, mode: str, one: Subject, speed: float, fit: bool) -> JobPrediction:
+def _job(model: GpuModel, mode: str, one: Subject, speed: float) -> JobPrediction:
     kind, workload = model.kind.name, one.workload
     error = prediction_error.of_speed(model, mode, speed, prediction_error.is_blind(one.counters))
     work = None if workload is None else speed * speed_on(workload, kind)
@@ -158,7 +155,6 @@ def _job(model: GpuModel, mode: str, one: Subject, speed: float, fit: bool) -> J
         work=work,
         alone_w=alone_point(model, one.phases).watts,
         measured=workload is None or measured_on(workload, kind),
-        fits_memory=fit,
         speed_error=error,
         work_error=None if workload is None else prediction_error.of_work(speed, error, workload, kind),
     )
@@ -199,6 +195,29 @@ def _check_geometry(kind: GpuKind, profiles: Sequence[MigProfile]) -> None:
     if not can_coexist(profiles):
         names = " + ".join(profile.name for profile in profiles)
         raise InputError(f"--slices {names}: {kind.name} has no place for them beside each other")
+
+
+def _check_memory(kind: GpuKind, subjects: Sequence[Subject], residents: Sequence[Resident], mode: str) -> None:
+    fits = fits_memory(kind, residents, "timeslice" if mode == EXCLUSIVE else mode)
+    if all(fits):
+        return
+    needs = [resident.demand.memory_mib + CONTEXT_MIB for resident in residents]
+    told = [f"{one.name} needs {need:,} MiB" for one, need in zip(subjects, needs, strict=True)]
+    context = f"({CONTEXT_MIB} of them for its context)"
+    if mode == "mig":
+        slices = [resident.profile for resident in residents]
+        short = [
+            f"{what} {context}, its {profile.name} has {profile.memory_mib:,}"
+            for what, profile, fit in zip(told, slices, fits, strict=True)
+            if profile is not None and not fit
+        ]
+        raise InputError(f"jobs that do not fit into their MIG instances: {'; '.join(short)}")
+    if len(needs) == 1:
+        raise InputError(f"{told[0]} {context}, {kind.name} has {kind.memory_mib:,}")
+    raise InputError(
+        f"the jobs do not fit into the memory of one GPU together: {', '.join(told)} ({CONTEXT_MIB} of them for each "
+        f"context); that is {sum(needs):,}, {kind.name} has {kind.memory_mib:,}"
+    )
 
 
 def _check(
