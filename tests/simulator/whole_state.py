@@ -89,7 +89,7 @@ def _entries(value: Any) -> Iterator[Found]:
 
 def shared(one: Any, other: Any, known: Collection[str] = ()) -> list[str]:
     """Paths of what can change and belongs to both."""
-    there = {id(value) for _, value in walked(other, known)}
+    there = {id(value): value for _, value in walked(other, known)}  # kept, or an identity could be given twice
     return [path for path, value in walked(one, known) if id(value) in there and not unchanging(value)]
 
 

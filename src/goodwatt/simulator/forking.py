@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from sortedcontainers import SortedSet
 
 from goodwatt.simulator.acting.executor import Executor
-from goodwatt.simulator.view import View
 from goodwatt.simulator.world import meter_of
 
 if TYPE_CHECKING:
@@ -30,15 +29,7 @@ def forked(sim: Simulation) -> Simulation:
     twin.pools = {name: pool.copy(twin.live) for name, pool in sim.pools.items()}
     rng = random.Random()
     rng.setstate(sim.view.random.getstate())
-    twin.view = View(
-        twin.state,
-        list(twin.pools.values()),
-        sim.engine,
-        sim.view.memory.copy(),
-        rng,
-        twin.quotas,
-        sim.policy.oracle,
-    )
+    twin.view = twin.new_view(sim.view.memory.copy(), rng)
     twin.view.now_s = sim.view.now_s
     twin.physics = sim.physics.copy(twin.state, twin.live)
     twin.racks = sim.racks.copy(meter_of(twin.physics))

@@ -20,27 +20,24 @@ from simpy.core import EmptySchedule
 from simpy.events import Event
 from sortedcontainers import SortedSet
 
-from goodwatt.cluster.beside import allocate_beside
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
-from goodwatt.cluster.packed import most_jobs
-from goodwatt.cluster.state import ClusterState, DoesNotFitError, NodeCounts
+from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import nodes, partitions, processes
-from goodwatt.simulator.acting import longest_wait, restarting
+from goodwatt.simulator import nodes, processes
+from goodwatt.simulator.acting import holding, longest_wait
 from goodwatt.simulator.acting.executor import Executor
 from goodwatt.simulator.acting.well_formed import sound
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.events.clock import Clock, Kind
 from goodwatt.simulator.events.timers import Timers
-from goodwatt.simulator.failures import breakdowns, faults, memory_fit
-from goodwatt.simulator.failures.checkpoints import plan_of
+from goodwatt.simulator.failures import breakdowns
 from goodwatt.simulator.forking import forked
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.jobs.submission_order import check_jobs, submission_order
-from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.power import observation, power_control, racks, ramping, slowest_clock
+from goodwatt.simulator.policy import Memory, Policy
+from goodwatt.simulator.power import racks, slowest_clock
 from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
@@ -49,7 +46,16 @@ from goodwatt.simulator.settings.engine import Engine, EngineSettings, load_engi
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.timetable import mark_times, outage_times
 from goodwatt.simulator.view import Pool, View
-from goodwatt.simulator.world import book_of, failures_of, jobs_of, make_physics, meter_of, ramp_of, submitted_of
+from goodwatt.simulator.world import (
+    book_of,
+    failures_of,
+    jobs_of,
+    make_physics,
+    meter_of,
+    pools_of,
+    ramp_of,
+    submitted_of,
+)
 
 MOST_ROUNDS = 10_000
 """Decisions at one instant; a policy that goes on after so many stops what it starts for ever."""
@@ -76,51 +82,50 @@ class Simulation:
         in_order = submission_order(jobs, self.engine.unstable_sorts, cluster.partitions)
         self.submitted = submitted_of(in_order)
         self.jobs = jobs_of(self.submitted, cluster, options)
+        self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
+        self.outages = outage_times(self.engine.outages, cluster)
+        self.marks = mark_times(self.start_s, self.engine.warm_up_s, options.horizon_s)
+        self.observe_s: float | None = getattr(policy, "observe_s", None)
+        self._build()
+        self._begin()
+        self.show()
+        self.set_going(self.start_s)
+        breakdowns.begin(self)
+
+    def _build(self) -> None:
+        """The cluster with all of its parts, as it is before anything happens."""
+        cluster, policy, options = self.cluster, self.policy, self.options
         self.state = ClusterState(cluster)
         self._never_fits = Feasibility(self.state.copy())
         self.state.slices.settle(self.engine.mig == "dynamic")
-        self.resetting: dict[tuple[int, int], float] = {}
         self.physics = make_physics(self.state, self.engine, options)
         self.quotas = QuotaUse.of(cluster.quotas)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
-        self.observe_s: float | None = getattr(policy, "observe_s", None)
-        self.live: dict[str, JobRun] = {}
-        self.start_s = options.start_s if options.start_s is not None else jobs[0].submit_s if jobs else 0.0
-        self.recorder = Recorder(len(jobs), self.start_s, options.budget_w, options.draw)
+        self.recorder = Recorder(len(self.jobs), self.start_s, options.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
         self.book = book_of(cluster, self.physics, self.racks, policy, options)
         self.ramp = ramp_of(cluster, self.physics, policy)
-        self.refused: dict[int, str] = {}
-        self.next_arrival = self.next_outage = self.next_mark = 0
-        self.outages = outage_times(self.engine.outages, cluster)
-        self.marks = mark_times(self.start_s, self.engine.warm_up_s, options.horizon_s)
-        self.wake_s = math.inf
-        self.round_s = math.inf
-        self.last_round_s = -math.inf
-        self.rounds_now = 0
-        self.deciding = self.stopped = False
-        self.sequence = 0
-        self.pools = self._make_pools()
-        self.view = View(
-            self.state,
-            list(self.pools.values()),
-            self.engine,
-            policy.new_memory(),
-            random.Random(f"{options.seed}/policy"),
-            self.quotas,
-            policy.oracle,
-        )
+        self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
+        self.pools = pools_of(cluster)
+        self.view = self.new_view(policy.new_memory(), random.Random(f"{options.seed}/policy"))
         self.executor = Executor(self)
         self.timers = Timers(self)
-        self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
+
+    def _begin(self) -> None:
+        """Nobody is there, nothing is away, and no decision is due."""
+        self.live: dict[str, JobRun] = {}
+        self.refused: dict[int, str] = {}
         self.asleep: dict[int, str] = {}
         self.away: dict[int, int] = {}
         self.late: SortedSet[tuple[int, str]] = SortedSet()
-        self.show()
-        self.set_going(self.start_s)
-        breakdowns.begin(self)
+        self.resetting: dict[tuple[int, int], float] = {}
+        self.next_arrival = self.next_outage = self.next_mark = 0
+        self.sequence = self.rounds_now = 0
+        self.wake_s = self.round_s = math.inf
+        self.last_round_s = -math.inf
+        self.deciding = self.stopped = False
 
     # the verbs ---------------------------------------------------------------------------------------------------
 
@@ -219,40 +224,13 @@ class Simulation:
         self, run: JobRun, counts: NodeCounts, gpus: tuple[int, ...] | None = None, beside: JobRun | None = None
     ) -> None:
         """A waiting job takes its GPUs, those of `beside` if given; DoesNotFitError, and nothing happened, if not."""
-        now = self.clock.now
-        if beside is None:
-            run.placement = self.state.allocate(run.spec, counts, gpus)
-        else:
-            run.placement = allocate_beside(self.state, run.spec, beside.spec)
-        ramping.prepare(self, run)
-        if self.book is not None and (reason := self.book.lacks([(run, run.placement, run.cap_w)])):
-            self.state.release(run.spec)
-            run.placement = ()
-            ramping.forget(self, run)
-            raise DoesNotFitError(reason)
-        if beside is not None:
-            self.recorder.shared(max(most_jobs(self.state.packed[node]) for node, _ in run.placement))
+        holding.take(self, run, counts, gpus, beside)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         if self.late:
             self.late.discard((run.index, run.spec.job_id))
         pool.enter(run)
-        self._plan_checkpoints(run)
-        run.begin(now, self.engine.completion_lag_s)
-        if self.resetting or run.spec.mig_profile is not None:
-            run._truth.overhead_s += partitions.wait_s(self, run)
-        self.physics.placed(run)
-        if self.book is not None:
-            self.book.enter(run)
-        restarting.begin(self, run)
-        ramping.launch(self, run)
-        if self.quotas is not None:
-            self.quotas.add(run.spec, 1)
-        self.follow()
-        breakdowns.watch(self, run)
-        observation.watch(self, run)
-        memory_fit.watch(self, run)
-        faults.watch(self, run)
+        holding.set_to_work(self, run)
 
     def stop(self, run: JobRun, failed: bool = False, why: str = "") -> None:
         """A running job gives its GPUs back and waits again; by a failure, or because somebody wants it."""
@@ -293,20 +271,17 @@ class Simulation:
         if self.round_s < math.inf:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
 
+    def new_view(self, memory: Memory, rng: random.Random) -> View:
+        """A view of this run for its policy, of which `show` fills in the rest."""
+        pools = list(self.pools.values())
+        return View(self.state, pools, self.engine, memory, rng, self.quotas, self.policy.oracle)
+
     def show(self) -> None:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
         self.view._racks, self.view.price = self.racks, self.options.price
         self.view.guardrails = self.options.guardrails
         self.view.book = None if self.book is None else PowerRoom(self.book)
-
-    def _make_pools(self) -> dict[str | None, Pool]:
-        """One pool per partition, and one for jobs that name none (the only one without partitions)."""
-        partitions = self.cluster.partitions
-        sizes = {p: sum(n.gpus for n in self.cluster.nodes if n.partition == p) for p in partitions}
-        pools: dict[str | None, Pool] = {p: Pool(p, gpus) for p, gpus in sizes.items()}
-        pools[None] = Pool(None, self.cluster.num_gpus)
-        return pools
 
     def _all_done(self) -> bool:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
@@ -346,11 +321,6 @@ class Simulation:
         if run._truth.go(run._truth.pace, run._truth.slow[1:4]):
             self._schedule_end(run)
 
-    def _plan_checkpoints(self, run: JobRun) -> None:
-        size_mib = self.physics.checkpoint_mib(run)
-        plan = plan_of(run.spec, run.placement, size_mib, self.cluster, self.engine)
-        run._truth.interval_s, run._truth.write_s = plan.interval_s, plan.write_s
-
     def _schedule_end(self, run: JobRun) -> None:
         run.version += 1
         run.sequence = self.sequence = self.sequence + 1
@@ -381,22 +351,7 @@ class Simulation:
         pool.leave(run)
         if stopped:
             self.recorder.stay(run, now_s, stopped)
-        self.timers.cancel(run.command)
-        self.timers.cancel(run._truth.fault)
-        run.command = run._truth.fault = 0
-        if run.spec.mig_profile is not None:
-            partitions.leave(self, run)
-        self.physics.left(run)
-        self.state.release(run.spec)
-        placement, run.placement, run.serving = run.placement, (), 0.0
-        ramping.forget(self, run)
-        if self.book is not None:
-            self.book.leave(run, placement)
-            if self.book.wishes:  # not at once: what follows in the same decision may need the room
-                self.timers.set(now_s, Kind.SETTLE, power_control.room_is_free)
-        if self.quotas is not None:
-            self.quotas.add(run.spec, -1)
-        self.follow()
+        holding.give_back(self, run)
         if not self._head_only or any(other.queue for other in self._concerned(pool)):
             self._change(pool)
 

@@ -1,4 +1,7 @@
-"""Which physics a run has, and the jobs as that physics needs them. Full physics is only imported where it is used."""
+"""Which pools and which physics a run has, and the jobs as that physics needs them.
+
+Full physics is only imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from goodwatt.cluster.mig_state import sliced_request
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.physics.contract import IdealPhysics, Physics
 from goodwatt.simulator.settings.engine import EngineSettings
+from goodwatt.simulator.view import Pool
 
 if TYPE_CHECKING:
     from goodwatt.simulator.failures.schedule import Failures
@@ -44,6 +48,14 @@ def jobs_of(jobs: Sequence[Job], cluster: Cluster, options: RunOptions) -> Seque
 
 def _sliced(job: Job) -> Job:
     return job if job.mig_profile is None else sliced_request(job, job.mig_profile)
+
+
+def pools_of(cluster: Cluster) -> dict[str | None, Pool]:
+    """One pool per partition, and one for jobs that name none (the only one without partitions)."""
+    sizes = {p: sum(n.gpus for n in cluster.nodes if n.partition == p) for p in cluster.partitions}
+    pools: dict[str | None, Pool] = {p: Pool(p, gpus) for p, gpus in sizes.items()}
+    pools[None] = Pool(None, cluster.num_gpus)
+    return pools
 
 
 def make_physics(state: ClusterState, engine: EngineSettings, options: RunOptions) -> Physics:

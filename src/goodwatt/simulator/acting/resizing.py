@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.node_choice import whole_gpus
 from goodwatt.cluster.state import NodeCounts, Placement
-from goodwatt.simulator.acting import restarting
+from goodwatt.simulator.acting import holding, restarting
 from goodwatt.simulator.acting.requests import resized_request
 from goodwatt.simulator.failures import breakdowns
 from goodwatt.simulator.jobs.elastic import elastic_range, resize_cost_s
@@ -79,7 +79,7 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
     sim.pool_of(wanted).resized()
     run.placement = sim.state.allocate(wanted, nodes, masks)
     run.hold(sim.now_s)
-    sim._plan_checkpoints(run)
+    holding.plan_checkpoints(sim, run)
     sim.physics.placed(run)
     restarting.begin(sim, run)
     ramping.resized(sim, run)
