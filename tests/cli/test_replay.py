@@ -18,8 +18,8 @@ from tests.third_party import install
 JOB_COLUMNS = [
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
     "lost_work_gpu_s", "energy_j", "state", "workload", "reference_gpu", "sharing", "clock_mhz", "failures",
-    "lost_energy_j", "gpu_milli", "waited_for", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s", "interference_s",
-    "communication_s", "straggler_s", "productive_s",
+    "lost_energy_j", "gpu_milli", "waited_for", "queue_s", "restart_s", "redone_s", "checkpoint_s", "slow_clock_s",
+    "interference_s", "communication_s", "straggler_s", "productive_s",
 ]  # fmt: skip
 TIMELINE_COLUMNS = [
     "t_s", "queued", "running", "busy_gpus", "power_w", "budget_w", "gpu_w", "host_w", "loss_w", "asleep_nodes",
@@ -164,6 +164,18 @@ def test_the_hashes_tell_inputs_apart(goodwatt: Command) -> None:
     second = goodwatt.content("out/manifest.json")
     for part in ("trace", "cluster", "engine"):
         assert first["inputs"][f"{part}_sha256"] != second["inputs"][f"{part}_sha256"]
+
+
+def test_jobs_without_gpus_run_beside_the_others_where_there_are_cpus(goodwatt: Command) -> None:
+    goodwatt.write(
+        "mixed.csv", "job_id,submit_s,num_gpus,duration_s,cpu_milli\na,0,8,100,1000\nb,0,0,50,6000\nc,0,0,50,6000\n"
+    )
+    goodwatt.write("one.yaml", "name: one\nnodes: [{count: 1, gpu: V100-SXM2, gpus: 8, cpu_milli: 8000}]\n")
+    outcome = goodwatt("replay", "mixed.csv", "-c", "one.yaml", "-p", "fifo", "--out", "out", "--no-report")
+    assert outcome.status == 0
+    found = {row["job_id"]: row for row in goodwatt.rows("out/jobs.csv")}
+    assert {name: float(row["start_s"]) for name, row in found.items()} == {"a": 0.0, "b": 0.0, "c": 50.0}
+    assert [float(found[name]["work_gpu_s"]) for name in "bc"] == [0.0, 0.0]
 
 
 # interruption ---------------------------------------------------------------------------------------------------------

@@ -142,6 +142,14 @@ def test_nowhere_to_write(tmp_path: Path) -> None:
         write_trace(Trace(name="x", jobs=[job()]), tmp_path / "none" / "x.csv")
 
 
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_a_row_without_gpus_is_a_job_that_needs_none(tmp_path: Path, ending: str) -> None:
+    """As `traces convert --cpu-only` writes it; nobody has to say so once more to replay it."""
+    whole, batch = job(), job(job_id="2", num_gpus=0, cpu_milli=4000)
+    write_trace(Trace("t", [whole, batch], "made", tmp_path, ""), path := tmp_path / f"t.{ending}")
+    assert list(read_trace(path).jobs) == [whole, batch]
+
+
 def test_parquet_types_may_differ(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     columns = {"job_id": [7, 8], "submit_s": [3, 1], "num_gpus": [8.0, 1.0], "duration_s": [5, 6], "extra": [1, 2]}

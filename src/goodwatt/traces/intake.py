@@ -18,7 +18,7 @@ from goodwatt.errors import BadRow, InputError
 from goodwatt.traces.trace import Dropped, Trace, labels_of_mark
 from goodwatt.traces.trace_format import ReadOptions
 
-CPU_ONLY = "CPU-only: it asks for no GPU"
+CPU_ONLY = "CPU-only: it asks for no GPU, `goodwatt traces convert --cpu-only` keeps such jobs"
 NEVER_STARTED = "never started"
 STILL_RUNNING = "still running when the log was taken: its run time is not known"
 SHIFTED = ("submit_s", "deadline_s", "observed_start_s", "observed_end_s")
@@ -68,12 +68,13 @@ class _Draft(Job):
 class Intake:
     """Collects the jobs of one trace and gives a `Trace` at the end.
 
-    `from_first`, set by whoever reads wall-clock times, moves all times so that the first submission is at 0 s.
+    `from_first`, set by whoever reads wall-clock times, moves all times so that the first submission is at 0 s;
+    `zero_gpus`, set by a format in which 0 GPUs are no slip but a CPU-only job, lets such jobs in.
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self.path, self.options = path, options
-        self.from_first = False
+        self.from_first = self.zero_gpus = False
         self._jobs: list[_Draft] = []
         self._lines = array("L")
         self._line_of_id: dict[str, int] = {}
@@ -158,7 +159,7 @@ class Intake:
         return first_submit_s
 
     def _check_gpus(self, job: Job) -> None:
-        if job.num_gpus < 1 and not self.options.cpu_only:
+        if job.num_gpus < 1 and not (self.options.cpu_only or self.zero_gpus):
             raise UnfitError("num_gpus", "at least 1 GPU", str(job.num_gpus))
         if job.num_gpus != 1 and job.gpu_milli != WHOLE_GPU_MILLI:
             raise UnfitError("gpu_milli", "1000 unless the job has one GPU", f"{job.gpu_milli} of {job.num_gpus} GPUs")

@@ -74,6 +74,7 @@ def row_step(titles: Sequence[str], intake: Intake) -> Callable[[Values], None] 
 
 
 def _read(source: Source, intake: Intake) -> None:
+    intake.zero_gpus = True
     read_table(source, intake, COLUMNS, row_step(source.head.titles, intake))
 
 

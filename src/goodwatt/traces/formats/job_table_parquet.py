@@ -57,6 +57,7 @@ def _read(source: Source, intake: Intake) -> None:
     plan = Plan(source.path, rows.titles, COLUMNS)
     if plan.unused:
         intake.note(f"columns not used: {', '.join(plan.unused)}")
+    intake.zero_gpus = True
     take_rows(rows, plan, intake, row_step(rows.titles, intake))
 
 
