@@ -230,7 +230,7 @@ TWO_KINDS = cluster(Nodes(1, gpus=2, kind="H200"), Nodes(1, gpus=1, kind="V100")
 @pytest.mark.parametrize(
     ("decision", "reason"),
     [
-        (Partition(7, 0, ("1g.18gb",)), "the node is not up"),
+        (Partition(7, 0, ("1g.18gb",)), "there is no node 7"),
         (Partition(0, 5, ("1g.18gb",)), "has no GPU 5"),
         (Partition(1, 0, ("1g.18gb",)), "has no MIG"),
         (Partition(0, 1, ()), "not in MIG mode"),

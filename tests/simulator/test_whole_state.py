@@ -54,6 +54,7 @@ COMPUTED = {
     "Estimator._of_jobs": "means, computed when first asked for",
     "PowerBook._gpu_most": "looked up again where it is another",
     "BudgetMemory.shares": "follow from `taken_for`",
+    "BudgetMemory.fed": "follows from the limits",
 }
 """Not compared, because it is computed again from what is."""
 

@@ -117,17 +117,25 @@ def divided(view: View, book: PowerRoom, shares: Sequence[Share], way: str) -> C
 
 
 def floors_fit(
-    view: View, book: PowerRoom, starts: Iterable[NodeCounts], floor_share: float, spared: Iterable[NodeCounts] = ()
+    view: View,
+    book: PowerRoom,
+    starts: Iterable[NodeCounts],
+    leaving: Iterable[NodeCounts],
+    floor_share: float,
+    spared: Iterable[NodeCounts] = (),
 ) -> bool:
-    """Whether the floors of all jobs that run and of these that would start fit below every limit.
+    """Whether the floors of all jobs that run on and of these that would start fit below every limit.
 
-    `spared`: GPUs among them whose floor is the board's own power.
+    `leaving`: GPUs of those that stop. `spared`: GPUs whose floor is the board's own power.
     """
-    cluster, coming, whole = view.state.cluster, _coming(starts), _coming(spared)
+    cluster, whole = view.state.cluster, _coming(spared)
+    coming = _coming(starts)
+    for node, count in _coming(leaving).items():
+        coming[node] = coming.get(node, 0) - count
     floors_w = [0.0] * len(book.names)
     in_use = book.held
     for node, path in enumerate(book.path):
-        held = in_use[node] + coming.get(node, 0)
+        held = max(in_use[node] + coming.get(node, 0), 0)
         kind, full = cluster.kinds[cluster.nodes[node].gpu_kind], whole.get(node, 0)
         floor_w = floor_of(kind, floor_share) * (held - full) + board_w(kind) * full
         for level in path:

@@ -166,8 +166,12 @@ class HeldByQuota:
         self._held = view.held
 
     def __call__(self, job: JobRequest) -> bool:
-        """Whether the job has to wait whatever is free."""
-        return job.job_id in self._held or (self._quotas is not None and self._quotas.excess(job) is not None)
+        """Whether a waiting job has to wait whatever is free."""
+        return job.job_id in self._held or self.by_quota(job)
+
+    def by_quota(self, job: JobRequest) -> bool:
+        """Whether its user has no quota left for the job, waiting or running."""
+        return self._quotas is not None and self._quotas.excess(job) is not None
 
     def add(self, job: JobRequest, sign: int = 1) -> None:
         """A job was placed (1) or stopped (-1) in this round."""

@@ -58,6 +58,15 @@ class CombinedPower:
                 held = held | part.holds(view)
         return held
 
+    def fed(self, view: View) -> Sequence[float] | None:
+        """What all parts have power for."""
+        found = []
+        for part, memory in zip(self.parts, parts_of(view), strict=True):
+            with remembering(view, memory):
+                found.append(part.fed(view))
+        known = [shares for shares in found if shares is not None]
+        return [min(shares) for shares in zip(*known, strict=True)] if known else None
+
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """The placement after all parts; Hold as soon as one keeps the job waiting."""
         settled: Place | Hold = place

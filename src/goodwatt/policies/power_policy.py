@@ -58,6 +58,9 @@ class PowerPolicy(Protocol):
     def holds(self, view: View) -> Held:
         """Waiting jobs that the scheduling policy is to pass over at this moment."""
 
+    def fed(self, view: View) -> Sequence[float] | None:
+        """The share of each node's GPUs, 0 to 1, for which there is power; None: of all."""
+
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """The placement with its clock and cap; Hold to keep the job waiting, and why.
 
@@ -89,6 +92,10 @@ class SteadyPower:
     def holds(self, view: View) -> Held:  # noqa: ARG002 - the contract
         """None."""
         return frozenset()
+
+    def fed(self, view: View) -> Sequence[float] | None:  # noqa: ARG002 - the contract
+        """All there are."""
+        return None
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:  # noqa: ARG002 - the contract
         """As the scheduling policy has it."""

@@ -71,7 +71,7 @@ class Powered:
         """What the scheduling policy decides, with clocks and caps, and what the power policy adds."""
         scheduling, power = parts_of(view)
         with remembering(view, power):
-            view.held = self.power.holds(view)
+            view.held, view.fed = self.power.holds(view), self.power.fed(view)
         with remembering(view, scheduling):
             decisions = self.scheduling.decide(view)
         with remembering(view, power):
@@ -81,7 +81,7 @@ class Powered:
         # Who is stopped for somebody who is then held back would start and be stopped for ever.
         held = [after for before, after in zip(decisions, settled, strict=True) if _held_back(before, after)]
         in_vain = bool(view.leaving and held)
-        view.held, view.leaving = frozenset(), ()
+        view.held, view.fed, view.leaving = frozenset(), None, ()
         done = [decision for decision in (held if in_vain else settled) if not _stays(decision, view)]
         gone = {job_id for decision in done for step in _steps(decision) for job_id in _leaving(step, view)}
         kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in gone))

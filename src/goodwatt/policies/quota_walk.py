@@ -1,8 +1,8 @@
 """Deciding by rank with preemption: whoever is inside the pool's GPUs when walking the ranks runs.
 
-Shared by the orders that stop jobs. Walk waiting and running jobs together in rank order with a budget of the
-pool's GPUs, passing over jobs wider than what is left of it; running jobs outside the budget are stopped, waiting
-ones inside are placed if fragmentation allows (Gu et al., NSDI 2019; Lucid's simulator).
+Shared by the orders that stop jobs. Walk waiting and running jobs together in rank order with a budget of the pool's
+GPUs, as many as there is power for, passing over jobs wider than what is left of it; running jobs outside the budget
+are stopped, waiting ones inside are placed if fragmentation allows (Gu et al., NSDI 2019; Lucid's simulator).
 """
 
 from __future__ import annotations
@@ -60,16 +60,17 @@ def _split(pool: Pool, view: View, ranking: Ranking, held: HeldByQuota) -> tuple
     The GPUs of jobs that must not be stopped, or of another pool, are not there to be given, whatever their rank.
     """
     movable = [run for run in pool.running.values() if view.may_stop(run)]
-    left = pool.gpus + ROUNDING
+    gpus, fed = pool.gpus + ROUNDING, view.gpus_of(pool) + ROUNDING
     if len(movable) < len(pool.running) or len(view.pools) > 1:
         own = {run.spec.job_id for run in movable}
-        left -= sum(milli for run, milli in view.holders(pool) if run.spec.job_id not in own) / WHOLE_GPU_MILLI
+        taken = sum(milli for run, milli in view.holders(pool) if run.spec.job_id not in own) / WHOLE_GPU_MILLI
+        gpus, fed = gpus - taken, fed - taken
     for run in movable:
         held.add(run.spec, -1)
-    starts, stops = [], []
+    starts, stops, left = [], [], gpus  # the first may be wider than is believed to be fed, or it would never run
     for run in ranking([*movable, *[entry[2] for entry in pool.queue]]):
-        if run.gpus <= left and not held(run.spec):
-            left -= run.gpus
+        if run.gpus <= left and not (held.by_quota(run.spec) if run.placement else held(run.spec)):
+            left = min(left, fed) - run.gpus
             held.add(run.spec)
             if not run.placement:
                 starts.append(run)

@@ -160,6 +160,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
     sim.racks.load_plain(state["racks"])
+    sim.show()
     if sim.book is not None:
         sim.book.load_plain(state["book"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}
@@ -169,7 +170,6 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.view.memory.load_plain(state["memory"])
     sim.view.now_s = state["view_now_s"]
     _restore_recorder(sim.recorder, state["recorder"])
-    sim.show()
     sim.set_going(state["now_s"])
 
 

@@ -221,10 +221,18 @@ class Simulation:
     # what the executor does --------------------------------------------------------------------------------------
 
     def start(
-        self, run: JobRun, counts: NodeCounts, gpus: tuple[int, ...] | None = None, beside: JobRun | None = None
+        self,
+        run: JobRun,
+        counts: NodeCounts,
+        gpus: tuple[int, ...] | None = None,
+        beside: JobRun | None = None,
+        granted: bool = False,
     ) -> None:
-        """A waiting job takes its GPUs, those of `beside` if given; DoesNotFitError, and nothing happened, if not."""
-        holding.take(self, run, counts, gpus, beside)
+        """A waiting job takes its GPUs, those of `beside` if given; DoesNotFitError, and nothing happened, if not.
+
+        `granted`: there is power for it once all that happens at this instant has happened.
+        """
+        holding.take(self, run, counts, gpus, beside, granted)
         pool = self.pool_of(run.spec)
         pool.queue.remove((run.key, run.sequence, run))
         if self.late:
@@ -280,7 +288,9 @@ class Simulation:
         """Let the view see what it may."""
         self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
         self.view._racks, self.view.price = self.racks, self.options.price
-        self.view.guardrails = self.options.guardrails
+        if self.book is not None:
+            self.book.asleep = self.asleep
+        self.view.guardrails, self.view.preemptive = self.options.guardrails, self.policy.preemptive
         self.view.book = None if self.book is None else PowerRoom(self.book)
 
     def _all_done(self) -> bool:

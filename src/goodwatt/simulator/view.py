@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedList
@@ -88,11 +88,13 @@ class View:
 
     `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas`
     what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
+    `preemptive`: the scheduling policy stops jobs, so that it looks at more than the fronts of the queues.
     `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
     `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book` says who may draw
     how much, where the policy has budgets enforced. `guardrails` is what will be refused, whatever is decided.
-    `held` are waiting jobs that a power policy holds back while the scheduling policy is asked; `leaving` running jobs
-    that the scheduling policy stops at this moment, while the power policy is asked about what it starts.
+    `fed`: the share of each node's GPUs for which a power policy has power, while the scheduling policy is asked; None:
+    of all. `held` are waiting jobs that a power policy holds back while the scheduling policy is asked; `leaving`
+    running jobs that the scheduling policy stops at this moment, while the power policy is asked about what it starts.
     """
 
     __slots__ = (
@@ -103,12 +105,14 @@ class View:
         "book",
         "budget_w",
         "engine",
+        "fed",
         "guardrails",
         "held",
         "leaving",
         "memory",
         "now_s",
         "pools",
+        "preemptive",
         "price",
         "quotas",
         "random",
@@ -135,7 +139,9 @@ class View:
         self._oracle = oracle
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
+        self.preemptive = False
         self.held: Held = frozenset()
+        self.fed: Sequence[float] | None = None
         self.leaving: tuple[str, ...] = ()
         self.budget_w: float | None = None
         self.price: EnergyPrice | None = None
@@ -150,6 +156,13 @@ class View:
     def may_stop(self, run: JobRun) -> bool:
         """Whether a running job may be made to wait again."""
         return self.guardrails.may_stop(run.spec) and not run.waited_enough
+
+    def gpus_of(self, pool: Pool) -> float:
+        """How many GPUs of a pool jobs may hold at once: all that are not away, as far as there is power for them."""
+        if self.fed is None:
+            return pool.gpus
+        pairs = zip(self.state.cluster.nodes, self.fed, strict=True)
+        return min(pool.gpus, sum(node.gpus * fed for node, fed in pairs if pool.partition in {None, node.partition}))
 
     def waiting(self, job_id: str) -> JobRun | None:
         """A waiting job; None if there is none of this name."""

@@ -86,8 +86,8 @@ def test_nobody_runs_on_a_node_until_it_is_awake() -> None:
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ([(0.0, Sleep(2))], "the node is not up"),
-        ([(0.0, Sleep(-1))], "the node is not up"),
+        ([(0.0, Sleep(2))], "there is no node 2: the cluster has 2, counted from 0"),
+        ([(0.0, Sleep(-1))], "there is no node -1: the cluster has 2, counted from 0"),
         ([(0.0, Sleep(1)), (5.0, Sleep(1))], "the node is not up"),
         ([(0.0, Place("a", ((1, 1),))), (5.0, Sleep(1))], "the node is in use"),
         ([(0.0, Wake(1))], "the node is not asleep"),

@@ -11,7 +11,7 @@ from tests.made_runs import busy_trace
 from tests.policies.power.powered_runs import V100
 
 ANSWERS = (tuple, bool, str, type(None))
-QUESTIONS = {"shortage"}
+QUESTIONS = {"plan"}
 
 
 def room() -> tuple[Simulation, PowerRoom]:
@@ -45,6 +45,8 @@ def test_asking_changes_nothing() -> None:
     sim, seen = room()
     assert sim.book is not None
     before = sim.book.to_plain(), sim.book.granted_uw[:]
-    assert seen.shortage([(((0, 8),), 250.0), (((1, 8),), 250.0)]) is not None
-    assert seen.shortage([]) is None
+    plan = seen.plan()
+    plan.start(((0, 8),), 250.0)
+    assert plan.shortage(((1, 8),), 250.0) is not None
+    plan.leave(list(sim.state.placements))
     assert (sim.book.to_plain(), sim.book.granted_uw) == before

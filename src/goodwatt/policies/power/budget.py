@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import NodeCounts
+from goodwatt.policies.fed_gpus import fed_shares
 from goodwatt.policies.job_budget import (
     STEP_W,
     Share,
@@ -28,6 +29,7 @@ from goodwatt.power.workloads.demand import Demand
 from goodwatt.simulator.decisions import Decision, Hold, Place, Preempt, SetCap, WaitUntil
 from goodwatt.simulator.held import AllBut, Held
 from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.power.power_plan import PowerPlan
 from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.view import View
 
@@ -37,15 +39,18 @@ SPARE_STEP = 0.25
 """What a job gets beyond what it asks for is a multiple of this share of its rated power."""
 WORTH_SETTING = 0.03
 """If no cap moves by more than this share, none is sent."""
+LESS, MORE, LEAST = 0.9, 1.02, 0.25
+"""What may be fed is taken for so much less after a round in vain, so much more after another one, but not for less."""
 
 
 class BudgetMemory(PowerMemory):
     """Demands, and what was asked for: `asked` caps by job (None: the board's own), limits at the last division.
 
     `stale`: jobs came, went or were seen since. `lowest`: nobody has been asked for more than his floor since. `held`:
-    jobs that found no power in this round, with where they would have stood; `starts`: those that did, with their caps.
+    jobs that found no power in this round, with where they would have stood; `plan`: those that did, with their caps.
     `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing changed.
-    `taken_for`: demands of jobs since they started or were last seen; `shares` follow from them.
+    `fed`: what the limits can feed, `trust`: how much of that did without rounds in vain. `taken_for`: demands of jobs
+    since they started or were last seen; `shares` follow from them.
     """
 
     def __init__(self) -> None:
@@ -57,9 +62,11 @@ class BudgetMemory(PowerMemory):
         self.taken_for: dict[str, tuple[float, Demand | None]] = {}
         self.shares: dict[str, tuple[tuple[float, float], Share]] = {}
         self.held: list[tuple[str, NodeCounts]] = []
-        self.starts: list[tuple[NodeCounts, float]] = []
+        self.plan: PowerPlan | None = None
         self.in_vain: list[tuple[str, NodeCounts]] = []
         self.round: tuple[object, ...] = ()
+        self.fed: tuple[tuple[int, ...], tuple[float, ...]] | None = None
+        self.trust = 1.0
         self.same = False
 
     def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
@@ -84,19 +91,19 @@ class BudgetMemory(PowerMemory):
         twin = super().copy()
         twin.asked, twin.in_vain = dict(self.asked), self.in_vain[:]
         twin.divided_s, twin.limits, twin.stale = self.divided_s, self.limits, self.stale
-        twin.round = self.round
+        twin.round, twin.fed, twin.trust = self.round, self.fed, self.trust
         twin.lowest, twin.taken_for, twin.shares = self.lowest, dict(self.taken_for), dict(self.shares)
         return twin
 
     def to_plain(self) -> Any:
-        """Its parts; `held` and `starts` are empty between rounds."""
+        """Its parts; `held` and `plan` are empty between rounds."""
         divided_s = None if self.divided_s == -math.inf else self.divided_s
         more = [list(self.asked.items()), divided_s, list(self.limits), self.stale, self.in_vain, self.lowest]
         believed = [
             [job_id, started_s, None if demand is None else [getattr(demand, f.name) for f in fields(Demand)]]
             for job_id, (started_s, demand) in self.taken_for.items()
         ]
-        return [super().to_plain(), *more, believed, list(self.round)]
+        return [super().to_plain(), *more, believed, list(self.round), self.trust]
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
@@ -111,7 +118,7 @@ class BudgetMemory(PowerMemory):
             job_id: (started_s, None if values is None else Demand(**dict(zip(names, values, strict=True))))
             for job_id, started_s, values in plain[7]
         }
-        self.round = tuple(plain[8])
+        self.round, self.trust = tuple(plain[8]), plain[9]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +154,12 @@ class Budget(SteadyPower):
     def holds(self, view: View) -> Held:
         """While somebody waits for power, all but the first few and him: to ask for those behind them costs much.
 
-        Somebody further back who would fit waits with them until something changes.
+        Somebody further back who would fit waits with them until something changes. An order that stops jobs goes by
+        ranks that change with time; it asks for no more than `fed` anyway.
         """
         memory = _memory(view)
+        if view.preemptive:
+            return frozenset()
         waiting = {job_id for job_id, _ in memory.in_vain}
         if not waiting:
             return frozenset()
@@ -159,10 +169,21 @@ class Budget(SteadyPower):
         first = (run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW])
         return AllBut(frozenset((*first, *waiting)))
 
+    def fed(self, view: View) -> Sequence[float] | None:
+        """As many GPUs as can have their floors."""
+        book, memory = view.book, _memory(view)
+        if book is None or not book.limited:
+            return None
+        limits = book.limit_uw
+        if memory.fed is None or memory.fed[0] != limits:
+            memory.fed = limits, fed_shares(view.state.cluster, book, self.floor_share)
+        return [share * memory.trust for share in memory.fed[1]]
+
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """Under the highest cap for which there is power; held back if there is not even enough for its floor.
 
-        Whoever comes after somebody that is held back waits too, or it would never get its power.
+        Whoever comes after somebody that is held back waits too, or it would never get its power. Where jobs are
+        stopped for others all of these have to start, so they begin at their floors.
         """
         book, memory, kind = view.book, _memory(view), view.kind_of(place.nodes)
         if book is None or not book.limited or kind is None or kind.max_w is None or not run.spec.num_gpus:
@@ -174,14 +195,14 @@ class Budget(SteadyPower):
         if memory.held:
             return Hold(run.spec.job_id, f"{memory.held[0][0]} waits for power before it")
         share = self._share(run, place.nodes, kind, view, running=False)
-        cap_w = _fitting(book, share, memory.starts, view.leaving)
-        if cap_w is None:
+        plan = memory.plan or book.plan(view.leaving)
+        if shortage := plan.shortage(place.nodes, share.ask.floor_w):
             memory.held.append((run.spec.job_id, place.nodes))
-            lowest = [*memory.starts, (place.nodes, share.ask.floor_w)]
-            return Hold(run.spec.job_id, f"power: {book.shortage(lowest, view.leaving)}")
-        memory.starts.append((place.nodes, cap_w))
-        memory.lowest &= cap_w <= share.ask.floor_w
-        memory.asked[run.spec.job_id] = cap_w = None if cap_w >= board_w(kind) else cap_w
+            return Hold(run.spec.job_id, f"power: {shortage}")
+        found_w, memory.plan = share.ask.floor_w if view.leaving else _highest(plan, share), plan
+        plan.start(place.nodes, found_w)
+        memory.lowest &= found_w <= share.ask.floor_w
+        memory.asked[run.spec.job_id] = cap_w = found_w if found_w < board_w(kind) else None
         memory.stale = True
         return replace(place, cap_w=cap_w)
 
@@ -194,11 +215,13 @@ class Budget(SteadyPower):
         assert book is not None  # noqa: S101 - start has seen it
         if view.kind_of(run.placement) is not kind:
             share = self._share(run, place.nodes, kind, view, running=False)
-            found_w = None if memory.held else _fitting(book, share, memory.starts, (*view.leaving, run.spec.job_id))
-            if found_w is None:
+            plan = memory.plan.copy() if memory.plan else book.plan(view.leaving)
+            plan.leave((run.spec.job_id,))
+            if memory.held or plan.shortage(place.nodes, share.ask.floor_w):
                 return Hold(run.spec.job_id, "power: none is free for it where it would go")
-            memory.starts.append((place.nodes, found_w))
-            cap_w = None if found_w >= board_w(kind) else found_w
+            found_w, memory.plan = _highest(plan, share), plan
+            plan.start(place.nodes, found_w)
+            cap_w = found_w if found_w < board_w(kind) else None
         memory.asked[run.spec.job_id], memory.stale, memory.lowest = cap_w, True, False
         return replace(place, cap_w=cap_w)
 
@@ -206,7 +229,7 @@ class Budget(SteadyPower):
         """Other caps, if something has changed that matters."""
         book, memory = view.book, _memory(view)
         held, memory.held = memory.held, []
-        starts, memory.starts = memory.starts, []
+        starts, memory.plan = memory.plan is not None, None
         before, same = memory.in_vain, memory.same
         held = before if same and not (held or starts) else held
         memory.in_vain, memory.same = held, False
@@ -216,6 +239,10 @@ class Budget(SteadyPower):
         moved = memory.limits != tuple(book.limit_uw)
         # who has just started may come down for others; others were not looked at while somebody waited
         again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
+        if view.leaving:  # who finds no power keeps all of them where they are
+            memory.trust = min(max(memory.trust * (LESS if held else MORE), LEAST), 1.0)
+        if view.leaving and starts:  # those are at their floors
+            again, memory.divided_s = [WaitUntil(view.now_s + SOON_S, "power is divided anew")], -math.inf
         if held and (moved or memory.stale or held != before):
             down = moved or not memory.lowest  # else nobody can come down any further
             if not (down and self._floors_fit(view, book, held)):
@@ -303,12 +330,13 @@ class Budget(SteadyPower):
         return self.floor_share if all(view.guardrails.may_slow(run.spec) for run in runs) else 1.0
 
     def _floors_fit(self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]]) -> bool:
-        """Whether those who run and those who wait for power could all have their floors."""
+        """Whether those who go on running and those who wait for power could all have their floors."""
+        leaving = [counts_of(view.run(job_id)) for job_id in view.leaving]
         spared: list[NodeCounts] = []
         if view.guardrails.protected:
             spared = [counts_of(runs[0]) for runs in together(view) if self._floor_share(runs, view) == 1.0]
             spared += [nodes for job_id, nodes in held if self._floor_share([view.run(job_id)], view) == 1.0]
-        return floors_fit(view, book, [nodes for _, nodes in held], self.floor_share, spared)
+        return floors_fit(view, book, [nodes for _, nodes in held], leaving, self.floor_share, spared)
 
     def _demand(self, run: JobRun, kind: GpuKind, view: View) -> Demand | None:
         estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
@@ -333,23 +361,15 @@ def _memory(view: View) -> BudgetMemory:
     return view.memory
 
 
-def _fitting(
-    book: PowerRoom, share: Share, starts: Sequence[tuple[NodeCounts, float]], leaving: Sequence[str] = ()
-) -> float | None:
-    """The highest cap under which a job may start beside those that do; None if not even its floor fits."""
-
-    def fits(cap_w: float) -> bool:
-        return book.shortage([*starts, (share.nodes, cap_w)], leaving) is None
-
+def _highest(plan: PowerPlan, share: Share) -> float:
+    """The highest cap for which there is power; there is for the floor."""
     floor_w, most_w = share.ask.floor_w, share.ask.most_w
-    if not fits(floor_w):
-        return None
-    if fits(most_w):
+    if plan.shortage(share.nodes, most_w) is None:
         return most_w
     low, high = 0, math.ceil((most_w - floor_w) / STEP_W)  # steps above the floor; low fits
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(floor_w + STEP_W * middle):
+        if plan.shortage(share.nodes, floor_w + STEP_W * middle) is None:
             low = middle
         else:
             high = middle

@@ -7,7 +7,8 @@ decisions then do is in `power_control`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts
@@ -90,7 +91,7 @@ class Executor:
             return str(error)
         return None
 
-    def _start(self, run: JobRun, decision: Place) -> None:
+    def _start(self, run: JobRun, decision: Place, granted: bool = False) -> None:
         sim, wanted, beside = self._sim, request_of(run.base, decision), self._host(decision)
         if sim.quotas is not None and (reason := sim.quotas.excess(wanted)):
             raise DoesNotFitError(reason)
@@ -103,7 +104,7 @@ class Executor:
         run.sharing = MIG if wanted.mig_profile is not None else decision.sharing or EXCLUSIVE
         run.thread_percent, run.spec = decision.thread_percent, wanted
         try:
-            sim.start(run, decision.nodes, self._gpus(decision), beside)
+            sim.start(run, decision.nodes, self._gpus(decision), beside, granted)
         except DoesNotFitError:
             run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent = before
             raise
@@ -200,7 +201,8 @@ class Executor:
         runs = {step.job_id: self._sim.live[step.job_id] for step in steps}
         caps = {s.job_id: self._setting(s, runs[s.job_id])[1] for s in steps if not isinstance(s, Preempt)}
         starts = [(run, placements[i], caps.get(i, run.cap_w)) for i, run in runs.items() if i in placements]
-        return book.lacks(starts, frozenset(i for i, run in runs.items() if run.placement))
+        with _as_they_will_be(runs, steps):
+            return book.lacks(starts, frozenset(i for i, run in runs.items() if run.placement))
 
     def _quota_excess(self, steps: tuple[Place | Preempt | Migrate, ...]) -> str | None:
         if self._sim.quotas is None:
@@ -220,13 +222,13 @@ class Executor:
     def _perform(self, step: Place | Preempt | Migrate) -> None:
         sim, run = self._sim, self._sim.live[step.job_id]
         if isinstance(step, Place):
-            self._start(run, step)
+            self._start(run, step, granted=True)
             return
         sim.stop(run, why=step.reason)
         if isinstance(step, Migrate):
             run.clock_mhz, run.cap_w = self._setting(step, run)
             run.sharing = MIG if run.spec.mig_profile is not None else EXCLUSIVE
-            sim.start(run, step.nodes, self._gpus(step))
+            sim.start(run, step.nodes, self._gpus(step), granted=True)
 
     def _resize(self, decision: Resize) -> str | None:
         run = self._sim.live.get(decision.job_id)
@@ -286,6 +288,21 @@ class Executor:
             return "the node is not asleep"
         power_control.wake(self._sim, decision.node)
         return None
+
+
+@contextmanager
+def _as_they_will_be(runs: Mapping[str, JobRun], steps: Iterable[Place | Preempt | Migrate]) -> Iterator[None]:
+    """Inside, jobs ask for what they ask for after these steps: what they hold now may be nothing that is there."""
+    before = {job_id: run.spec for job_id, run in runs.items()}
+    for step in steps:
+        if not isinstance(step, Preempt):
+            run = runs[step.job_id]
+            run.spec = request_of(run.base, step) if isinstance(step, Place) else run.base
+    try:
+        yield
+    finally:
+        for job_id, run in runs.items():
+            run.spec = before[job_id]
 
 
 _ACTS = {

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
 
 
-def take(sim: Simulation, run: JobRun, counts: NodeCounts, gpus: tuple[int, ...] | None, beside: JobRun | None) -> None:
-    """GPUs on these nodes, or those of `beside`; DoesNotFitError, and nothing happened, if they or power are short."""
+def take(
+    sim: Simulation, run: JobRun, counts: NodeCounts, gpus: tuple[int, ...] | None, beside: JobRun | None, granted: bool
+) -> None:
+    """GPUs on these nodes, or those of `beside`; DoesNotFitError, and nothing happened, if they or power are short.
+
+    `granted`: the power has been looked at together with what else happens at this instant.
+    """
     if beside is None:
         run.placement = sim.state.allocate(run.spec, counts, gpus)
     else:
         run.placement = allocate_beside(sim.state, run.spec, beside.spec)
     ramping.prepare(sim, run)
-    if sim.book is not None and (reason := sim.book.lacks([(run, run.placement, run.cap_w)])):
+    if sim.book is not None and not granted and (reason := sim.book.lacks([(run, run.placement, run.cap_w)])):
         sim.state.release(run.spec)
         run.placement = ()
         ramping.forget(sim, run)

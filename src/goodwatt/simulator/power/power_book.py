@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.host_power import SLEEPS
-from goodwatt.cluster.state import NodeCounts, Placement
+from goodwatt.cluster.state import Placement
 from goodwatt.power.facility.supply import node_facts, node_wall_w
 from goodwatt.simulator.physics.contract import ASLEEP, FALLING, WAKING
 from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.power.power_plan import NodeMost, PowerPlan
 from goodwatt.simulator.power.racks import Racks
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class PowerBook:
     `limit_uw`, `granted_uw`: of each level. `path[node]`: the levels above a node. `gpu_w[node]`: the most that the
     node's GPUs may draw together, `held[node]`: how many of them jobs hold. `caps[job]`: the highest cap that may be in
     force on a running job's GPUs, None for the board's own. `wishes[job]`: (clock, cap) that wait for room.
+    `asleep`: nodes that sleep, fall asleep or wake; they do so also once what else keeps them away is over.
     """
 
     def __init__(self, cluster: Cluster, physics: FullPhysics, racks: Racks, budget_w: float | None) -> None:
@@ -59,6 +61,7 @@ class PowerBook:
         self.path = tuple(self._levels(node.rack) for node in cluster.nodes)
         self.caps: dict[str, float | None] = {}
         self.wishes: dict[str, tuple[float | None, float | None]] = {}
+        self.asleep: Mapping[int, str] = {}
         self.granted_uw = [0] * len(limits)
         self._wall_uw = [0] * len(cluster.nodes)
         self.gpu_w, self.held = [0.0] * len(cluster.nodes), [0] * len(cluster.nodes)
@@ -83,26 +86,9 @@ class PowerBook:
         """Whether there is any limit."""
         return any(limit < NO_LIMIT for limit in self.limit_uw)
 
-    def shortage(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> str | None:
-        """Why jobs may not start, each on so many idle GPUs of these nodes, if they can keep to these caps, W.
-
-        `leaving`: running jobs that leave theirs at the same instant. None if they may.
-        """
-        without = frozenset(leaving)
-        gone = dict.fromkeys(node for job_id in leaving for node, _ in self._physics.run_of(job_id).placement)
-        base = {node: self._most(node, without)[1:] for node in gone}
-        more: dict[int, tuple[float, int]] = {}
-        for nodes, cap_w in starts:
-            for node, count in nodes:
-                watts, held = more.get(node, (0.0, 0))
-                more[node] = watts + count * (cap_w - self._physics.idle_w(node)), held + count
-        walls = {}
-        for node in {**gone, **more}:
-            gpu_w, held = base.get(node, (self.gpu_w[node], self.held[node]))
-            watts, count = more.get(node, (0.0, 0))
-            load = (held + count) / max(self._cluster.nodes[node].gpus, 1)
-            walls[node] = self._wall(gpu_w + watts, min(load, 1.0))
-        return self._over(walls)
+    def plan(self, leaving: Iterable[str] = ()) -> PowerPlan:
+        """To try starts on idle GPUs, these running jobs gone."""
+        return PowerPlan(self, leaving)
 
     @property
     def over(self) -> tuple[str, ...]:
@@ -157,7 +143,7 @@ class PowerBook:
         """Something else may be drawn on these nodes."""
         for node in nodes:
             wall, self.gpu_w[node], self.held[node] = self._most(node)
-            if self._physics.mode(node) in {FALLING, ASLEEP, WAKING}:
+            if node in self.asleep or self._physics.mode(node) in {FALLING, ASLEEP, WAKING}:
                 wall = max(wall, self._way_there_and_back_uw())
             for level in self.path[node]:
                 self.granted_uw[level] += wall - self._wall_uw[node]
@@ -183,6 +169,38 @@ class PowerBook:
         self.wishes = {job: (clock, cap) for job, clock, cap in plain[1]}
         self.limit_uw = [int(limit) for limit in plain[2]]
         self.follow(range(len(self._wall_uw)))
+
+    # what a plan asks --------------------------------------------------------------------------------------------
+
+    def nodes_of(self, jobs: Iterable[str]) -> Iterable[int]:
+        """The nodes on which running jobs are."""
+        return dict.fromkeys(node for job_id in jobs for node, _ in self._physics.run_of(job_id).placement)
+
+    def of(self, node: int) -> NodeMost:
+        """The most of a node as it is."""
+        return NodeMost(self.gpu_w[node], self.held[node], self._wall_uw[node])
+
+    def without(self, node: int, gone: frozenset[str]) -> NodeMost:
+        """The most of a node without some of its jobs."""
+        uw, gpu_w, held = self._most(node, gone)
+        return NodeMost(gpu_w, held, uw)
+
+    def other(self, node: int, at: NodeMost, more_w: float, more: int) -> NodeMost:
+        """The most of a node whose GPUs draw so much more, so many more of them in use; less, if negative."""
+        gpu_w, held = at.gpu_w + more_w, at.held + more
+        return NodeMost(gpu_w, held, self._wall(gpu_w, min(held / max(self._cluster.nodes[node].gpus, 1), 1.0)))
+
+    def idle_w(self, node: int) -> float:
+        """What a GPU of a node draws that nobody holds."""
+        return self._physics.idle_w(node)
+
+    def excess(self, granted_uw: Mapping[int, int]) -> str | None:
+        """Which limit would be exceeded by so much below these levels; None if no level that rises exceeds its own."""
+        for level, uw in granted_uw.items():
+            if uw > self.granted_uw[level] and uw > self.limit_uw[level]:
+                limit_w = self.limit_uw[level] / MICRO
+                return f"{self.names[level]} may draw {limit_w:,.0f} W and would be granted {uw / MICRO:,.0f} W"
+        return None
 
     # inside ------------------------------------------------------------------------------------------------------
 
@@ -227,16 +245,13 @@ class PowerBook:
         return math.ceil(node_wall_w(gpu_w, load, self._facts) * MICRO) + ROUNDING_UW
 
     def _over(self, walls: Mapping[int, int]) -> str | None:
-        """Which limit would be exceeded if these nodes drew so much; None if no level that rises exceeds its own."""
-        more: dict[int, int] = {}
+        """Which limit would be exceeded if these nodes drew so much; None if none would."""
+        granted_uw: dict[int, int] = {}
         for node, wall in walls.items():
             for level in self.path[node]:
-                more[level] = more.get(level, 0) + wall - self._wall_uw[node]
-        for level, uw in more.items():
-            if uw > 0 and self.granted_uw[level] + uw > self.limit_uw[level]:
-                wanted_w, limit_w = (self.granted_uw[level] + uw) / MICRO, self.limit_uw[level] / MICRO
-                return f"{self.names[level]} may draw {limit_w:,.0f} W and would be granted {wanted_w:,.0f} W"
-        return None
+                before = granted_uw.get(level, self.granted_uw[level])
+                granted_uw[level] = before + wall - self._wall_uw[node]
+        return self.excess(granted_uw)
 
 
 def _uw(watts: float | None) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
-
-from goodwatt.cluster.state import NodeCounts
 
 if TYPE_CHECKING:
     from goodwatt.simulator.power.power_book import PowerBook
+    from goodwatt.simulator.power.power_plan import PowerPlan
 
 
 class PowerRoom:
@@ -49,9 +48,6 @@ class PowerRoom:
         """GPUs of each node that jobs hold."""
         return tuple(self._book.held)
 
-    def shortage(self, starts: Iterable[tuple[NodeCounts, float]], leaving: Sequence[str] = ()) -> str | None:
-        """Why jobs may not start, each on so many idle GPUs of these nodes under this cap, W; None if they may.
-
-        `leaving`: running jobs that leave theirs at the same instant.
-        """
-        return self._book.shortage(starts, leaving)
+    def plan(self, leaving: Iterable[str] = ()) -> PowerPlan:
+        """To try starts on idle GPUs, these running jobs gone; the book stays as it is."""
+        return self._book.plan(leaving)
