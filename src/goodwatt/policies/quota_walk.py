@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
 from goodwatt.cluster.state import ClusterState
 from goodwatt.policies.order import HeldByQuota, Placement, hold
-from goodwatt.simulator.decisions import Decision, Place, Preempt
+from goodwatt.simulator.decisions import Decision, Place, Preempt, WaitUntil
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.view import Pool, View
 
@@ -31,6 +31,8 @@ def walk(view: View, placement: Placement, ranking: Ranking) -> list[Decision]:
         for pool in view.pools:
             if pool.changed and (pool.queue or pool.running):
                 decisions += _walk_pool(pool, state, view, placement, ranking, held)
+    if view.guardrails.min_run_s:
+        decisions += _again(view)
     return decisions
 
 
@@ -42,6 +44,14 @@ def contended(view: View, decisions: Sequence[Decision]) -> Iterator[JobRun]:
             yield from pool.running.values()
             if starts:
                 yield from (run for _, _, run in pool.queue if run.spec.job_id in starts)
+
+
+def _again(view: View) -> Iterator[WaitUntil]:
+    """When somebody who runs may be stopped for those who wait, and may not yet."""
+    runs = (run for pool in view.pools if pool.queue for run in pool.running.values())
+    times = (view.guardrails.left_alone_until_s(run.started_s) for run in runs)
+    if (time_s := min((time_s for time_s in times if time_s > view.now_s), default=None)) is not None:
+        yield WaitUntil(time_s, "a job will have run as long as it may before it is stopped")
 
 
 def _walk_pool(

@@ -155,6 +155,8 @@ class View:
 
     def may_stop(self, run: JobRun) -> bool:
         """Whether a running job may be made to wait again."""
+        if self.now_s < self.guardrails.left_alone_until_s(run.started_s):
+            return False
         return self.guardrails.may_stop(run.spec) and not run.waited_enough
 
     def gpus_of(self, pool: Pool) -> float:

@@ -96,9 +96,16 @@ def check_sharing(sim: Simulation, run: JobRun, decision: Place, others: Sequenc
 def may_take_away(sim: Simulation, step: Preempt | Migrate, run: JobRun) -> bool:
     """Whether a running job may be stopped, or moved. One that has waited as long as it may is not made to wait."""
     guardrails = sim.options.guardrails
+    if too_soon(sim, run):
+        return False
     if isinstance(step, Migrate):
         return guardrails.may_move(run.base)
     return guardrails.may_stop(run.base) and not run.waited_enough
+
+
+def too_soon(sim: Simulation, run: JobRun) -> bool:
+    """Whether a running job has not run as long as it may before anything happens to it."""
+    return sim.now_s < sim.options.guardrails.left_alone_until_s(run.started_s)
 
 
 def goes_first(sim: Simulation, where: int, run: JobRun | None = None) -> str | None:

@@ -232,7 +232,8 @@ class Executor:
 
     def _resize(self, decision: Resize) -> str | None:
         run = self._sim.live.get(decision.job_id)
-        if run is not None and not self._sim.options.guardrails.may_resize(run.base):
+        may_resize = self._sim.options.guardrails.may_resize
+        if run is not None and run.placement and (not may_resize(run.base) or allowed.too_soon(self._sim, run)):
             return "the job must not be resized"
         if run is not None and (reason := allowed.goes_first(self._sim, allowed.added(run, decision))):
             return reason

@@ -23,7 +23,8 @@ class Guardrails:
 
     `min_clock_mhz`: no GPU that a job holds is locked or capped below it. `max_slowdown`: no job is slowed by clocks
     and caps to more than this multiple of its time at the greatest clock. `max_wait_s`: a job that has waited longer,
-    all its waits together, is served before all others. `protected`: users whose jobs are spared what `protected_from`
+    all its waits together, is served before all others. `min_run_s`: no job is stopped, moved or resized before it has
+    run so long since it last was, or started. `protected`: users whose jobs are spared what `protected_from`
     names, see PROTECTIONS. `preemption` and `movement`: whether running jobs may be stopped to wait again, and moved
     to other nodes, at all. What a board does at its own clock and cap, and what failures do, is no policy's doing.
     """
@@ -31,6 +32,7 @@ class Guardrails:
     min_clock_mhz: float = 0.0
     max_slowdown: float | None = None
     max_wait_s: float | None = None
+    min_run_s: float = 0.0
     protected: frozenset[str] = frozenset()
     protected_from: frozenset[str] = frozenset(PROTECTIONS)
     preemption: bool = True
@@ -44,6 +46,8 @@ class Guardrails:
             raise ValueError(f"expected min_clock_mhz of at least 0, got {self.min_clock_mhz}")
         if self.max_slowdown is not None and not self.max_slowdown >= 1:
             raise ValueError(f"expected max_slowdown of at least 1, got {self.max_slowdown}")
+        if not self.min_run_s >= 0:
+            raise ValueError(f"expected min_run_s of at least 0, got {self.min_run_s}")
         if self.max_wait_s is not None and not self.max_wait_s >= 0:
             raise ValueError(f"expected max_wait_s of at least 0, got {self.max_wait_s}")
 
@@ -89,6 +93,10 @@ class Guardrails:
     def may_move(self, job: JobRequest) -> bool:
         """Whether a policy may move the job to other nodes."""
         return self.movement and job.preemptible and not self._spared(job, "movement")
+
+    def left_alone_until_s(self, started_s: float) -> float:
+        """Until when no policy takes anything from a job that started then, or gives it something else."""
+        return started_s + self.min_run_s
 
     def may_resize(self, job: JobRequest) -> bool:
         """Whether a policy may change the size of a running job: growing there and shrinking here would move it."""

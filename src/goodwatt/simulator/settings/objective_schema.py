@@ -41,6 +41,7 @@ class GuardrailsEntry(Strict):
 
     max_slowdown: AtLeastOne | None = None
     max_wait_s: NotNegative | None = None
+    min_run_s: NotNegative | None = None
     min_clock_mhz: NotNegative | None = None
     protected_users: list[Name] | None = None
     protected_from: list[Literal["preemption", "movement", "slowing", "sharing"]] | None = None
