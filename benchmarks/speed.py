@@ -44,9 +44,17 @@ def _golden(scratch: str) -> list[dict[str, Any]]:
         _row(f"10,650 jobs, 480 GPUs, {p}", _replay(GOLDEN, "philly-480", p, scratch, *lucid), RUNS) for p in policies
     ]
     full = ("--physics", "full", "--engine", "lucid")
-    return ideal + [
-        _row(f"10,650 jobs, 480 GPUs, {p}, full physics", _replay(GOLDEN, "philly-480", p, scratch, *full), 3)
-        for p in policies
+    capped = (*full, "--power", "budget", "--budget-w", "115000")
+    return [
+        *ideal,
+        *(
+            _row(f"10,650 jobs, 480 GPUs, {p}, full physics", _replay(GOLDEN, "philly-480", p, scratch, *full), 3)
+            for p in policies
+        ),
+        *(
+            _row(f"10,650 jobs, 480 GPUs, {p}, a power budget", _replay(GOLDEN, "philly-480", p, scratch, *capped), 1)
+            for p in policies
+        ),
     ]
 
 
