@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import pytest
+
 from goodwatt.cluster.job import Job
 from goodwatt.policies.power_registry import with_power
-from goodwatt.simulator.decisions import Decision, Place, Preempt, Resize
+from goodwatt.simulator.decisions import Decision, Place, Preempt, Resize, SetCap
 from goodwatt.simulator.simulation import Simulation
 from tests.policies.power.test_budget import FULL, hall, training
 from tests.scenario import EVERY_EVENT, Scripted, step
@@ -70,21 +72,71 @@ def test_a_gang_keeps_its_cap_on_the_gpus_that_it_gets_until_the_budget_is_divid
     assert (run.cap_w or 700.0) > before_w + 200.0, "fewer may draw more"
 
 
-def test_growth_for_which_there_is_no_power_is_refused_and_harms_nobody() -> None:
-    """Its cap is its own to keep: nobody lowers it, although the same gang would run on all nodes under another."""
-    sim = until(run_of({0.0: [Place("a", TWO)], 400.0: [Resize("a", ALL)], 900.0: [Resize("a", ALL)]}), 1_500.0)
-    assert reasons(sim) == ["site may draw 22,000 W and would be granted 30,953 W"] * 2
-    assert (sim.live["a"].spec.num_gpus, sim.live["a"].cap_w) == (16, None)
-    wide = until(run_of({0.0: [Place("a", ALL)]}), 1_500.0)
-    assert not reasons(wide)
-    assert wide.live["a"]._truth.rate > 1.5 * sim.live["a"]._truth.rate
+def test_a_gang_that_grows_comes_down_to_what_there_is_power_for() -> None:
+    """It is faster on all nodes under a lower cap than on half of them without."""
+    sim = until(run_of({0.0: [Place("a", TWO)], 400.0: [Resize("a", ALL)]}), 399.0)
+    run = sim.live["a"]
+    before = run._truth.rate
+    assert run.cap_w is None
+    until(sim, 1_500.0)
+    assert not reasons(sim)
+    assert run.spec.num_gpus == 32
+    assert run.cap_w is not None
+    assert 400.0 < run.cap_w < 500.0
+    assert run._truth.rate > 1.5 * before
 
 
-def test_a_clock_goes_along_and_is_looked_at_again() -> None:
+def test_growth_for_which_not_even_the_floor_is_there_waits() -> None:
+    sim = until(run_of({0.0: [Place("a", TWO)], 400.0: [Resize("a", ALL)]}, budget_w=13_000.0), 1_500.0)
+    assert not reasons(sim)
+    assert sim.live["a"].spec.num_gpus == 16
+
+
+def test_a_clock_is_chosen_for_the_new_size() -> None:
     sim = run_of({0.0: [Place("a", ONE)], 400.0: [Resize("a", TWO)]}, "static", None)
     before_mhz = until(sim, 399.0).live["a"].clock_mhz
     assert before_mhz is not None
     run = until(sim, 401.0).live["a"]
-    assert (run.spec.num_gpus, run.clock_mhz) == (16, before_mhz)
-    until(sim, 600.0)
-    assert run.clock_mhz is not None
+    assert run.spec.num_gpus == 16
+    assert run.clock_mhz == pytest.approx(before_mhz, rel=0.05)
+
+
+# what a decision may say ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [
+        (Resize("a", ONE), (1_500.0, 500.0)),
+        (Resize("a", ONE, clock_mhz=None), (None, 500.0)),
+        (Resize("a", ONE, cap_w=400.0), (1_500.0, 400.0)),
+        (Resize("a", ONE, clock_mhz=1_200.0, cap_w=None), (1_200.0, None)),
+    ],
+)
+def test_a_resize_may_bring_a_setting(resize: Resize, expected: tuple[float | None, float | None]) -> None:
+    start = Place("a", TWO, clock_mhz=1_500.0, cap_w=500.0)
+    sim = Simulation([elastic()], hall(), Scripted({0.0: [start], 50.0: [resize], 60.0: []}), EVERY_EVENT, FULL)
+    until(sim, 60.0)
+    assert not reasons(sim)
+    assert (sim.live["a"].clock_mhz, sim.live["a"].cap_w) == expected
+
+
+def test_a_lower_cap_is_there_at_once_and_what_was_asked_for_before_is_forgotten() -> None:
+    script: Script = {
+        0.0: [Place("a", TWO)],
+        50.0: [SetCap("a", 600.0), Resize("a", ONE, cap_w=400.0)],
+        60.0: [],
+    }
+    sim = Simulation([elastic()], hall(), Scripted(dict(script)), EVERY_EVENT, FULL)
+    assert until(sim, 50.0).live["a"].cap_w == 400.0
+    assert until(sim, 60.0).live["a"].cap_w == 400.0
+
+
+@pytest.mark.parametrize("cap_w", [1.0, 5_000.0])
+def test_a_cap_that_no_board_takes_is_refused_and_nothing_happens(cap_w: float) -> None:
+    script: Script = {0.0: [Place("a", TWO)], 50.0: [Resize("a", ONE, cap_w=cap_w)], 60.0: []}
+    sim = Simulation([elastic()], hall(), Scripted(dict(script)), EVERY_EVENT, FULL)
+    until(sim, 60.0)
+    (reason,) = reasons(sim)
+    assert "the boards take caps from" in reason
+    assert sim.live["a"].spec.num_gpus == 16

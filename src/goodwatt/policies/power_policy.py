@@ -64,7 +64,8 @@ class PowerPolicy(Protocol):
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """The placement with its clock and cap; Hold to keep the job waiting, and why.
 
-        Also asked before a running job is moved, with the clock and the cap that would go along; Hold: it stays.
+        Also asked before a running job is moved or resized, with the clock and the cap that would go along; Hold: it
+        stays as it is.
         """
 
     def decide(self, view: View) -> Sequence[Decision]:

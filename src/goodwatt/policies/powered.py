@@ -8,7 +8,7 @@ from typing import Any
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
-from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, Place, Preempt, SetCap, SetClock
+from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, Place, Preempt, Resize, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -90,7 +90,7 @@ class Powered:
     def _settled(self, decision: Decision, view: View) -> Decision:
         if isinstance(decision, Place):
             return self.power.start(decision, view.run(decision.job_id), view)
-        if isinstance(decision, Migrate):
+        if isinstance(decision, Migrate | Resize):
             return self._moved(decision, view)
         if isinstance(decision, Group):
             steps = [self._settled(step, view) for step in decision.decisions]
@@ -99,7 +99,7 @@ class Powered:
             return held or replace(decision, decisions=kept)
         return decision
 
-    def _moved(self, move: Migrate, view: View) -> Migrate | Hold:
+    def _moved(self, move: Migrate | Resize, view: View) -> Migrate | Resize | Hold:
         """Asked about as a placement with the setting that would go along; what it leaves of that does go along."""
         run = view.run(move.job_id)
         if not run.running:

@@ -59,12 +59,17 @@ class Migrate:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Let a running elastic job go on with these GPUs, fewer or more, after the pause that this costs."""
+    """Let a running elastic job go on with these GPUs, fewer or more, after the pause that this costs.
+
+    `clock_mhz` and `cap_w` are those of all its GPUs then, None leaves the default, KEPT what they were.
+    """
 
     job_id: str
     nodes: NodeCounts
     gpus: tuple[int, ...] | None = None
     reason: str = ""
+    clock_mhz: float | Kept | None = KEPT
+    cap_w: float | Kept | None = KEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,13 +207,13 @@ class Budget(SteadyPower):
         return replace(place, cap_w=cap_w)
 
     def _moved(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | Hold:
-        """A running job takes its cap along; to other boards it goes under the highest for which there is power.
+        """A running job takes its cap along; on other boards, or more or fewer, it has the highest there is power for.
 
         It stays if there is none, or if somebody waits for power.
         """
         book, memory, cap_w = view.book, _memory(view), place.cap_w
         assert book is not None  # noqa: S101 - start has seen it
-        if view.kind_of(run.placement) is not kind:
+        if view.kind_of(run.placement) is not kind or sum(count for _, count in place.nodes) != run.spec.num_gpus:
             share = self._share(run, place.nodes, kind, view, running=False)
             plan = memory.plan.copy() if memory.plan else book.plan(view.leaving)
             plan.leave((run.spec.job_id,))

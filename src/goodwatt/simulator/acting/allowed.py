@@ -56,7 +56,7 @@ def neighbours(sim: Simulation, run: JobRun) -> Sequence[JobRun]:
     return nodes.together(sim, run) if sim.options.guardrails.protected else (run,)
 
 
-def elsewhere(sim: Simulation, run: JobRun, step: Migrate) -> Wish:
+def elsewhere(sim: Simulation, run: JobRun, step: Migrate | Resize) -> Wish:
     """The setting with which a job goes on where it is moved to; a cap that goes along, as far as boards there take it.
 
     DoesNotFitError for a new clock that is none and for a new cap that all of the boards refuse.

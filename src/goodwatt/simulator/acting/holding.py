@@ -35,6 +35,7 @@ def take(
         sim.state.release(run.spec)
         run.placement = ()
         ramping.forget(sim, run)
+        sim.follow()  # others may have been brought up for it
         raise DoesNotFitError(reason)
     if beside is not None:
         sim.recorder.shared(max(most_jobs(sim.state.packed[node]) for node, _ in run.placement))

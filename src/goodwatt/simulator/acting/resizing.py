@@ -1,6 +1,7 @@
 """Elastic jobs change their size: a running gang goes on with fewer or more GPUs after a pause.
 
 If it keeps a GPU nothing is lost; if it leaves all of them it restarts elsewhere as after a stop, from its checkpoint.
+A lower cap is there when it goes on; a higher one and another clock are commands like any other.
 Which sizes a job allows and what a change costs is `elastic`, how fast it then is the physics says.
 """
 
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.node_choice import whole_gpus
-from goodwatt.cluster.state import NodeCounts, Placement
-from goodwatt.simulator.acting import holding, restarting
+from goodwatt.cluster.state import DoesNotFitError, NodeCounts, Placement
+from goodwatt.simulator.acting import allowed, holding, restarting
 from goodwatt.simulator.acting.requests import resized_request
+from goodwatt.simulator.decisions import KEPT
 from goodwatt.simulator.failures import breakdowns
 from goodwatt.simulator.jobs.elastic import elastic_range, resize_cost_s
-from goodwatt.simulator.power import observation, ramping
+from goodwatt.simulator.power import observation, power_control, ramping
 
 if TYPE_CHECKING:
     from goodwatt.simulator.decisions import Resize
@@ -28,47 +30,94 @@ def resize(sim: Simulation, decision: Resize) -> str | None:
     run = sim.live.get(decision.job_id)
     if run is None or not run.placement:
         return "the job is not running"
+    try:
+        wanted = _wanted(sim, run, decision)
+        new = _where(sim, run, wanted, decision)
+        setting = _setting(sim, run, decision)
+        _check_power(sim, run, new, setting)
+    except DoesNotFitError as error:
+        return str(error)
+    if setting:
+        _come_down(sim, run, _lower(run.cap_w, setting[1]))
+    _go_on(sim, run, wanted, new)
+    if setting and setting != (run.clock_mhz, run.cap_w):
+        power_control.set_gpus(sim, run, *setting)
+    return None
+
+
+def _wanted(sim: Simulation, run: JobRun, decision: Resize) -> JobRequest:
+    """What the job will ask for; DoesNotFitError for a size that it cannot have."""
     gpus = sum(count for _, count in decision.nodes)
     sizes = elastic_range(run.base)
     if not sizes.least <= gpus <= sizes.most:
-        return f"the job runs on {sizes.least} to {sizes.most} GPUs, got {gpus}"
+        raise DoesNotFitError(f"the job runs on {sizes.least} to {sizes.most} GPUs, got {gpus}")
     if run.spec.mig_profile is not None or _shares(sim, run):
-        return "the job shares its GPUs"
+        raise DoesNotFitError("the job shares its GPUs")
     wanted = resized_request(run.base, gpus)
     if reason := _excess(sim, run, wanted):
-        return reason
+        raise DoesNotFitError(reason)
+    return wanted
+
+
+def _where(sim: Simulation, run: JobRun, wanted: JobRequest, decision: Resize) -> Placement:
+    """The GPUs that it will have; DoesNotFitError if they are not there, or if it must not move to them."""
     masks = decision.gpus if sim.engine.gpu_choice == "policy" and decision.gpus is not None else None
     with sim.state.what_if() as state:
         state.release(run.spec)
         masks = masks or _kept_first(sim, run, decision.nodes)
-        reason = state.shortage(wanted, decision.nodes, masks)
-    new = tuple((node, mask) for (node, _), mask in zip(decision.nodes, masks, strict=True)) if not reason else ()
-    if reason is None and not (_overlap(run.placement, new) or sim.options.guardrails.may_move(run.base)):
-        return "the job must not be moved"
-    if reason is None and sim.book is not None:
-        reason = sim.book.lacks([(run, new, sim.book.caps[decision.job_id])], frozenset({decision.job_id}))
-    if reason is None:
-        _go_on(sim, run, wanted, decision.nodes, masks)
-    return reason
+        if reason := state.shortage(wanted, decision.nodes, masks):
+            raise DoesNotFitError(reason)
+    new = tuple((node, mask) for (node, _), mask in zip(decision.nodes, masks, strict=True))
+    if not (_overlap(run.placement, new) or sim.options.guardrails.may_move(run.base)):
+        raise DoesNotFitError("the job must not be moved")
+    return new
 
 
-def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
+def _check_power(sim: Simulation, run: JobRun, new: Placement, setting: allowed.Wish | None) -> None:
+    """DoesNotFitError if there is no power for it there."""
+    if sim.book is not None:
+        cap_w = _lower(run.cap_w, setting[1]) if setting else sim.book.caps[run.spec.job_id]
+        if reason := sim.book.lacks([(run, new, cap_w)], frozenset({run.spec.job_id})):
+            raise DoesNotFitError(reason)
+
+
+def _setting(sim: Simulation, run: JobRun, decision: Resize) -> allowed.Wish | None:
+    """The setting that was decided; None: what is set, or asked for, stays."""
+    if decision.clock_mhz == KEPT == decision.cap_w:
+        return None
+    return allowed.elsewhere(sim, run, decision)
+
+
+def _lower(one_w: float | None, other_w: float | None) -> float | None:
+    """The lower of two caps; None is the board's own, which is the highest."""
+    return min((cap_w for cap_w in (one_w, other_w) if cap_w is not None), default=None)
+
+
+def _come_down(sim: Simulation, run: JobRun, cap_w: float | None) -> None:
+    """It goes on under this cap, and what was asked for before is not wanted any more."""
+    sim.timers.cancel(run.command)
+    run.command, run.cap_w = 0, cap_w
+    if sim.book is not None:
+        sim.book.caps[run.spec.job_id] = cap_w
+        sim.book.wishes.pop(run.spec.job_id, None)
+
+
+def _go_on(sim: Simulation, run: JobRun, wanted: JobRequest, new: Placement) -> None:
     now = sim.now_s
     run.settle(now)
     sim.recorder.stay(run, now, "resized")
-    old = run.placement
-    in_place = _overlap(old, tuple((node, mask) for (node, _), mask in zip(nodes, masks, strict=True)))
+    in_place = _overlap(run.placement, new)
     pause_s = resize_cost_s(in_place, sim.engine.restart_s(max(run.spec.num_gpus, wanted.num_gpus)))
     if in_place:
         run._truth.overhead_s += pause_s
     else:
         run._truth.lose(pause_s)
-    _exchange(sim, run, wanted, nodes, masks)
+    _exchange(sim, run, wanted, new)
     breakdowns.watch(sim, run)
     observation.watch(sim, run)
 
 
-def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCounts, masks: tuple[int, ...]) -> None:
+def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, new: Placement) -> None:
     old = run.placement
     sim.physics.left(run)
     sim.state.release(run.spec)
@@ -77,7 +126,8 @@ def _exchange(sim: Simulation, run: JobRun, wanted: JobRequest, nodes: NodeCount
         sim.quotas.add(wanted, 1)
     run.spec = wanted
     sim.pool_of(wanted).resized()
-    run.placement = sim.state.allocate(wanted, nodes, masks)
+    counts, masks = tuple((node, mask.bit_count()) for node, mask in new), tuple(mask for _, mask in new)
+    run.placement = sim.state.allocate(wanted, counts, masks)
     run.hold(sim.now_s)
     holding.plan_checkpoints(sim, run)
     sim.physics.placed(run)

@@ -158,7 +158,7 @@ _OR_KEPT: Mapping[str, _Check] = {
 
 _CHECKS: Mapping[type, tuple[tuple[str, frozenset[type], Callable[[Any], bool] | None, str], ...]] = {
     kind: tuple(
-        (field.name, *(_OR_KEPT if kind is Migrate and field.name in _OR_KEPT else _BY_NAME)[field.name])
+        (field.name, *(_OR_KEPT if kind in {Migrate, Resize} and field.name in _OR_KEPT else _BY_NAME)[field.name])
         for field in fields(kind)
     )
     for kind in KINDS
