@@ -10,6 +10,7 @@ import pytest
 
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.policies.memories import Memories
+from goodwatt.policies.power_combined import CombinedPower
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.policies.power_registry import make_power
 from goodwatt.policies.powered import Powered
@@ -255,3 +256,57 @@ def test_an_order_that_stops_jobs_stops_nobody_for_a_job_without_power(policy: s
     summary = result(sim).summary
     assert (summary["finished"], summary["refused_decisions"]) == (6, 0)
     assert summary["preemptions"] < 15
+
+
+WAIT = WaitUntil(77.0)
+
+
+def test_who_is_held_back_takes_stops_and_starts_along_but_no_wish_to_be_asked_again() -> None:
+    power = Slow(never=frozenset({"b"}))
+    script = {0.0: [Place("a", ((0, 1),))], 5.0: [Preempt("a"), Place("b", ((0, 1),)), Place("c", ((1, 1),)), WAIT]}
+    policy = together(Scripted(script), power)  # type: ignore[arg-type]
+    sim = until(simulate(JOBS, ON, policy, options=FULL), 4.0)
+    sim.view.now_s = 5.0
+    assert list(policy.decide(sim.view)) == [Hold("b", "never"), WAIT]
+
+
+@dataclass(frozen=True)
+class Mad(Slow):
+    """Its answers are none."""
+
+    def start(self, place: Place, run: JobRun, view: View) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [Place("b", ((0, 1),)), Migrate("a", ((1, 1),)), Group((Place("b", ((0, 1),)),))],
+)
+def test_a_power_policy_whose_answer_is_no_placement_is_refused(decision: Decision) -> None:
+    for power in (Mad(), CombinedPower("mad", (Mad(), Slow()))):
+        policy = together(Scripted({0.0: [], 5.0: [decision]}), power)
+        sim = until(simulate(JOBS, ON, policy, options=FULL), 4.0)
+        sim.executor.apply([Place("a", ((0, 1),))])
+        until(sim, 5.0)
+        assert len(sim.executor.refusals) == 1
+        assert "got None" in sim.executor.refusals[0].reason
+        assert not sim.live["b"].placement
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        (None, 1),
+        ("caps", 1),
+        ([SetCap(["a"], 200.0), SetClock("nobody", 900.0), SetCap("a", "low"), Preempt(3), None], 5),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_power_policy_adds_and_is_no_decision_is_refused(more: Any, count: int) -> None:
+    for power in (Slow(more=more), CombinedPower("both", (Slow(more=more), Slow()))):
+        script = {0.0: [Place("a", ((0, 1),))], 4.0: [Preempt("a")]}
+        sim = simulate(JOBS, ON, together(Scripted(script), power), options=FULL)  # type: ignore[arg-type]
+        while not sim.executor.refusals:
+            view = sim.advance()
+            assert view is not None
+            sim.apply(sim.policy.decide(view))
+        assert len(sim.executor.refusals) == count

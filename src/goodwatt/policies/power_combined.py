@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
+from goodwatt.simulator.acting.well_formed import entries
 from goodwatt.simulator.decisions import Decision, Hold, Place
 from goodwatt.simulator.held import Held
 from goodwatt.simulator.jobs.job_run import JobRun
@@ -71,7 +72,7 @@ class CombinedPower:
         """The placement after all parts; Hold as soon as one keeps the job waiting."""
         settled: Place | Hold = place
         for part, memory in zip(self.parts, parts_of(view), strict=True):
-            if isinstance(settled, Hold):
+            if not isinstance(settled, Place):
                 break
             with remembering(view, memory):
                 settled = part.start(settled, run, view)
@@ -82,5 +83,5 @@ class CombinedPower:
         decisions: list[Decision] = []
         for part, memory in zip(self.parts, parts_of(view), strict=True):
             with remembering(view, memory):
-                decisions += part.decide(view)
+                decisions += entries(part.decide(view))
         return decisions

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
+from goodwatt.simulator.acting.well_formed import entries, flaw
 from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, Place, Preempt, Resize, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
@@ -68,24 +69,27 @@ class Powered:
             return self.scheduling.queue_key(run, view)
 
     def decide(self, view: View) -> Sequence[Decision]:
-        """What the scheduling policy decides, with clocks and caps, and what the power policy adds."""
+        """What the scheduling policy decides, with clocks and caps, and what the power policy adds.
+
+        What is no decision, or about nobody, goes on as it is: the executor refuses it.
+        """
         scheduling, power = parts_of(view)
         with remembering(view, power):
             view.held, view.fed = self.power.holds(view), self.power.fed(view)
         with remembering(view, scheduling):
-            decisions = self.scheduling.decide(view)
+            decisions = list(entries(self.scheduling.decide(view)))
         with remembering(view, power):
-            view.leaving = tuple(_stopped(decisions))
-            settled = [self._settled(decision, view) for decision in decisions]
-            more = self.power.decide(view)
+            view.leaving = tuple(_stopped(decisions, view))
+            settled = [self._settled(d, view) if _may_be_settled(d, view) else d for d in decisions]
+            more = list(entries(self.power.decide(view)))
+        pairs = list(zip(decisions, settled, strict=True))
         # Who is stopped for somebody who is then held back would start and be stopped for ever.
-        held = [after for before, after in zip(decisions, settled, strict=True) if _held_back(before, after)]
-        in_vain = bool(view.leaving and held)
+        if view.leaving and any(_held_back(*pair) for pair in pairs):
+            pairs = [pair for pair in pairs if _held_back(*pair) or not _acts(pair[0], view)]
         view.held, view.fed, view.leaving = frozenset(), None, ()
-        done = [decision for decision in (held if in_vain else settled) if not _stays(decision, view)]
-        gone = {job_id for decision in done for step in _steps(decision) for job_id in _leaving(step, view)}
-        kept = (d for d in more if not (isinstance(d, SetClock | SetCap) and d.job_id in gone))
-        return [*done, *kept]
+        done = [after for before, after in pairs if not _stays(before, after, view)]
+        gone = set(_leaving(done, view)) if more else ()
+        return [*done, *(d for d in more if not (_is_setting(d, view) and d.job_id in gone))]
 
     def _settled(self, decision: Decision, view: View) -> Decision:
         if isinstance(decision, Place):
@@ -93,10 +97,9 @@ class Powered:
         if isinstance(decision, Migrate | Resize):
             return self._moved(decision, view)
         if isinstance(decision, Group):
-            steps = [self._settled(step, view) for step in decision.decisions]
+            steps: list[Any] = [self._settled(step, view) for step in decision.decisions]
             held = next((step for step in steps if isinstance(step, Hold)), None)
-            kept = tuple(step for step in steps if isinstance(step, Place | Preempt | Migrate))
-            return held or replace(decision, decisions=kept)
+            return held or replace(decision, decisions=tuple(steps))
         return decision
 
     def _moved(self, move: Migrate | Resize, view: View) -> Migrate | Resize | Hold:
@@ -107,7 +110,7 @@ class Powered:
         clock_mhz = run.clock_mhz if move.clock_mhz == KEPT else move.clock_mhz
         cap_w = run.cap_w if move.cap_w == KEPT else move.cap_w
         place = self.power.start(Place(move.job_id, move.nodes, move.gpus, clock_mhz=clock_mhz, cap_w=cap_w), run, view)
-        if isinstance(place, Hold):
+        if not isinstance(place, Place):
             return place
         return replace(
             move,
@@ -116,29 +119,62 @@ class Powered:
         )
 
 
+def _is_right(decision: Decision, view: View) -> bool:
+    """Whether this is a decision at all, and names nodes that exist."""
+    return flaw(decision, len(view.state.capacity)) is None
+
+
+def _acts(decision: Decision, view: View) -> bool:
+    """Whether it starts, stops, moves or resizes a job."""
+    return isinstance(decision, Place | Preempt | Migrate | Resize | Group) and _is_right(decision, view)
+
+
+def _is_setting(decision: Decision, view: View) -> TypeGuard[SetClock | SetCap]:
+    return isinstance(decision, SetClock | SetCap) and _is_right(decision, view)
+
+
+def _may_be_settled(decision: Decision, view: View) -> bool:
+    """Whether this is a decision that can be carried out as far as one can see: about jobs that wait, or run."""
+    return _is_right(decision, view) and all(_is_about_somebody(step, view) for step in _steps(decision))
+
+
+def _is_about_somebody(step: Decision, view: View) -> bool:
+    if isinstance(step, Place):
+        known = view.waiting(step.job_id) is not None or step.job_id in view.leaving
+        return known and (step.beside is None or bool(view.waiting(step.beside) or view.running(step.beside)))
+    return not isinstance(step, Preempt | Migrate | Resize) or view.running(step.job_id) is not None
+
+
 def _held_back(before: Decision, after: Decision) -> bool:
     """Whether a power policy keeps waiting whom the scheduling policy would have started, or moved."""
     return isinstance(after, Hold) and after is not before
 
 
-def _stays(decision: Decision, view: View) -> bool:
+def _stays(before: Decision, after: Decision, view: View) -> bool:
     """Whether nothing is left of a move: there is nobody to wait."""
-    return isinstance(decision, Hold) and view.run(decision.job_id).running
+    if not isinstance(after, Hold) or after is before or not _is_right(after, view):
+        return False
+    return view.running(after.job_id) is not None
 
 
-def _stopped(decisions: Sequence[Decision]) -> Iterator[str]:
+def _stopped(decisions: Sequence[Decision], view: View) -> Iterator[str]:
     """Running jobs that are stopped."""
     for decision in decisions:
-        yield from (step.job_id for step in _steps(decision) if isinstance(step, Preempt))
+        if isinstance(decision, Preempt | Group) and _is_right(decision, view):
+            stopped = (step.job_id for step in _steps(decision) if isinstance(step, Preempt))
+            yield from (job_id for job_id in stopped if view.running(job_id) is not None)
 
 
-def _leaving(step: Decision, view: View) -> Sequence[str]:
-    """The job that leaves the GPUs for which a power policy may have meant another setting: all, or those of a kind."""
-    if isinstance(step, Preempt):
-        return (step.job_id,)
-    if isinstance(step, Migrate) and view.kind_of(step.nodes) is not view.kind_of(view.run(step.job_id).placement):
-        return (step.job_id,)
-    return ()
+def _leaving(decisions: Sequence[Decision], view: View) -> Iterator[str]:
+    """Jobs that leave the GPUs for which a power policy may have meant another setting: all, or those of a kind."""
+    for step in (step for decision in decisions if _is_right(decision, view) for step in _steps(decision)):
+        if isinstance(step, Preempt) or (isinstance(step, Migrate) and _changes_kind(step, view)):
+            yield step.job_id
+
+
+def _changes_kind(move: Migrate, view: View) -> bool:
+    run = view.running(move.job_id)
+    return run is not None and view.kind_of(move.nodes) is not view.kind_of(run.placement)
 
 
 def _steps(decision: Decision) -> Sequence[Decision]:

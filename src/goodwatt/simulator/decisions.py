@@ -148,9 +148,16 @@ Decision = Place | Preempt | Migrate | Resize | Partition | Hold | WaitUntil | G
 
 
 @dataclass(frozen=True, slots=True)
+class Malformed:
+    """What a policy gave for a decision, or for all of them, and is none, as text: it stands in the refusals."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """A decision that the executor did not apply, and why."""
+    """A decision that was not applied, and why."""
 
     time_s: float
-    decision: Decision
+    decision: Decision | Malformed
     reason: str

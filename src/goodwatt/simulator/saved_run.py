@@ -24,8 +24,7 @@ from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
 from goodwatt.simulator import nodes
-from goodwatt.simulator.acting.well_formed import Malformed
-from goodwatt.simulator.decisions import Decision, Group, Refusal
+from goodwatt.simulator.decisions import Decision, Group, Malformed, Refusal
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.jobs.lost_time import LostTime, Slowdowns
 from goodwatt.simulator.jobs.progress import Progress

@@ -171,6 +171,11 @@ class View:
         run = self._live.get(job_id)
         return None if run is None or run.placement else run
 
+    def running(self, job_id: str) -> JobRun | None:
+        """A running job; None if there is none of this name."""
+        run = self._live.get(job_id)
+        return run if run is not None and run.placement else None
+
     @property
     def racks(self) -> Mapping[str, RackPower]:
         """Racks whose limits are known, or that have lost a feed."""

@@ -21,11 +21,11 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.host_power import SLEEPS
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.state import ClusterState, DoesNotFitError
-from goodwatt.simulator.acting.well_formed import Malformed
+from goodwatt.policies.power_registry import with_power
 from goodwatt.simulator.decisions import (
-    Decision,
     Group,
     Hold,
+    Malformed,
     Migrate,
     Partition,
     Place,
@@ -80,13 +80,26 @@ NONSENSE: list[tuple[str, Any, str]] = [
     ("a way to share that is no text", Place("b", ((1, 4),), sharing=3), "sharing: expected"),
     ("an unknown profile", Place("b", ((1, 4),), sharing="mig", profile="9z.1gb"), "only a job of one whole GPU"),
     ("a profile for no instance", Place("b", ((1, 4),), profile="1g.10gb"), "a MIG profile goes with"),
-    ("a clock as text", Place("b", ((1, 4),), clock_mhz="fast"), "clock_mhz: expected None or a number of MHz"),
+    ("a clock as text", Place("b", ((1, 4),), clock_mhz="fast"), "clock_mhz: expected None or a Python number of MHz"),
+    (
+        "a cap of numpy's own",
+        Place("b", ((1, 4),), cap_w=np.float32(300.0)),
+        "expected None or a Python number of watts",
+    ),
     ("no clock at all", Place("b", ((1, 4),), clock_mhz=float("nan")), "expected a clock above 0 MHz"),
-    ("a cap beyond all floats", Place("b", ((1, 4),), cap_w=10**400), "cap_w: expected None or a number of watts"),
-    ("threads as text", Place("b", ((1, 4),), thread_percent="50"), "thread_percent: expected a number"),
+    (
+        "a cap beyond all floats",
+        Place("b", ((1, 4),), cap_w=10**400),
+        "cap_w: expected None or a Python number of watts",
+    ),
+    ("threads as text", Place("b", ((1, 4),), thread_percent="50"), "thread_percent: expected a Python number"),
     ("moved to a count of 1.0", Migrate("a", ((1, 8.0),)), "nodes: expected pairs"),
     ("moved beyond the last", Migrate("a", ((5, 8),)), "there is no node 5"),
-    ("moved with a word for a cap", Migrate("a", ((1, 8),), cap_w="low"), "cap_w: expected None, a number or 'kept'"),
+    (
+        "moved with a word for a cap",
+        Migrate("a", ((1, 8),), cap_w="low"),
+        "cap_w: expected None, a Python number or 'kept'",
+    ),
     ("resized to floats", Resize("c", ((1, 3.0),)), "nodes: expected pairs"),
     ("resized beyond the last", Resize("c", ((1, 1), (4, 2))), "there is no node 4"),
     ("resized with a node twice", Resize("c", ((1, 1), (1, 2))), "names a node twice"),
@@ -96,11 +109,31 @@ NONSENSE: list[tuple[str, Any, str]] = [
     ("woken by a float", Wake(0.0), "node: expected the number of a node"),
     ("a cut of nothing", Partition(0, 0, None), "profiles: expected MIG profiles"),
     ("a cut far away", Partition(10**12, 0, ()), "there is no node"),
-    ("a time as text", WaitUntil("soon"), "time_s: expected a number of seconds"),
-    ("a group of what cannot be grouped", Group((WaitUntil(9.0),)), "a group holds Place, Preempt, Migrate"),
+    ("a time as text", WaitUntil("soon"), "time_s: expected a Python number of seconds"),
+    ("a group of what cannot be grouped", Group((WaitUntil(9.0),)), "a group holds Place, Preempt"),
+    ("a group of none", Group(None), "decisions: expected decisions, got None"),
+    (
+        "a group that also waits",
+        Group((WaitUntil(9.0), Place("b", ((1, 4),)))),
+        "a group holds Place, Preempt, Migrate",
+    ),
+    (
+        "a group that also holds",
+        Group((Hold("b", "so"), Place("b", ((1, 4),)))),
+        "a group holds Place, Preempt, Migrate",
+    ),
     ("a group of groups", Group((Group(()),)), "a group holds"),
     ("a group with a count of 1.0", Group((Preempt("a"), Place("b", ((0, 4.0),)))), "Place in a group: nodes"),
     ("a group with a node too many", Group((Preempt("a"), Place("b", ((8, 4),)))), "there is no node 8"),
+    ("nobody held", Hold("nobody", "so"), "the job is not waiting"),
+    ("a running job held", Hold("a", "so"), "the job is not waiting"),
+    ("nobody started", Place("nobody", ((1, 4),)), "the job is not waiting"),
+    ("nobody started in a group", Group((Preempt("a"), Place("nobody", ((0, 8),)))), "no such job is waiting"),
+    ("a running job started", Place("a", ((1, 8),)), "the job is not waiting"),
+    ("nobody moved", Migrate("nobody", ((1, 8),)), "no such job is waiting or running"),
+    ("nobody resized", Resize("nobody", ((1, 8),)), "not running"),
+    ("nobody stopped", Preempt("nobody"), "no such job is waiting or running"),
+    ("beside nobody", Place("b", (), beside="nobody", sharing="mps"), "nobody, beside which it should run"),
     ("a reason that is none", Preempt("a", reason=None), "reason: expected text"),
     ("nothing", None, "expected a decision such as Place, got None"),
     ("text", "fifo", "expected a decision such as Place"),
@@ -109,25 +142,52 @@ NONSENSE: list[tuple[str, Any, str]] = [
 ]
 
 
+POWERS = [None, "budget", "uniform-clock+shift+sleep", "static+least-energy"]
+WATTS = cluster(Nodes(2, kind="H200"))
+"""Kinds of the catalogue: for power policies."""
+
+
+@dataclass
+class Says(MadeUp):
+    """Answers what a test puts there."""
+
+    answer: Any = ()
+
+    def decide(self, view: View) -> Any:
+        return self.answer
+
+
+def answered(sim: Simulation, by: Says, answer: Any) -> None:
+    """Apply what comes of an answer."""
+    by.answer = answer
+    sim.apply(sim.policy.decide(sim.view))
+
+
+@pytest.mark.parametrize("power", POWERS)
 @pytest.mark.parametrize("choice", ["kubelet", "policy"])
 @pytest.mark.parametrize(("why", "nonsense", "reason"), NONSENSE, ids=[row[0] for row in NONSENSE])
 def test_nonsense_is_refused_with_a_reason_and_changes_nothing(
-    why: str, nonsense: Any, reason: str, choice: str, tmp_path: Path
+    why: str, nonsense: Any, reason: str, choice: str, power: str | None, tmp_path: Path
 ) -> None:
     if choice == "kubelet" and getattr(nonsense, "gpus", None) in {(7,), (-1,), (15, 15)}:
         pytest.skip("the node chooses the GPUs: nobody looks at the masks")
-    sim = simulate(JOBS, TWO, Scripted({}), engine(gpu_choice=choice))
+    if power is not None and why == "no clock at all":
+        pytest.skip("the power policy gives it one")
+    on, options = (TWO, DRAWN) if power is None else (WATTS, replace(DRAWN, physics="full", budget_w=20_000.0))
+    by, how = Says(), engine(gpu_choice=choice)
+    policy = by if power is None else with_power(by, power)
+    sim = simulate(JOBS, on, policy, how, options)
     assert sim.advance() is not None
-    sim.apply([Place("a", ((0, 8),)), Place("c", ((1, 2),))])
+    answered(sim, by, [Place("a", ((0, 8),)), Place("c", ((1, 2),))])
     before = content(sim.state)
-    sim.apply([nonsense])
+    answered(sim, by, [nonsense])
     assert content(sim.state) == before, why
     assert len(sim.executor.refusals) == 1
     assert re.search(reason, sim.executor.refusals[0].reason), sim.executor.refusals[0].reason
-    sim.apply([Place("b", ((1, 4),))])
+    answered(sim, by, [Place("b", ((1, 4),))])
     assert set(sim.state.placements) == {"a", "b", "c"}
     save(sim, tmp_path / "run")
-    again = load(tmp_path / "run", JOBS, TWO, Scripted({}), engine(gpu_choice=choice), DRAWN)
+    again = load(tmp_path / "run", JOBS, on, policy, how, options)
     assert [r.reason for r in again.executor.refusals] == [r.reason for r in sim.executor.refusals]
     write_refusals(tmp_path / "refusals.csv", sim.executor.refusals)
 
@@ -139,11 +199,26 @@ def test_a_state_holds_whole_numbers_only() -> None:
             state.allocate(job("a"), nodes, gpus)
 
 
-def test_what_is_no_sequence_is_one_refusal() -> None:
-    sim = simulate(JOBS, TWO, Scripted({}))
+@pytest.mark.parametrize("power", [None, "uniform-clock", "uniform-clock+sleep"])
+@pytest.mark.parametrize("answer", [None, "fifo", b"fifo", 7, {"a": 1}, WaitUntil(5.0)], ids=str)
+def test_what_is_no_list_is_one_refusal(answer: Any, power: str | None) -> None:
+    by = Says()
+    sim = simulate(JOBS, TWO, by if power is None else with_power(by, power))
     assert sim.advance() is not None
-    sim.apply(None)
-    assert [r.decision for r in sim.executor.refusals] == [Malformed("None")]  # type: ignore[comparison-overlap]
+    answered(sim, by, answer)
+    assert [(r.decision, r.reason) for r in sim.executor.refusals] == [
+        (Malformed(repr(answer)), f"expected a list of decisions, got {answer!r}")
+    ]
+
+
+@pytest.mark.parametrize("power", [None, "uniform-clock"])
+def test_decisions_may_come_one_by_one(power: str | None) -> None:
+    by = Says()
+    sim = simulate(JOBS, TWO, by if power is None else with_power(by, power))
+    assert sim.advance() is not None
+    answered(sim, by, (Place(job_id, nodes) for job_id, nodes in [("a", ((0, 8),)), ("b", ((1, 4),))]))
+    assert set(sim.state.placements) == {"a", "b"}
+    assert not sim.executor.refusals
 
 
 def test_numbers_that_build_on_floats_are_taken() -> None:
@@ -219,15 +294,12 @@ rounds = st.lists(
 )
 
 
-@dataclass(frozen=True)
-class Reckless(MadeUp):
-    """Its answers come from the test; has budgets and ramps kept, if they are given."""
+@dataclass
+class Reckless(Says):
+    """Has budgets and ramps kept, if they are given."""
 
     enforces_budget: bool = False
     ramp_w_per_s: float | None = None
-
-    def decide(self, view: View) -> Sequence[Decision]:
-        return ()
 
 
 def elastic(trace: Sequence[Job]) -> tuple[Job, ...]:
@@ -259,20 +331,22 @@ def aimed(sim: Simulation, decision: Any) -> Any:
     return decision
 
 
-reckless = st.builds(Reckless, st.booleans(), st.sampled_from([None, None, 50.0]))
+reckless = st.builds(Reckless, st.just(()), st.booleans(), st.sampled_from([None, None, 50.0]))
+powers = st.sampled_from([None, None, "budget", "budget", *POWERS, "budget+ramp+sleep"])
 
 
-@given(clusters, jobs, engines | frail_engines, options, reckless, rounds)
+@given(clusters, jobs, engines | frail_engines, options, reckless, powers, rounds)
 def test_no_answer_takes_a_run_down(
-    on: Cluster, trace: tuple[Job, ...], settings: Engine, how: RunOptions, policy: Reckless, answers: list[list[Any]]
-) -> None:
+    on: Cluster, trace: tuple[Job, ...], settings: Engine, how: RunOptions, by: Reckless, power: str | None,
+    answers: list[list[Any]],
+) -> None:  # fmt: skip
     on = replace(on, power=replace(on.power, sleep=SLEEPS["suspend"]))
-    sim = Simulation(elastic(trace), on, policy, settings, how)
+    sim = Simulation(elastic(trace), on, by if power is None else with_power(by, power), settings, how)
     for answer in answers:
         if sim.advance() is None:
             break
         done = len(sim.executor.refusals)
-        sim.apply([*(aimed(sim, decision) for decision in answer), WaitUntil(sim.now_s + 3.0)])
+        answered(sim, by, [*(aimed(sim, decision) for decision in answer), WaitUntil(sim.now_s + 3.0)])
         if not any(sim.state.packed):  # what shares GPUs, shares them: nothing that can be added up
             assert_sound(sim.state, {job_id: run.spec for job_id, run in sim.live.items()})
         assert all(refusal.reason for refusal in sim.executor.refusals[done:])

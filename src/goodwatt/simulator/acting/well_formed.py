@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast, get_args
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
 
 from goodwatt.simulator.decisions import (
     KEPT,
     Decision,
     Group,
+    Malformed,
     Migrate,
     Partition,
     Place,
@@ -34,26 +35,40 @@ _STEPS = (Place, Preempt, Migrate)
 _NONE = type(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """What a policy gave for a decision and is none, as text: it stands in the refusals."""
-
-    text: str
-
-
-def sound(sim: Simulation, decisions: Any) -> Iterator[Decision]:
+def sound(sim: Simulation, answer: object) -> Iterator[Decision]:
     """Those that are decisions, in their order; the others are refused when their turn comes."""
-    for decision in decisions if isinstance(decisions, Iterable) else (decisions,):
-        if (flaw := flaw_of(decision)) is not None:
-            _refuse(sim, cast("Decision", Malformed(_told(decision, most=200))), flaw)
-        elif (flaw := _beyond(decision, len(sim.state.capacity))) is not None:
-            _refuse(sim, decision, flaw)
-        else:
+    nodes = len(sim.state.capacity)
+    for decision in entries(answer):
+        if (reason := flaw(decision, nodes)) is None:
             yield decision
+        else:
+            given = decision if type(decision) in KINDS and flaw_of(decision) is None else _as_text(decision)
+            sim.executor.refusals.append(Refusal(sim.now_s, given, reason))
+
+
+def entries(answer: Any) -> Iterable[Any]:
+    """What a policy's answer consists of, whatever that is; `Malformed` alone if it is no list and nothing like one."""
+    if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
+        return (_as_text(answer),)
+    return answer
+
+
+def flaw(decision: object, nodes: int) -> str | None:
+    """What of this is not as a decision must be on a cluster of so many nodes; None if it is one.
+
+    A flawless decision names nodes that exist, and may still be refused for what holds at the moment.
+    """
+    return flaw_of(decision) or _beyond(decision, nodes)  # type: ignore[arg-type] # the first has seen that it is one
+
+
+def _as_text(given: object) -> Malformed:
+    return given if isinstance(given, Malformed) else Malformed(_told(given, most=200))
 
 
 def flaw_of(decision: object) -> str | None:
-    """What of this is not as a decision must be; None if it is one."""
+    """What of this is not as a decision must be, its nodes apart; None if it is one."""
+    if isinstance(decision, Malformed):
+        return f"expected a list of decisions, got {decision.text}"
     checks = _CHECKS.get(type(decision))
     if checks is None:
         return f"expected a decision such as Place, got {_told(decision)}"
@@ -85,10 +100,6 @@ def _beyond(decision: Decision, count: int) -> str | None:
         return None
     missing = next((node for node in named if not 0 <= node < count), None)
     return None if missing is None else f"there is no node {_told(missing)}: the cluster has {count}, counted from 0"
-
-
-def _refuse(sim: Simulation, decision: Decision, reason: str) -> None:
-    sim.executor.refusals.append(Refusal(sim.now_s, decision, reason))
 
 
 def _like(value: object, types: frozenset[type]) -> bool:
@@ -143,17 +154,18 @@ _BY_NAME: Mapping[str, _Check] = {
     "beside": (_TEXT | {_NONE}, None, "None or the id of a job"),
     "sharing": (_TEXT | {_NONE}, None, "None or a mode such as mps"),
     "profile": (_TEXT | {_NONE}, None, "None or a MIG profile such as 1g.10gb"),
-    "thread_percent": (_NUMBER, _is_size, "a number"),
-    "clock_mhz": (_NUMBER | {_NONE}, _is_size, "None or a number of MHz"),
-    "cap_w": (_NUMBER | {_NONE}, _is_size, "None or a number of watts"),
-    "time_s": (_NUMBER, _is_size, "a number of seconds"),
+    "thread_percent": (_NUMBER, _is_size, "a Python number"),
+    "clock_mhz": (_NUMBER | {_NONE}, _is_size, "None or a Python number of MHz"),
+    "cap_w": (_NUMBER | {_NONE}, _is_size, "None or a Python number of watts"),
+    "time_s": (_NUMBER, _is_size, "a Python number of seconds"),
     "node": (frozenset({int}), None, "the number of a node"),
     "gpu": (frozenset({int}), None, "the number of a GPU"),
     "profiles": (_MANY, _are_texts, "MIG profiles such as 1g.10gb"),
     "decisions": (_MANY, None, "decisions"),
 }
 _OR_KEPT: Mapping[str, _Check] = {
-    name: (_NUMBER | {str, _NONE}, _is_size_or_kept, f"None, a number or {KEPT!r}") for name in ("clock_mhz", "cap_w")
+    name: (_NUMBER | {str, _NONE}, _is_size_or_kept, f"None, a Python number or {KEPT!r}")
+    for name in ("clock_mhz", "cap_w")
 }
 
 _CHECKS: Mapping[type, tuple[tuple[str, frozenset[type], Callable[[Any], bool] | None, str], ...]] = {
