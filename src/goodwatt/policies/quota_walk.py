@@ -80,7 +80,8 @@ def _split(pool: Pool, view: View, ranking: Ranking, held: HeldByQuota) -> tuple
     starts, stops, left = [], [], gpus  # the first may be wider than is believed to be fed, or it would never run
     for run in ranking([*movable, *[entry[2] for entry in pool.queue]]):
         if run.gpus <= left and not (held.by_quota(run.spec) if run.placement else held(run.spec)):
-            left = min(left, fed) - run.gpus
+            if run.gpus:
+                left = max(min(left, fed) - run.gpus, 0.0)
             held.add(run.spec)
             if not run.placement:
                 starts.append(run)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from goodwatt.cluster.gpu_kind import GpuKind
-from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import NodeCounts
+from goodwatt.policies.budget_memory import BudgetMemory
 from goodwatt.policies.fed_gpus import fed_shares
 from goodwatt.policies.job_budget import (
     STEP_W,
@@ -22,9 +22,8 @@ from goodwatt.policies.job_budget import (
     rounded,
     together,
 )
-from goodwatt.policies.power_memory import OBSERVE_S, PowerMemory
+from goodwatt.policies.power_memory import OBSERVE_S
 from goodwatt.policies.power_policy import SteadyPower
-from goodwatt.power.telemetry.counters import Counters
 from goodwatt.power.workloads.demand import Demand
 from goodwatt.simulator.decisions import Decision, Hold, Place, Preempt, SetCap, WaitUntil
 from goodwatt.simulator.held import AllBut, Held
@@ -34,91 +33,19 @@ from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0
+AGAIN_S = 60.0
+"""Power is divided anew so long after jobs were stopped for others, at the latest: sooner, their order would stop them
+again. When somebody has to be stopped for a limit and nobody may be, it is looked at again so much later, too."""
 FIRST_FEW = 8
 SPARE_STEP = 0.25
 """What a job gets beyond what it asks for is a multiple of this share of its rated power."""
 WORTH_SETTING = 0.03
 """If no cap moves by more than this share, none is sent."""
-LESS, MORE, LEAST = 0.9, 1.02, 0.25
-"""What may be fed is taken for so much less after a round in vain, so much more after another one, but not for less."""
+LESS, MORE, LEAST = 0.9, 1.1, 0.25
+"""What may be fed is taken for so much less after a round in vain, so much more after one in which all found power.
 
-
-class BudgetMemory(PowerMemory):
-    """Demands, and what was asked for: `asked` caps by job (None: the board's own), limits at the last division.
-
-    `stale`: jobs came, went or were seen since. `lowest`: nobody has been asked for more than his floor since. `held`:
-    jobs that found no power in this round, with where they would have stood; `plan`: those that did, with their caps.
-    `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing changed.
-    `fed`: what the limits can feed, `trust`: how much of that did without rounds in vain. `taken_for`: demands of jobs
-    since they started or were last seen; `shares` follow from them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: dict[str, float | None] = {}
-        self.divided_s = -math.inf
-        self.limits: tuple[int, ...] = ()
-        self.stale = self.lowest = False
-        self.taken_for: dict[str, tuple[float, Demand | None]] = {}
-        self.shares: dict[str, tuple[tuple[float, float], Share]] = {}
-        self.held: list[tuple[str, NodeCounts]] = []
-        self.plan: PowerPlan | None = None
-        self.in_vain: list[tuple[str, NodeCounts]] = []
-        self.round: tuple[object, ...] = ()
-        self.fed: tuple[tuple[int, ...], tuple[float, ...]] | None = None
-        self.trust = 1.0
-        self.same = False
-
-    def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
-        """What it needs may be another now."""
-        super().job_observed(run, kind, seen, now_s)
-        self._forget(run.spec.job_id)
-        self.stale = True
-
-    def job_ended(self, job: JobRequest, ran_s: float, now_s: float) -> None:
-        """Its watts are free."""
-        super().job_ended(job, ran_s, now_s)
-        self.asked.pop(job.job_id, None)
-        self._forget(job.job_id)
-        self.stale = True
-
-    def _forget(self, job_id: str) -> None:
-        self.taken_for.pop(job_id, None)
-        self.shares.pop(job_id, None)
-
-    def copy(self) -> Self:
-        """An independent copy."""
-        twin = super().copy()
-        twin.asked, twin.in_vain = dict(self.asked), self.in_vain[:]
-        twin.divided_s, twin.limits, twin.stale = self.divided_s, self.limits, self.stale
-        twin.round, twin.fed, twin.trust = self.round, self.fed, self.trust
-        twin.lowest, twin.taken_for, twin.shares = self.lowest, dict(self.taken_for), dict(self.shares)
-        return twin
-
-    def to_plain(self) -> Any:
-        """Its parts; `held` and `plan` are empty between rounds."""
-        divided_s = None if self.divided_s == -math.inf else self.divided_s
-        more = [list(self.asked.items()), divided_s, list(self.limits), self.stale, self.in_vain, self.lowest]
-        believed = [
-            [job_id, started_s, None if demand is None else [getattr(demand, f.name) for f in fields(Demand)]]
-            for job_id, (started_s, demand) in self.taken_for.items()
-        ]
-        return [super().to_plain(), *more, believed, list(self.round), self.trust]
-
-    def load_plain(self, plain: Any) -> None:
-        """Take over what `to_plain` gave."""
-        super().load_plain(plain[0])
-        self.asked = dict(plain[1])
-        self.divided_s = -math.inf if plain[2] is None else plain[2]
-        self.limits, self.stale = tuple(plain[3]), plain[4]
-        self.in_vain = [(job_id, tuple((node, gpus) for node, gpus in nodes)) for job_id, nodes in plain[5]]
-        self.lowest, self.shares = plain[6], {}
-        names = [f.name for f in fields(Demand)]
-        self.taken_for = {
-            job_id: (started_s, None if values is None else Demand(**dict(zip(names, values, strict=True))))
-            for job_id, started_s, values in plain[7]
-        }
-        self.round, self.trust = tuple(plain[8]), plain[9]
+Assumed; rounds in vain cost little, so it comes back as fast as it goes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,26 +85,24 @@ class Budget(SteadyPower):
         ranks that change with time; it asks for no more than `fed` anyway.
         """
         memory = _memory(view)
-        if view.preemptive:
-            return frozenset()
-        waiting = {job_id for job_id, _ in memory.in_vain}
-        if not waiting:
-            return frozenset()
+        hopeless, waiting = frozenset(memory.hopeless), {job_id for job_id, _ in memory.in_vain}
+        if view.preemptive or not waiting:
+            return hopeless
         memory.same = memory.round == _round(view)
         if memory.same:
             return AllBut()
         first = (run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW])
-        return AllBut(frozenset((*first, *waiting)))
+        return AllBut(frozenset((*first, *waiting)) - hopeless)
 
     def fed(self, view: View) -> Sequence[float] | None:
-        """As many GPUs as can have their floors."""
+        """As many GPUs as can have their floors, for orders that stop jobs."""
         book, memory = view.book, _memory(view)
-        if book is None or not book.limited:
+        if book is None or not book.limited or not view.preemptive:
             return None
         limits = book.limit_uw
         if memory.fed is None or memory.fed[0] != limits:
-            memory.fed = limits, fed_shares(view.state.cluster, book, self.floor_share)
-        return [share * memory.trust for share in memory.fed[1]]
+            memory.fed, memory.trust = (limits, fed_shares(view.state.cluster, book, self.floor_share)), 1.0
+        return [share * memory.trust if share < 1.0 else share for share in memory.fed[1]]
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
         """Under the highest cap for which there is power; held back if there is not even enough for its floor.
@@ -190,13 +115,20 @@ class Budget(SteadyPower):
             return place
         if place.beside is not None:
             return replace(place, cap_w=memory.asked.get(place.beside))
-        if run.running:
-            return self._moved(place, run, kind, view)
+        return (self._moved if run.running else self._started)(place, run, kind, view)
+
+    def _started(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | Hold:
+        """A waiting job, on GPUs that it will have to itself."""
+        book, memory = view.book, _memory(view)
+        assert book is not None  # noqa: S101 - start has seen it
         if memory.held:
             return Hold(run.spec.job_id, f"{memory.held[0][0]} waits for power before it")
         share = self._share(run, place.nodes, kind, view, running=False)
         plan = memory.plan or book.plan(view.leaving)
         if shortage := plan.shortage(place.nodes, share.ask.floor_w):
+            if (never := _never(share, view)) is not None:
+                memory.hopeless[run.spec.job_id] = None
+                return Hold(run.spec.job_id, f"power, whoever else runs: {never}")
             memory.held.append((run.spec.job_id, place.nodes))
             return Hold(run.spec.job_id, f"power: {shortage}")
         found_w, memory.plan = share.ask.floor_w if view.leaving else _highest(plan, share), plan
@@ -239,10 +171,9 @@ class Budget(SteadyPower):
         moved = memory.limits != tuple(book.limit_uw)
         # who has just started may come down for others; others were not looked at while somebody waited
         again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
-        if view.leaving:  # who finds no power keeps all of them where they are
-            memory.trust = min(max(memory.trust * (LESS if held else MORE), LEAST), 1.0)
+        self._learn_what_is_fed(view, held, starts)
         if view.leaving and starts:  # those are at their floors
-            again, memory.divided_s = [WaitUntil(view.now_s + SOON_S, "power is divided anew")], -math.inf
+            again, memory.divided_s = [WaitUntil(view.now_s + AGAIN_S, "power is divided anew")], -math.inf
         if held and (moved or memory.stale or held != before):
             down = moved or not memory.lowest  # else nobody can come down any further
             if not (down and self._floors_fit(view, book, held)):
@@ -253,6 +184,8 @@ class Budget(SteadyPower):
             if view.now_s < (next_s := memory.divided_s + self.period_s):
                 return [*again, WaitUntil(next_s, "the budget is divided anew")]
         memory.limits, memory.divided_s, memory.stale = tuple(book.limit_uw), view.now_s, False
+        if moved:
+            memory.hopeless.clear()
         commands = self._divide(view, book, held, moved)
         memory.lowest &= not starts  # the division knows only of who runs already
         return [*commands, *again]
@@ -264,28 +197,41 @@ class Budget(SteadyPower):
 
         `moved`: a limit is another than at the last division.
         """
+        memory = _memory(view)
         waiting = [
             self._share(view.run(job_id), nodes, kind, view, running=False)
             for job_id, nodes in held
             if (kind := view.kind_of(nodes)) is not None
         ]
-        groups = together(view)
-        shares = [self._running_share(runs, view) for runs in groups]
+        groups = {runs[0].spec.job_id: runs for runs in together(view)}
+        shares = [self._running_share(runs, view) for runs in groups.values()]
         caps = divided(view, book, [*shares, *waiting], self.division)
         stopped: list[Decision] = []
-        while caps.short:
-            may_stop = [share for share in shares if view.may_stop(view.run(share.job_id))]
-            if not may_stop:
+        # without a limit that fell they have started on these watts: what is short is the safe side of the estimate
+        while caps.short and (moved or book.over):
+            youngest = _youngest(shares, groups, view)
+            if youngest is None:
+                memory.limits = ()
+                stopped.append(WaitUntil(view.now_s + AGAIN_S, "somebody may be stopped by then"))
                 break
-            youngest = max(may_stop, key=lambda share: view.run(share.job_id).started_s)
             shares.remove(youngest)
-            stopped.append(Preempt(youngest.job_id, "its least power does not fit the budget any more"))
+            why = "its least power does not fit the budget any more"
+            stopped += [Preempt(run.spec.job_id, why) for run in groups[youngest.job_id]]
             caps = divided(view, book, shares, self.division)
         wishes = {share.job_id: _cap(caps.cap_w[share.job_id], share) for share in shares}
-        for first, *others in groups:
-            if first.spec.job_id in wishes:
-                wishes |= {run.spec.job_id: wishes[first.spec.job_id] for run in others}
+        wishes |= {run.spec.job_id: cap_w for first, cap_w in wishes.items() for run in groups[first]}
         return [*stopped, *self._commands(view, shares, wishes, moved or bool(waiting))]
+
+    def _learn_what_is_fed(self, view: View, held: Sequence[tuple[str, NodeCounts]], starts: bool) -> None:
+        """Who finds no power keeps everybody where he is, if jobs were to be stopped for him."""
+        memory = _memory(view)
+        if view.leaving and held and memory.fed is not None:
+            wanted = view.run(held[0][0]).gpus
+            fed = sum(n.gpus * share for n, share in zip(view.state.cluster.nodes, memory.fed[1], strict=True))
+            if wanted <= fed * memory.trust:  # else it was asked for in spite of what is believed
+                memory.trust = max(memory.trust * LESS, LEAST)
+        elif starts and not held:
+            memory.trust = min(memory.trust * MORE, 1.0)
 
     def _commands(
         self, view: View, shares: Sequence[Share], wishes: dict[str, float | None], urgent: bool
@@ -359,6 +305,19 @@ def _round(view: View) -> tuple[object, ...]:
 def _memory(view: View) -> BudgetMemory:
     assert isinstance(view.memory, BudgetMemory)  # noqa: S101 - new_memory above made it
     return view.memory
+
+
+def _never(share: Share, view: View) -> str | None:
+    """Why a job does not find its floor even if nobody else runs; None if it does, or if other boards may do."""
+    if view.book is None or len(view.state.cluster.kinds) > 1:
+        return None
+    return view.book.plan(view.state.placements).shortage(share.nodes, share.ask.floor_w)
+
+
+def _youngest(shares: Sequence[Share], groups: Mapping[str, Sequence[JobRun]], view: View) -> Share | None:
+    """Who started last of those that may be stopped, with all who share their GPUs."""
+    may_stop = [share for share in shares if all(view.may_stop(run) for run in groups[share.job_id])]
+    return max(may_stop, key=lambda share: view.run(share.job_id).started_s, default=None)
 
 
 def _highest(plan: PowerPlan, share: Share) -> float:

@@ -8,7 +8,7 @@ decisions then do is in `power_control`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts
@@ -52,7 +52,8 @@ class Executor:
             reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
-                self._hold(decision, reason)
+                if isinstance(decision, Place):
+                    self._note(decision, reason)
         if late:
             started = longest_wait.serve(self._sim) or (len(self._sim.late) < late and len(self.refusals) > refused)
             if started:  # what was refused for their sake may fit now
@@ -64,17 +65,21 @@ class Executor:
         act: Callable[[Any], str | None] = getattr(self, _ACTS[type(decision)])
         return act(decision)
 
-    def _hold(self, decision: Decision, reason: str = "") -> str | None:
-        """Who could have started, and what kept it from that."""
-        if isinstance(decision, Group):
-            for step in decision.decisions:
-                self._hold(step, reason)
-        elif isinstance(decision, Place | Hold):
-            run = self._sim.live.get(decision.job_id)
-            if run is None or run.placement:
-                return "the job is not waiting"
-            run.waits_for = reason or getattr(decision, "reason", "")
+    def _hold(self, decision: Hold) -> str | None:
+        run = self._sim.live.get(decision.job_id)
+        if run is None or run.placement:
+            return "the job is not waiting"
+        run.waits_for = decision.reason
         return None
+
+    def _note(self, decision: Place, reason: str) -> None:
+        """Why a job waits although the GPUs that it was to have are free."""
+        run = self._sim.live.get(decision.job_id)
+        if run is None or run.placement or decision.beside is not None:
+            return
+        with suppress(DoesNotFitError):
+            if self._sim.state.shortage(request_of(run.base, decision), decision.nodes) is None:
+                run.waits_for = reason
 
     # where jobs run ----------------------------------------------------------------------------------------------
 

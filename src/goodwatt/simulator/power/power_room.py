@@ -44,6 +44,11 @@ class PowerRoom:
         return tuple(self._book.granted_uw)
 
     @property
+    def over(self) -> tuple[str, ...]:
+        """Levels below which more may be drawn than their limit, until enough has come down."""
+        return self._book.over
+
+    @property
     def held(self) -> tuple[int, ...]:
         """GPUs of each node that jobs hold."""
         return tuple(self._book.held)
