@@ -16,7 +16,7 @@ class AllBut:
         return job_id not in self.free
 
     def __or__(self, other: Held) -> AllBut:
-        return AllBut(self.free & other.free if isinstance(other, AllBut) else self.free - other)
+        return AllBut(self.free & other.free if isinstance(other, AllBut) else self.free.difference(other))
 
     __ror__ = __or__
 
