@@ -21,6 +21,7 @@ from sortedcontainers import SortedDict, SortedList, SortedSet
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.eligibility import EligibilityIndex
 from goodwatt.cluster.gang import Feasibility
+from goodwatt.policies.job_budget import Ask, Share
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.simulator.events.clock import Clock
 from goodwatt.simulator.failures.schedule import _Sites
@@ -30,7 +31,7 @@ from goodwatt.simulator.physics.truth import Truth
 
 PLAIN = (int, float, str, bytes, bool, complex, type(None), range, Enum)
 CODE = (type, ModuleType, FunctionType, BuiltinFunctionType)
-FACTS = (Cluster, EligibilityIndex, Feasibility, GpuModel, JobFacts, Stragglers, Truth, _Sites)
+FACTS = (Ask, Cluster, EligibilityIndex, Feasibility, GpuModel, JobFacts, Share, Stragglers, Truth, _Sites)
 """Of these classes objects are shared: they hold facts and what was computed from facts."""
 REBUILT = (Clock,)
 """What is to come stands in fields, from which the clock is filled anew."""
@@ -44,8 +45,16 @@ Found = tuple[str, Any]
 
 
 def is_fact(value: Any) -> bool:
-    """Whether it cannot change, or only remembers what follows from facts."""
-    return isinstance(value, (*PLAIN, *CODE, *FACTS)) or (is_dataclass(value) and _frozen(type(value)))
+    """Whether it cannot change, nor anything that it holds, or only remembers what follows from facts."""
+    if isinstance(value, (*PLAIN, *CODE, *FACTS)):
+        return True
+    if not is_dataclass(value) or isinstance(value, type) or not _frozen(type(value)):
+        return False
+    return all(_holds_facts(part) for part in fields_of(value).values())
+
+
+def _holds_facts(value: Any) -> bool:
+    return all(map(_holds_facts, value)) if isinstance(value, tuple | frozenset) else is_fact(value)
 
 
 def _frozen(kind: Any) -> bool:

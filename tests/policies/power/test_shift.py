@@ -19,6 +19,7 @@ from goodwatt.simulator.decisions import Hold
 from goodwatt.simulator.run import result
 from goodwatt.simulator.saved_run import load, save
 from goodwatt.simulator.settings.guardrails import Guardrails
+from goodwatt.simulator.simulation import Simulation
 from tests.policies.power.powered_runs import V100, decisions_of, powered
 from tests.scenario import EVERY_EVENT, Nodes, cluster, job, until
 
@@ -107,7 +108,7 @@ def test_forked_and_saved_runs_wait_for_the_same_hours(tmp_path: Path) -> None:
     ]
     options: dict[str, Any] = {"price": NIGHT, "guardrails": Guardrails(max_wait_s=9_000.0)}
     sim = powered(jobs, "shift", SMALL_HALL, "tiresias:threshold_gpu_s=300", **options)
-    ends = []
+    ends: list[Simulation] = []
     while (view := sim.advance()) is not None:
         sim.apply(sim.policy.decide(view))
         if len(ends) < 4 and view.now_s > 6_000.0 * (len(ends) + 1):
