@@ -46,7 +46,9 @@ def test_each_rack_feeds_its_own() -> None:
 
 
 def test_who_gets_more_leaves_less_for_others() -> None:
-    assert shares(hall(), 15_000.0, 0.8) < shares(hall(), 15_000.0, 0.4)
+    more, less = shares(hall(), 15_000.0, 0.8), shares(hall(), 15_000.0, 0.4)
+    assert len(more) == len(less) == 4
+    assert all(one < other for one, other in zip(more, less, strict=True))
 
 
 def test_shares_are_whole_steps() -> None:

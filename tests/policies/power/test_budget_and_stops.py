@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -78,8 +79,8 @@ def test_while_somebody_waits_for_power_those_who_run_go_on() -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_saved_forked_and_whole_runs_are_one(order: str, tmp_path: object) -> None:
-    path = tmp_path / "run"  # type: ignore[operator]
+def test_saved_forked_and_whole_runs_are_one(order: str, tmp_path: Path) -> None:
+    path = tmp_path / "run"
     sim = run_of(order, BUDGETS_W[1])
     for _ in range(60):
         view = sim.advance()
