@@ -109,7 +109,7 @@ class JobRun:
 
     @property
     def waited_enough(self) -> bool:
-        """Whether it runs and had waited as long as a guardrail allows, so that nobody makes it wait again."""
+        """Whether it had waited as long as a guardrail allows when it last started: then nobody makes it wait again."""
         return self._truth.due_s <= self.started_s
 
     def attained(self, now_s: float) -> float:

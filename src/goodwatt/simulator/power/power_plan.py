@@ -32,8 +32,10 @@ class PowerPlan:
 
     def leave(self, jobs: Iterable[str]) -> None:
         """Running jobs give their GPUs back."""
-        before, self._gone = self._gone, self._gone | frozenset(jobs)
-        for node in self._book.nodes_of(self._gone - before):
+        before = self._gone
+        more = [job_id for job_id in dict.fromkeys(jobs) if job_id not in before]  # in an order that every run has
+        self._gone = before.union(more)
+        for node in self._book.nodes_of(more):
             old, new = self._book.without(node, before), self._book.without(node, self._gone)
             self._put(node, self._book.other(node, self._of(node), new.gpu_w - old.gpu_w, new.held - old.held))
 
