@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sortedcontainers import SortedSet
 
 from goodwatt.simulator.acting.executor import Executor
-from goodwatt.simulator.world import meter_of
+from goodwatt.simulator.world import meter_of, new_view, show
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
@@ -29,17 +29,17 @@ def forked(sim: Simulation) -> Simulation:
     twin.pools = {name: pool.copy(twin.live) for name, pool in sim.pools.items()}
     rng = random.Random()
     rng.setstate(sim.view.random.getstate())
-    twin.view = twin.new_view(sim.view.memory.copy(), rng)
+    twin.view = new_view(twin, sim.view.memory.copy(), rng)
     twin.view.now_s = sim.view.now_s
+    twin.asleep, twin.away = dict(sim.asleep), dict(sim.away)
     twin.physics = sim.physics.copy(twin.state, twin.live)
     twin.racks = sim.racks.copy(meter_of(twin.physics))
     twin.ramp = sim.ramp and sim.ramp.copy(twin.physics)  # type: ignore[arg-type] # as for the book
-    twin.book = sim.book and sim.book.copy(twin.physics)  # type: ignore[arg-type] # the one it was made for
-    twin.timers, twin.asleep = sim.timers.copy(twin), dict(sim.asleep)
-    twin.away, twin.resetting = dict(sim.away), dict(sim.resetting)
+    twin.book = sim.book and sim.book.copy(twin.physics, twin.asleep)  # type: ignore[arg-type] # the one it was made for
+    twin.timers, twin.resetting = sim.timers.copy(twin), dict(sim.resetting)
     twin.late = SortedSet(sim.late)
     twin.failures = sim.failures and sim.failures.copy()
-    twin.show()
+    show(twin)
     twin.executor = Executor(twin)
     twin.executor.refusals = sim.executor.refusals[:]
     twin.set_going(sim.now_s)

@@ -36,6 +36,7 @@ from goodwatt.simulator.records.result import Occupancy
 from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.world import show
 
 FORMAT = "goodwatt run 3"
 """Another one whenever what is written of a job or of the run changes."""
@@ -159,7 +160,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.physics.changes()  # the runs have been saved with them
     sim.timers.load_plain(state["timers"])
     sim.racks.load_plain(state["racks"])
-    sim.show()
+    show(sim)
     if sim.book is not None:
         sim.book.load_plain(state["book"])
     sim.refused = {int(index): reason for index, reason in state["refused"]}
@@ -182,7 +183,7 @@ def _restore_nodes(sim: Simulation, state: dict[str, Any]) -> None:
     for node in range(len(sim.cluster.nodes)):
         nodes.set_up(sim, node, bool(up >> node & 1))
     sim.away = {int(node): int(reasons) for node, reasons in state["away"]}
-    sim.asleep = {int(node): how for node, how in state["asleep"]}
+    sim.asleep.update((int(node), how) for node, how in state["asleep"])
     for node in sim.away:
         sim.physics.set_node(node, nodes.mode(sim, node))
     if sim.failures is not None:

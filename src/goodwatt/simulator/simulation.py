@@ -36,9 +36,8 @@ from goodwatt.simulator.failures import breakdowns
 from goodwatt.simulator.forking import forked
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.jobs.submission_order import check_jobs, submission_order
-from goodwatt.simulator.policy import Memory, Policy
+from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.power import racks, slowest_clock
-from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
 from goodwatt.simulator.records.recorder import Recorder
@@ -52,8 +51,10 @@ from goodwatt.simulator.world import (
     jobs_of,
     make_physics,
     meter_of,
+    new_view,
     pools_of,
     ramp_of,
+    show,
     submitted_of,
 )
 
@@ -88,7 +89,7 @@ class Simulation:
         self.observe_s: float | None = getattr(policy, "observe_s", None)
         self._build()
         self._begin()
-        self.show()
+        show(self)
         self.set_going(self.start_s)
         breakdowns.begin(self)
 
@@ -105,11 +106,12 @@ class Simulation:
         self.recorder = Recorder(len(self.jobs), self.start_s, options.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
-        self.book = book_of(cluster, self.physics, self.racks, policy, options)
+        self.asleep: dict[int, str] = {}
+        self.book = book_of(cluster, self.physics, self.racks, policy, options, self.asleep)
         self.ramp = ramp_of(cluster, self.physics, policy)
         self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
         self.pools = pools_of(cluster)
-        self.view = self.new_view(policy.new_memory(), random.Random(f"{options.seed}/policy"))
+        self.view = new_view(self, policy.new_memory(), random.Random(f"{options.seed}/policy"))
         self.executor = Executor(self)
         self.timers = Timers(self)
 
@@ -117,7 +119,6 @@ class Simulation:
         """Nobody is there, nothing is away, and no decision is due."""
         self.live: dict[str, JobRun] = {}
         self.refused: dict[int, str] = {}
-        self.asleep: dict[int, str] = {}
         self.away: dict[int, int] = {}
         self.late: SortedSet[tuple[int, str]] = SortedSet()
         self.resetting: dict[tuple[int, int], float] = {}
@@ -278,20 +279,6 @@ class Simulation:
             self.clock.call(self.wake_s, Kind.WAKE, self._on_wake, self.wake_s)
         if self.round_s < math.inf:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
-
-    def new_view(self, memory: Memory, rng: random.Random) -> View:
-        """A view of this run for its policy, of which `show` fills in the rest."""
-        pools = list(self.pools.values())
-        return View(self.state, pools, self.engine, memory, rng, self.quotas, self.policy.oracle)
-
-    def show(self) -> None:
-        """Let the view see what it may."""
-        self.view._live, self.view.asleep, self.view.budget_w = self.live, self.asleep, self.options.budget_w
-        self.view._racks, self.view.price = self.racks, self.options.price
-        if self.book is not None:
-            self.book.asleep = self.asleep
-        self.view.guardrails, self.view.preemptive = self.options.guardrails, self.policy.preemptive
-        self.view.book = None if self.book is None else PowerRoom(self.book)
 
     def _all_done(self) -> bool:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""

@@ -1,11 +1,12 @@
-"""Which pools and which physics a run has, and the jobs as that physics needs them.
+"""Which pools and which physics a run has, the jobs as that physics needs them, and what its policy sees of all that.
 
 Full physics is only imported where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.cluster import Cluster
@@ -13,18 +14,20 @@ from goodwatt.cluster.job import Job
 from goodwatt.cluster.mig_state import sliced_request
 from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.physics.contract import IdealPhysics, Physics
+from goodwatt.simulator.policy import Memory, Policy
+from goodwatt.simulator.power.power_room import PowerRoom
 from goodwatt.simulator.settings.engine import EngineSettings
-from goodwatt.simulator.view import Pool
+from goodwatt.simulator.view import Pool, View
 
 if TYPE_CHECKING:
     from goodwatt.simulator.failures.schedule import Failures
     from goodwatt.simulator.failures.stragglers import Stragglers
     from goodwatt.simulator.physics.power_meter import PowerMeter
-    from goodwatt.simulator.policy import Policy
     from goodwatt.simulator.power.power_book import PowerBook
     from goodwatt.simulator.power.racks import Racks
     from goodwatt.simulator.power.ramping import SiteRamp
     from goodwatt.simulator.settings.run_options import RunOptions
+    from goodwatt.simulator.simulation import Simulation
 
 
 def submitted_of(jobs: Sequence[Job]) -> Sequence[Job]:
@@ -75,7 +78,14 @@ def meter_of(physics: Physics) -> PowerMeter | None:
     return meter
 
 
-def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, options: RunOptions) -> PowerBook | None:
+def book_of(
+    cluster: Cluster,
+    physics: Physics,
+    racks: Racks,
+    policy: Policy,
+    options: RunOptions,
+    asleep: Mapping[int, str],
+) -> PowerBook | None:
     """The book of who may draw how much, if the policy has budgets enforced and the physics has a meter."""
     if not getattr(policy, "enforces_budget", False) or options.physics == "ideal":
         return None
@@ -83,7 +93,7 @@ def book_of(cluster: Cluster, physics: Physics, racks: Racks, policy: Policy, op
     from goodwatt.simulator.power.power_book import PowerBook
 
     assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
-    return PowerBook(cluster, physics, racks, options.budget_w)
+    return PowerBook(cluster, physics, racks, options.budget_w, asleep)
 
 
 def ramp_of(cluster: Cluster, physics: Physics, policy: Policy) -> SiteRamp | None:
@@ -110,3 +120,17 @@ def failures_of(
 
     schedule = Failures(cluster, settings, seed, start_s) if settings.any_failure else None
     return schedule, Stragglers(cluster, settings.stragglers, seed)
+
+
+def new_view(sim: Simulation, memory: Memory, rng: random.Random) -> View:
+    """A view of a run for its policy, of which `show` fills in the rest."""
+    return View(sim.state, list(sim.pools.values()), sim.engine, memory, rng, sim.quotas, sim.policy.oracle)
+
+
+def show(sim: Simulation) -> None:
+    """Let the view see what it may."""
+    view, options = sim.view, sim.options
+    view._live, view._racks, view.asleep = sim.live, sim.racks, sim.asleep
+    view.book = None if sim.book is None else PowerRoom(sim.book)
+    view.budget_w, view.price, view.guardrails = options.budget_w, options.price, options.guardrails
+    view.preemptive = sim.policy.preemptive

@@ -48,8 +48,15 @@ class PowerBook:
     `asleep`: nodes that sleep, fall asleep or wake; they do so also once what else keeps them away is over.
     """
 
-    def __init__(self, cluster: Cluster, physics: FullPhysics, racks: Racks, budget_w: float | None) -> None:
-        self._cluster, self._physics = cluster, physics
+    def __init__(
+        self,
+        cluster: Cluster,
+        physics: FullPhysics,
+        racks: Racks,
+        budget_w: float | None,
+        asleep: Mapping[int, str],
+    ) -> None:
+        self._cluster, self._physics, self.asleep = cluster, physics, asleep
         self._facts = node_facts(cluster.power)
         site_w = min((w for w in (budget_w, cluster.power.site_limit_w) if w is not None), default=None)
         limits = {(SITE, ""): site_w}
@@ -61,7 +68,6 @@ class PowerBook:
         self.path = tuple(self._levels(node.rack) for node in cluster.nodes)
         self.caps: dict[str, float | None] = {}
         self.wishes: dict[str, tuple[float | None, float | None]] = {}
-        self.asleep: Mapping[int, str] = {}
         self.granted_uw = [0] * len(limits)
         self._wall_uw = [0] * len(cluster.nodes)
         self.gpu_w, self.held = [0.0] * len(cluster.nodes), [0] * len(cluster.nodes)
@@ -149,10 +155,10 @@ class PowerBook:
                 self.granted_uw[level] += wall - self._wall_uw[node]
             self._wall_uw[node] = wall
 
-    def copy(self, physics: FullPhysics) -> PowerBook:
-        """The same over a copy of the physics."""
+    def copy(self, physics: FullPhysics, asleep: Mapping[int, str]) -> PowerBook:
+        """The same over a copy of the physics, and of who sleeps."""
         twin = object.__new__(PowerBook)
-        twin.__dict__.update(self.__dict__, _physics=physics)
+        twin.__dict__.update(self.__dict__, _physics=physics, asleep=asleep)
         twin.caps, twin.wishes, twin.limit_uw = dict(self.caps), dict(self.wishes), self.limit_uw[:]
         twin.granted_uw, twin._wall_uw = self.granted_uw[:], self._wall_uw[:]
         twin.gpu_w, twin.held = self.gpu_w[:], self.held[:]
