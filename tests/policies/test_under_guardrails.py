@@ -51,8 +51,7 @@ def test_no_power_policy_asks_for_what_is_refused(policy: str, power: str) -> No
 
 def test_who_has_waited_too_long_is_not_stopped_again() -> None:
     sim = run_of("tiresias:threshold_gpu_s=100", "default", max_wait_s=200.0)
-    # it may still be asked to place others before those who have waited too long
-    assert {refusal.reason for refusal in sim.executor.refusals} == {"somebody who has waited too long goes first"}
+    assert [refusal.reason for refusal in sim.executor.refusals] == []
 
 
 # power ---------------------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ FACTS = {
 COMPUTED = {
     "Estimator._of_likes": "means, computed when first asked for",
     "Estimator._of_jobs": "means, computed when first asked for",
+    "PowerBook.fed": "computed when first asked for",
     "PowerBook._gpu_most": "looked up again where it is another",
     "BudgetMemory.shares": "follow from `taken_for`",
     "BudgetMemory.fed": "follows from the limits",

@@ -20,10 +20,10 @@ class BudgetMemory(PowerMemory):
     """Demands, and what was asked for: `asked` caps by job (None: the board's own), `limits` at the last division.
 
     `stale`: jobs came, went or were seen since. `lowest`: nobody has been asked for more than his floor since.
-    `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing changed.
-    `hopeless`: who would not even find its floor if nobody else ran. `fed`: what the limits can feed, `trust`: how much
-    of that did without rounds in vain. `taken_for`: demands of jobs since they started or were last seen; `shares`
-    follow from them.
+    `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing
+    changed. `hopeless`: when it was seen last of a job that it would not find its floor where it is to go, whoever
+    else runs. `fed`: what the limits can feed, `trust`: how much of that did without rounds in vain. `taken_for`:
+    demands of jobs since they started or were last seen; `shares` follow from them.
 
     Between rounds these are empty: `held`, jobs that found no power in this round, with where they would have stood,
     and `plan`, those that did, with their caps.
@@ -42,7 +42,7 @@ class BudgetMemory(PowerMemory):
         self.in_vain: list[tuple[str, NodeCounts]] = []
         self.round: tuple[object, ...] = ()
         self.same = False
-        self.hopeless: dict[str, None] = {}
+        self.hopeless: dict[str, float] = {}
         self.fed: tuple[tuple[int, ...], tuple[float, ...]] | None = None
         self.trust = 1.0
 
@@ -82,7 +82,7 @@ class BudgetMemory(PowerMemory):
             "stale": self.stale,
             "lowest": self.lowest,
             "in_vain": self.in_vain,
-            "hopeless": list(self.hopeless),
+            "hopeless": list(self.hopeless.items()),
             "taken_for": [[job_id, started_s, _plain(d)] for job_id, (started_s, d) in self.taken_for.items()],
             "round": list(self.round),
             "trust": self.trust,
@@ -96,7 +96,7 @@ class BudgetMemory(PowerMemory):
         self.limits, self.round = tuple(plain["limits"]), tuple(plain["round"])
         self.stale, self.lowest, self.trust = plain["stale"], plain["lowest"], plain["trust"]
         self.in_vain = [(job_id, tuple((node, gpus) for node, gpus in nodes)) for job_id, nodes in plain["in_vain"]]
-        self.hopeless, self.shares = dict.fromkeys(plain["hopeless"]), {}
+        self.hopeless, self.shares = dict(plain["hopeless"]), {}
         self.taken_for = {job_id: (started_s, _demand(values)) for job_id, started_s, values in plain["taken_for"]}
 
 

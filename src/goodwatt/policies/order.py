@@ -159,15 +159,23 @@ def hold(job: JobRequest, place: Place, state: ClusterState, view: View) -> None
 
 
 class HeldByQuota:
-    """Whether a quota holds a job back, counting what this round has placed already, or a power policy does."""
+    """Whether a quota holds a job back, counting what this round has placed already, or a power policy does.
+
+    So does somebody who has waited too long and to whom all nodes belong that it could use.
+    """
 
     def __init__(self, view: View) -> None:
         self._quotas = view.quotas and view.quotas.copy()
         self._held = view.held
+        self._view = view
 
     def __call__(self, job: JobRequest) -> bool:
         """Whether a waiting job has to wait whatever is free."""
-        return job.job_id in self._held or self.by_quota(job)
+        return job.job_id in self._held or self.by_quota(job) or (bool(self._view.kept) and self._by_late(job))
+
+    def _by_late(self, job: JobRequest) -> bool:
+        view = self._view
+        return job.job_id != view.late and not view.state.eligible(job).nodes & ~view.kept
 
     def by_quota(self, job: JobRequest) -> bool:
         """Whether its user has no quota left for the job, waiting or running."""

@@ -42,5 +42,6 @@ def forked(sim: Simulation) -> Simulation:
     show(twin)
     twin.executor = Executor(twin)
     twin.executor.refusals = sim.executor.refusals[:]
+    twin.view.late, twin.view.kept = sim.view.late, sim.view.kept
     twin.set_going(sim.now_s)
     return twin

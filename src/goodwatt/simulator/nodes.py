@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
 
 __all__ = [
-    "ASLEEP", "FALLING", "WAKING", "free", "hold", "jobs_on", "lose", "mode", "regain", "set_up", "show", "together",
+    "ASLEEP", "FALLING", "WAKING", "free", "hold", "holding", "jobs_on", "lose", "mode", "regain",
+    "set_up", "show", "together",
 ]  # fmt: skip
 
 
@@ -42,7 +43,12 @@ def jobs_on(sim: Simulation, node: int) -> list[JobRun]:
 
 def together(sim: Simulation, run: JobRun) -> list[JobRun]:
     """The jobs that hold one of a running job's GPUs, itself among them."""
-    return [sim.live[i] for i, held in sim.state.placements.items() if _overlap(held, run.placement)]
+    return holding(sim, run.placement)
+
+
+def holding(sim: Simulation, gpus: Placement) -> list[JobRun]:
+    """The jobs that hold one of these GPUs, or a part of it."""
+    return [sim.live[i] for i, held in sim.state.placements.items() if _overlap(held, gpus)]
 
 
 def _overlap(one: Placement, other: Placement) -> bool:

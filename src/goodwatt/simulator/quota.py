@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from goodwatt.cluster.cluster import Quotas
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
+from goodwatt.simulator.jobs.elastic import elastic_range
 
 _Rule = tuple[str, Mapping[str, float], dict[str, int], str]
 
@@ -41,6 +42,15 @@ class QuotaUse:
             if limit is not None and used.get(name, 0) + _milli(job) > limit * WHOLE_GPU_MILLI + 0.5:
                 in_use = used.get(name, 0) / WHOLE_GPU_MILLI
                 return f"quota of {what} {name}: {in_use:g} of {limit:g} GPUs in use, {job.gpus:g} wanted"
+        return None
+
+    def never(self, job: JobRequest) -> str | None:
+        """Why a job like this would go over a quota whatever else runs; None if it would not."""
+        for what, limits, _, name in self._rules(job):
+            limit = limits.get(name, limits.get("*"))
+            least = elastic_range(job).least * job.gpu_milli
+            if limit is not None and least > limit * WHOLE_GPU_MILLI + 0.5:
+                return f"the quota of {what} {name} is {limit:g} GPUs, {least / WHOLE_GPU_MILLI:g} wanted"
         return None
 
     def add(self, job: JobRequest, sign: int) -> None:

@@ -24,6 +24,7 @@ from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import Placement
 from goodwatt.errors import InputError, RunError
 from goodwatt.simulator import nodes
+from goodwatt.simulator.acting import longest_wait
 from goodwatt.simulator.decisions import Decision, Group, Malformed, Refusal
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.jobs.lost_time import LostTime, Slowdowns
@@ -43,7 +44,7 @@ FORMAT = "goodwatt run 3"
 
 _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
-    "last_round_s", "rounds_now",
+    "last_round_s", "rounds_now", "still_since_s",
 )  # fmt: skip
 _OWN = {"spec", "_request", "_truth"}
 _DECISIONS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Decision), Malformed)}
@@ -170,6 +171,8 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     sim.view.memory.load_plain(state["memory"])
     sim.view.now_s = state["view_now_s"]
     _restore_recorder(sim.recorder, state["recorder"])
+    if sim.deciding:
+        longest_wait.show(sim)
     sim.set_going(state["now_s"])
 
 

@@ -25,7 +25,7 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
-from goodwatt.simulator import nodes, processes
+from goodwatt.simulator import nodes, processes, standstill
 from goodwatt.simulator.acting import holding, longest_wait
 from goodwatt.simulator.acting.executor import Executor
 from goodwatt.simulator.acting.well_formed import sound
@@ -124,6 +124,7 @@ class Simulation:
         self.resetting: dict[tuple[int, int], float] = {}
         self.next_arrival = self.next_outage = self.next_mark = 0
         self.sequence = self.rounds_now = 0
+        self.still_since_s = self.start_s
         self.wake_s = self.round_s = math.inf
         self.last_round_s = -math.inf
         self.deciding = self.stopped = False
@@ -152,6 +153,7 @@ class Simulation:
     def apply(self, decisions: Iterable[Decision]) -> None:
         """Carry out the policy's answer to the view that `advance` returned."""
         self.deciding = False
+        self.view.late, self.view.kept = None, 0
         for pool in self.view.pools:
             pool.changed = False
         self.executor.apply(sound(self, decisions))
@@ -181,7 +183,7 @@ class Simulation:
             index = self.next_arrival
             self.next_arrival += 1
             job = self.jobs[index]
-            if reason := self._never_fits(job):
+            if reason := self._never_fits(job) or (self.quotas and self.quotas.never(job.request)):
                 self.refused[index] = reason
                 continue
             run = self.live[job.job_id] = JobRun(job, index, self.submitted[index].request)
@@ -196,8 +198,13 @@ class Simulation:
             raise RunError(
                 f"{self.policy.name} was asked {MOST_ROUNDS:,} times at {self.clock.now:g} s: it undoes itself"
             )
-        self.round, self.round_s, self.deciding = Event(self.clock), math.inf, True
+        self.round, self.round_s = Event(self.clock), math.inf
         self.account()
+        if standstill.reached(self):
+            self.stopped = True
+            return
+        self.deciding = True
+        longest_wait.show(self)
 
     def change_node(self) -> None:
         """The next outage begins or ends."""

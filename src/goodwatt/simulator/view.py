@@ -88,13 +88,15 @@ class View:
 
     `state` is the cluster's use, with its indexes; `pools` the queues; `memory` what the policy remembers; `quotas`
     what is used of them, if the cluster has any; `random` the stream of random numbers that belongs to the policy.
-    `preemptive`: the scheduling policy stops jobs, so that it looks at more than the fronts of the queues.
-    `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is the power budget.
-    `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book` says who may draw
-    how much, where the policy has budgets enforced. `guardrails` is what will be refused, whatever is decided.
-    `fed`: the share of each node's GPUs for which a power policy has power, while the scheduling policy is asked; None:
-    of all. `held` are waiting jobs that a power policy holds back while the scheduling policy is asked; `leaving`
-    running jobs that the scheduling policy stops at this moment, while the power policy is asked about what it starts.
+    `late`: who is served before all others because he has waited too long, `kept`: a mask of the nodes on which nobody
+    else gets anything meanwhile. `preemptive`: the scheduling policy stops jobs, so that it looks at more than the
+    fronts of the queues. `asleep` says of nodes that sleep, fall asleep or wake which of these they do; `budget_w` is
+    the power budget. `price` is what energy costs, now and as far as it is known in advance; None: nobody says. `book`
+    says who may draw how much, where the policy has budgets enforced. `guardrails` is what will be refused, whatever is
+    decided. `fed`: the share of each node's GPUs for which a power policy has power, while the scheduling policy is
+    asked; None: of all. `held` are waiting jobs that a power policy holds back while the scheduling policy is asked;
+    `leaving` running jobs that the scheduling policy stops at this moment, while the power policy is asked about what
+    it starts.
     """
 
     __slots__ = (
@@ -108,6 +110,8 @@ class View:
         "fed",
         "guardrails",
         "held",
+        "kept",
+        "late",
         "leaving",
         "memory",
         "now_s",
@@ -140,6 +144,8 @@ class View:
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
         self.preemptive = False
+        self.kept = 0
+        self.late: str | None = None
         self.held: Held = frozenset()
         self.fed: Sequence[float] | None = None
         self.leaving: tuple[str, ...] = ()

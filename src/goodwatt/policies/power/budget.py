@@ -126,8 +126,8 @@ class Budget(SteadyPower):
         share = self._share(run, place.nodes, kind, view, running=False)
         plan = memory.plan or book.plan(view.leaving)
         if shortage := plan.shortage(place.nodes, share.ask.floor_w):
-            if (never := _never(share, view)) is not None:
-                memory.hopeless[run.spec.job_id] = None
+            if never := book.plan(view.state.placements).shortage(place.nodes, share.ask.floor_w):
+                memory.hopeless[run.spec.job_id] = view.now_s
                 return Hold(run.spec.job_id, f"power, whoever else runs: {never}")
             memory.held.append((run.spec.job_id, place.nodes))
             return Hold(run.spec.job_id, f"power: {shortage}")
@@ -172,6 +172,8 @@ class Budget(SteadyPower):
         # who has just started may come down for others; others were not looked at while somebody waited
         again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
         self._learn_what_is_fed(view, held, starts)
+        if view.now_s in memory.hopeless.values():
+            again = [WaitUntil(view.now_s + SOON_S, "those behind somebody who finds no power anyway")]
         if view.leaving and starts:  # those are at their floors
             again, memory.divided_s = [WaitUntil(view.now_s + AGAIN_S, "power is divided anew")], -math.inf
         if held and (moved or memory.stale or held != before):
@@ -184,8 +186,8 @@ class Budget(SteadyPower):
             if view.now_s < (next_s := memory.divided_s + self.period_s):
                 return [*again, WaitUntil(next_s, "the budget is divided anew")]
         memory.limits, memory.divided_s, memory.stale = tuple(book.limit_uw), view.now_s, False
-        if moved:
-            memory.hopeless.clear()
+        # on other nodes there may be more
+        memory.hopeless = {job_id: time_s for job_id, time_s in memory.hopeless.items() if time_s == view.now_s}
         commands = self._divide(view, book, held, moved)
         memory.lowest &= not starts  # the division knows only of who runs already
         return [*commands, *again]
@@ -305,13 +307,6 @@ def _round(view: View) -> tuple[object, ...]:
 def _memory(view: View) -> BudgetMemory:
     assert isinstance(view.memory, BudgetMemory)  # noqa: S101 - new_memory above made it
     return view.memory
-
-
-def _never(share: Share, view: View) -> str | None:
-    """Why a job does not find its floor even if nobody else runs; None if it does, or if other boards may do."""
-    if view.book is None or len(view.state.cluster.kinds) > 1:
-        return None
-    return view.book.plan(view.state.placements).shortage(share.nodes, share.ask.floor_w)
 
 
 def _youngest(shares: Sequence[Share], groups: Mapping[str, Sequence[JobRun]], view: View) -> Share | None:

@@ -18,6 +18,7 @@ from goodwatt.simulator.acting import longest_wait
 from goodwatt.simulator.acting.requests import MIG
 from goodwatt.simulator.decisions import KEPT, Migrate, Place, Preempt, Resize
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.power import power_control
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
@@ -56,18 +57,34 @@ def neighbours(sim: Simulation, run: JobRun) -> Sequence[JobRun]:
     return nodes.together(sim, run) if sim.options.guardrails.protected else (run,)
 
 
-def elsewhere(sim: Simulation, run: JobRun, step: Migrate | Resize) -> Wish:
+def elsewhere(sim: Simulation, run: JobRun, step: Migrate | Resize, others: Sequence[JobRun] = ()) -> Wish:
     """The setting with which a job goes on where it is moved to; a cap that goes along, as far as boards there take it.
 
     DoesNotFitError for a new clock that is none and for a new cap that all of the boards refuse.
     """
     clock_mhz = run.clock_mhz if step.clock_mhz == KEPT else step.clock_mhz
     if step.cap_w != KEPT:
-        return setting(sim, run, (), (clock_mhz, step.cap_w), step.nodes)
+        return setting(sim, run, others, (clock_mhz, step.cap_w), step.nodes)
     try:
-        return setting(sim, run, (), (clock_mhz, run.cap_w), step.nodes)
+        return setting(sim, run, others, (clock_mhz, run.cap_w), step.nodes)
     except DoesNotFitError:
-        return setting(sim, run, (), (clock_mhz, None), step.nodes)
+        return setting(sim, run, others, (clock_mhz, None), step.nodes)
+
+
+def free_clocks(sim: Simulation, run: JobRun, others: Sequence[JobRun]) -> None:
+    """Clocks and caps of these jobs are taken back for one that comes to their GPUs and is protected from them.
+
+    DoesNotFitError if there is no power for that.
+    """
+    if not others or sim.options.guardrails.may_slow(run.base):
+        return
+    for other in others:
+        if other.clock_mhz or other.cap_w or other.command:
+            sim.timers.cancel(other.command)
+            other.command = 0
+            if not power_control.set_now(sim, other, None, None):
+                raise DoesNotFitError(f"there is no power to raise the clock of {other.spec.job_id} beside it")
+    sim.follow()
 
 
 def check_sharing(sim: Simulation, run: JobRun, decision: Place, others: Sequence[JobRun]) -> None:

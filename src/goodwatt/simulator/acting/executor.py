@@ -7,10 +7,11 @@ decisions then do is in `power_control`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts
 from goodwatt.simulator import nodes, partitions
 from goodwatt.simulator.acting import allowed, longest_wait, resizing
@@ -103,9 +104,11 @@ class Executor:
         others = () if beside is None else allowed.neighbours(sim, beside)
         allowed.check_sharing(sim, run, decision, others)
         where = decision.nodes if beside is None else beside.placement
+        others = others or self._around(run, wanted, decision)
         before = run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent
         wish = decision.clock_mhz, decision.cap_w
         run.clock_mhz, run.cap_w = allowed.setting(sim, run, others, wish, where)
+        allowed.free_clocks(sim, run, others)
         run.sharing = MIG if wanted.mig_profile is not None else decision.sharing or EXCLUSIVE
         run.thread_percent, run.spec = decision.thread_percent, wanted
         try:
@@ -113,6 +116,16 @@ class Executor:
         except DoesNotFitError:
             run.spec, run.clock_mhz, run.cap_w, run.sharing, run.thread_percent = before
             raise
+
+    def _around(self, run: JobRun, wanted: JobRequest, step: Place | Migrate) -> Sequence[JobRun]:
+        """Who has a part of the GPUs of which a job gets a part, as far as a guardrail asks about them."""
+        sim = self._sim
+        in_part = wanted.gpu_milli < WHOLE_GPU_MILLI or wanted.mig_profile is not None
+        if not (in_part and sim.options.guardrails.protected):
+            return ()
+        with sim.state.what_if() as state:
+            there = state.allocate(wanted, step.nodes, self._gpus(step))
+        return [other for other in nodes.holding(sim, there) if other is not run]
 
     def start_late(self, run: JobRun, where: NodeCounts) -> bool:
         """Start a job that has waited too long, under the lowest cap if there is no power for more; whether it did."""
@@ -231,7 +244,10 @@ class Executor:
             return
         sim.stop(run, why=step.reason)
         if isinstance(step, Migrate):
-            run.clock_mhz, run.cap_w = self._setting(step, run)
+            others = self._around(run, run.spec, step)
+            run.clock_mhz, run.cap_w = allowed.elsewhere(sim, run, step, others)
+            with suppress(DoesNotFitError):
+                allowed.free_clocks(sim, run, others)
             run.sharing = MIG if run.spec.mig_profile is not None else EXCLUSIVE
             sim.start(run, step.nodes, self._gpus(step), granted=True)
 

@@ -4,17 +4,18 @@ All waits of a job count together. Once they reach `max_wait_s` it is late, and 
 gets anything on a node where it could run: no placement, no move, no larger gang, no MIG instance, no sleep. The policy
 may place it itself; if it has not, the executor does, on the first nodes that fit. Late jobs go by submission.
 
-A user's quota comes before the promise: who is over it is not late for others. So do failures: a job whose GPUs are not
-there holds nobody up.
+A user's quota comes before the promise: who is over it is not late for others. So do failures and budgets: a job whose
+GPUs are not there, or that would not have its power whoever else ran, holds nobody up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.bitset import first, members
 from goodwatt.cluster.gang import gang_nodes
+from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.mig_state import layout
 from goodwatt.cluster.state import ClusterState, NodeCounts
@@ -56,6 +57,13 @@ def kept_free(sim: Simulation, run: JobRun | None = None) -> int:
     return found
 
 
+def show(sim: Simulation) -> None:
+    """Let policies see who goes first, and on which nodes."""
+    view, first_late = sim.view, next(_late(sim, sim.late), None) if sim.late else None
+    view.late = None if first_late is None else first_late.spec.job_id
+    view.kept = 0 if first_late is None else kept_free(sim)
+
+
 def serve(sim: Simulation) -> bool:
     """Place late jobs that fit, and wake nodes for those that do not; whether any was placed."""
     served, taken, everything = False, 0, (1 << len(sim.cluster.nodes)) - 1
@@ -88,7 +96,7 @@ def _late(sim: Simulation, late: Iterable[tuple[int, str]]) -> Iterator[JobRun]:
     for _, job_id in late:
         run = sim.live[job_id]
         allowed = sim.quotas is None or sim.quotas.excess(run.base) is None
-        if allowed and _there(sim, run.base):
+        if allowed and _there(sim, run.base) and _fed(sim, run):
             yield run
 
 
@@ -101,6 +109,38 @@ def _there(sim: Simulation, job: JobRequest) -> bool:
             if gpus >= max(job.num_gpus, 1) or not job.num_gpus:
                 return True
     return False
+
+
+def _fed(sim: Simulation, run: JobRun) -> bool:
+    """Whether a job would have power on nodes of one kind if nobody else ran; looked at once while the limits stay."""
+    book = sim.book
+    if book is None or not run.base.num_gpus:
+        return True
+    known = run.spec.job_id, tuple(book.limit_uw)
+    if known not in book.fed:
+        plan, cluster = book.plan(sim.state.placements), sim.cluster
+        found: dict[str, list[int]] = {}
+        for node in members(sim.state.eligible(run.base).nodes):
+            found.setdefault(cluster.nodes[node].gpu_kind, []).append(node)
+        ways = [(_first(run.base.num_gpus, some, sim), cluster.kinds[kind]) for kind, some in found.items()]
+        book.fed[known] = any(where and not plan.shortage(where, _least_w(sim, run, kind)) for where, kind in ways)
+    return book.fed[known]
+
+
+def _first(gpus: int, nodes: Sequence[int], sim: Simulation) -> NodeCounts:
+    """So many GPUs on the first of these nodes; none if they have not got as many."""
+    counts = []
+    for node in nodes:
+        if gpus > 0:
+            counts.append((node, min(gpus, sim.cluster.nodes[node].gpus)))
+            gpus -= counts[-1][1]
+    return tuple(counts) if gpus <= 0 else ()
+
+
+def _least_w(sim: Simulation, run: JobRun, kind: GpuKind) -> float:
+    """The lowest cap under which a job may run."""
+    slowed = sim.options.guardrails.may_slow(run.base)
+    return float((kind.min_cap_w if slowed else kind.max_w) or kind.max_w or 0.0)
 
 
 def _make_whole(sim: Simulation, usable: int) -> None:

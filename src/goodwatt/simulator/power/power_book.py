@@ -45,6 +45,7 @@ class PowerBook:
     `limit_uw`, `granted_uw`: of each level. `path[node]`: the levels above a node. `gpu_w[node]`: the most that the
     node's GPUs may draw together, `held[node]`: how many of them jobs hold. `caps[job]`: the highest cap that may be in
     force on a running job's GPUs, None for the board's own. `wishes[job]`: (clock, cap) that wait for room.
+    `fed`: whether a job would have power under such limits if nobody else ran, as far as somebody has asked.
     `asleep`: nodes that sleep, fall asleep or wake; they do so also once what else keeps them away is over.
     """
 
@@ -57,6 +58,7 @@ class PowerBook:
         asleep: Mapping[int, str],
     ) -> None:
         self._cluster, self._physics, self.asleep = cluster, physics, asleep
+        self.fed: dict[tuple[str, tuple[int, ...]], bool] = {}
         self._facts = node_facts(cluster.power)
         site_w = min((w for w in (budget_w, cluster.power.site_limit_w) if w is not None), default=None)
         limits = {(SITE, ""): site_w}
@@ -161,7 +163,7 @@ class PowerBook:
         twin.__dict__.update(self.__dict__, _physics=physics, asleep=asleep)
         twin.caps, twin.wishes, twin.limit_uw = dict(self.caps), dict(self.wishes), self.limit_uw[:]
         twin.granted_uw, twin._wall_uw = self.granted_uw[:], self._wall_uw[:]
-        twin.gpu_w, twin.held = self.gpu_w[:], self.held[:]
+        twin.gpu_w, twin.held, twin.fed = self.gpu_w[:], self.held[:], dict(self.fed)
         twin._gpu_most = [gpus[:] for gpus in self._gpu_most]
         return twin
 

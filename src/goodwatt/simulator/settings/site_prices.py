@@ -35,7 +35,7 @@ class PriceFile:
     def carried(self, spans: Sequence[tuple[float, float]]) -> str | None:
         """What to say of runs over these spans of the trace that last longer than the file; None if they do not."""
         carried_s = sum(self.series.carried_s(*span) for span in spans)
-        if not carried_s:
+        if carried_s < 1.0:  # less comes of rounding times
             return None
         whole_s = sum(end - start for start, end in spans)
         first_s, end_s = self.series.covered
