@@ -14,7 +14,7 @@ from goodwatt.cli.terminal import console
 from goodwatt.simulator.records.explanation import Explanation, Place, Room, gpus_text
 from goodwatt.simulator.records.explanation_alternatives import ClockChoice
 
-HOUR_S, KWH_J = 3600.0, 3.6e6
+HOUR_S, KWH_J, SOME_S = 3600.0, 3.6e6, 0.5
 MOST_PLACES, MOST_NAMES = 8, 4
 LIMITS = {"none": "its greatest clock", "cap": "where the power cap holds it", "violated": "its lowest, above the cap"}
 
@@ -96,6 +96,8 @@ def _clock(place: Place, found: Explanation) -> str:
     if setting:
         why = f" ({escape(stay.why)})" if stay.why else ""
         text += f"{' and '.join(setting)} by {escape(found.power)}{why}"
+    elif found.job.lost_s.get("slow_clock", 0.0) > SOME_S:
+        text += "none was set at its end, so the board chose; clocks or caps that held before cost it time"
     else:
         text += "nobody set one, so the board chose"
     return f"{text}{_choice(clock)}." if clock is not None else f"{text}."
@@ -113,7 +115,7 @@ def _cost(found: Explanation) -> list[str]:
     cost, job = found.cost, found.job
     if not found.places:
         return []
-    parts = [f"{name.replace('_', ' ')} {_time(seconds)}" for name, seconds in cost.lost_s.items() if seconds > 0.5]
+    parts = [f"{name.replace('_', ' ')} {_time(seconds)}" for name, seconds in cost.lost_s.items() if seconds > SOME_S]
     lines = [f"\nCost: {_time(cost.service_s)} in service. Its time went to " + ", ".join(parts) + "."]
     if cost.energy_j is None:
         return [*lines, "Its energy is unknown."]

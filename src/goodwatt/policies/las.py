@@ -15,8 +15,10 @@ from goodwatt.simulator.view import View
 class Las(QueueOrder):
     """Whoever has had the fewest GPU-seconds runs next; ranks are looked at every `period_s`.
 
-    Without classes jobs of equal service take turns, which costs restarts: `tiresias` is the cure. Source: Nuyens and
-    Wierman, "The foreground-background queue: a survey", 2008; the continuous two-dimensional LAS in Gu et al., 2019.
+    Without classes jobs of equal service take turns, which costs restarts: `tiresias` is the cure. Where a stop loses
+    work since the last checkpoint they may do so for ever; the guardrail `min_run_s` gives each its time. Source:
+    Nuyens and Wierman, "The foreground-background queue: a survey", 2008; the continuous two-dimensional LAS in Gu et
+    al., 2019.
     """
 
     name: ClassVar[str] = "las"
