@@ -38,7 +38,7 @@ def test_a_job_of_a_run_in_which_nothing_started(goodwatt: Command) -> None:
     found = goodwatt("explain", "d", "out", "--json").json()
     assert found["places"] == []
     first = " ".join(goodwatt("explain", "a", "out").out.split())
-    assert "Last kept waiting where GPUs were free by: power: site may draw 1 W and would be granted" in first
+    assert "Last kept waiting where GPUs were free by: power, whoever else runs: site may draw 1 W" in first
 
 
 def test_mistakes_give_one_message(goodwatt: Command) -> None:
