@@ -168,14 +168,8 @@ class Budget(SteadyPower):
         memory.round = _round(view) if held and not starts else ()
         if book is None or not book.limited:
             return ()
-        moved = memory.limits != tuple(book.limit_uw)
-        # who has just started may come down for others; others were not looked at while somebody waited
-        again = [WaitUntil(view.now_s + SOON_S, "power is found")] if (held and starts) or (before and not held) else []
+        moved, again = memory.limits != book.limit_uw, self._looks_again(view, held, before, starts)
         self._learn_what_is_fed(view, held, starts)
-        if view.now_s in memory.hopeless.values():
-            again = [WaitUntil(view.now_s + SOON_S, "those behind somebody who finds no power anyway")]
-        if view.leaving and starts:  # those are at their floors
-            again, memory.divided_s = [WaitUntil(view.now_s + AGAIN_S, "power is divided anew")], -math.inf
         if held and (moved or memory.stale or held != before):
             down = moved or not memory.lowest  # else nobody can come down any further
             if not (down and self._floors_fit(view, book, held)):
@@ -185,12 +179,27 @@ class Budget(SteadyPower):
                 return again
             if view.now_s < (next_s := memory.divided_s + self.period_s):
                 return [*again, WaitUntil(next_s, "the budget is divided anew")]
-        memory.limits, memory.divided_s, memory.stale = tuple(book.limit_uw), view.now_s, False
+        memory.limits, memory.divided_s, memory.stale = book.limit_uw, view.now_s, False
         # on other nodes there may be more
         memory.hopeless = {job_id: time_s for job_id, time_s in memory.hopeless.items() if time_s == view.now_s}
         commands = self._divide(view, book, held, moved)
         memory.lowest &= not starts  # the division knows only of who runs already
         return [*commands, *again]
+
+    def _looks_again(
+        self, view: View, held: Sequence[tuple[str, NodeCounts]], before: Sequence[tuple[str, NodeCounts]], starts: bool
+    ) -> list[Decision]:
+        """When it is worth while to look again although nothing else happens; `before`: who was held last time."""
+        memory = _memory(view)
+        if view.leaving and starts:  # those begin at their floors
+            memory.divided_s = -math.inf
+            return [WaitUntil(view.now_s + AGAIN_S, "power is divided anew")]
+        if view.now_s in memory.hopeless.values():
+            return [WaitUntil(view.now_s + SOON_S, "those behind somebody who finds no power anyway")]
+        # who has just started may come down for others; others were not looked at while somebody waited
+        if (held and starts) or (before and not held):
+            return [WaitUntil(view.now_s + SOON_S, "power is found")]
+        return []
 
     def _divide(
         self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]], moved: bool
