@@ -10,6 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from goodwatt.cli.counted import counted
 from goodwatt.cli.terminal import console
 from goodwatt.simulator.records.explanation import Explanation, Place, Room, gpus_text
 from goodwatt.simulator.records.explanation_alternatives import ClockChoice
@@ -44,15 +45,16 @@ def _waiting(found: Explanation) -> list[str]:
         return ["It never entered the queue."]
     until = "" if job.start_s is not None else " and had not started by the end"
     text = f"Waited {_time(waiting.seconds)}{until}. When it was submitted, {_room(waiting.room, job.num_gpus)}"
-    text += f"; {waiting.ahead:,} jobs were waiting already" if waiting.ahead else "; nobody else was waiting"
+    were = "was" if waiting.ahead == 1 else "were"
+    ahead = f"{counted(waiting.ahead, 'job')} {were} waiting already" if waiting.ahead else "nobody else was waiting"
     overtook = f", and {waiting.overtook:,} that came later started before it." if waiting.overtook else "."
     kept = [f"Last kept waiting where GPUs were free by: {escape(job.waited_for)}."] if job.waited_for else []
-    return [text + overtook, *kept]
+    return [f"{text}; {ahead}{overtook}", *kept]
 
 
 def _room(room: Room, gpus: int) -> str:
     if room.fits and room.nodes:
-        return f"{room.nodes:,} nodes had room for it ({_gpus(room.free_gpus)} free)"
+        return f"{counted(room.nodes, 'node')} had room for it ({_gpus(room.free_gpus)} free)"
     if room.fits:
         return f"{_gpus(room.free_gpus)} were free over all nodes"
     return f"no room: {_gpus(room.free_gpus)} free, at most {room.largest} on one node, {gpus} wanted"
@@ -125,7 +127,11 @@ def _cost(found: Explanation) -> list[str]:
         energy += f"; that part of the site's bill is {cost.money:,.2f} {cost.currency or ''}".rstrip()
     if cost.co2_kg is not None:
         energy += f", {cost.co2_kg:,.2f} kg of CO2"
-    stops = f" It was stopped {job.preemptions} times and failed {job.failures} times." if _stops(found) else ""
+    stops = (
+        f" It was stopped {counted(job.preemptions, 'time')} and failed {counted(job.failures, 'time')}."
+        if _stops(found)
+        else ""
+    )
     return [*lines, f"{energy}.{stops}"]
 
 
@@ -153,7 +159,7 @@ def _alternatives(found: Explanation) -> list[Any]:
 
 
 def _gpus(count: int) -> str:
-    return f"{count:,} GPU" if count == 1 else f"{count:,} GPUs"
+    return counted(count, "GPU")
 
 
 def _time(seconds: float) -> str:

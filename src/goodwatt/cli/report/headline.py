@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from goodwatt.cli.comparison_view import difference_texts
+from goodwatt.cli.counted import counted
 from goodwatt.cli.report.dimensions import printable, run_labels
 from goodwatt.policies.comparison_table import ComparisonTable, Metric, PolicyRow
 from goodwatt.simulator.records.result import RunResult
@@ -41,7 +42,7 @@ def title(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> str:
 def scope(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> str:
     """How much was replayed, on what and when."""
     policies, windows, seeds = (len(set(v)) for v in _axes(runs))
-    counts = [_count(policies, "policy", "policies"), _count(windows, "window"), _count(seeds, "seed")]
+    counts = [counted(policies, "policy", "policies"), counted(windows, "window"), counted(seeds, "seed")]
     counts = counts if len(runs) > 1 else [f"seed {runs[0].seed}"]
     jobs = sum(len(run.jobs.job_id) for run in runs)
     cluster = ", ".join(dict.fromkeys(f"{run.cluster} ({_machines(run)})" for run in runs))
@@ -53,12 +54,8 @@ def _axes(runs: Sequence[RunResult]) -> tuple[list[str], list[str], list[int]]:
     return run_labels(runs), [run.window for run in runs], [run.seed for run in runs]
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def _machines(run: RunResult) -> str:
-    return f"{_count(len(run.node_names), 'node')}, {sum(run.gpus_per_node):,} GPUs"
+    return f"{counted(len(run.node_names), 'node')}, {sum(run.gpus_per_node):,} GPUs"
 
 
 def finding(runs: Sequence[RunResult], comparison: ComparisonTable | None) -> str:
