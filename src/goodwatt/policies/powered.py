@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
@@ -13,6 +13,9 @@ from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, P
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
+
+ACTS = Place | Preempt | Migrate | Resize | Group
+"""What starts, stops, moves or resizes jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +80,19 @@ class Powered:
         with remembering(view, power):
             view.held, view.fed = self.power.holds(view), self.power.fed(view)
         with remembering(view, scheduling):
-            decisions = list(entries(self.scheduling.decide(view)))
+            decisions, wrong = _told_apart(entries(self.scheduling.decide(view)), view)
         with remembering(view, power):
             view.leaving = tuple(_stopped(decisions, view))
-            settled = [self._settled(d, view) if _may_be_settled(d, view) else d for d in decisions]
+            settled = [self._settled(d, view) if _is_about_somebody(d, view) else d for d in decisions]
             more = list(entries(self.power.decide(view)))
         pairs = list(zip(decisions, settled, strict=True))
         # Who is stopped for somebody who is then held back would start and be stopped for ever.
         if view.leaving and any(_held_back(*pair) for pair in pairs):
-            pairs = [pair for pair in pairs if _held_back(*pair) or not _acts(pair[0], view)]
+            pairs = [pair for pair in pairs if _held_back(*pair) or not isinstance(pair[0], ACTS)]
         view.held, view.fed, view.leaving = frozenset(), None, ()
         done = [after for before, after in pairs if not _stays(before, after, view)]
-        gone = set(_leaving(done, view)) if more else ()
-        return [*done, *(d for d in more if not (_is_setting(d, view) and d.job_id in gone))]
+        gone = set(_leaving((before for before, after in pairs if not _held_back(before, after)), view)) if more else ()
+        return [*wrong, *done, *(d for d in more if not (_is_setting(d, view) and d.job_id in gone))]
 
     def _settled(self, decision: Decision, view: View) -> Decision:
         if isinstance(decision, Place):
@@ -119,26 +122,28 @@ class Powered:
         )
 
 
-def _is_right(decision: Decision, view: View) -> bool:
-    """Whether this is a decision at all, and names nodes that exist."""
+def _told_apart(answer: Iterable[Any], view: View) -> tuple[list[Decision], list[Any]]:
+    """What of an answer are decisions that name nodes which exist, and what is not."""
+    decisions, wrong = list[Decision](), list[Any]()
+    for given in answer:
+        (decisions if _is_right(given, view) else wrong).append(given)
+    return decisions, wrong
+
+
+def _is_right(decision: object, view: View) -> bool:
     return flaw(decision, len(view.state.capacity)) is None
-
-
-def _acts(decision: Decision, view: View) -> bool:
-    """Whether it starts, stops, moves or resizes a job."""
-    return isinstance(decision, Place | Preempt | Migrate | Resize | Group) and _is_right(decision, view)
 
 
 def _is_setting(decision: Decision, view: View) -> TypeGuard[SetClock | SetCap]:
     return isinstance(decision, SetClock | SetCap) and _is_right(decision, view)
 
 
-def _may_be_settled(decision: Decision, view: View) -> bool:
-    """Whether this is a decision that can be carried out as far as one can see: about jobs that wait, or run."""
-    return _is_right(decision, view) and all(_is_about_somebody(step, view) for step in _steps(decision))
+def _is_about_somebody(decision: Decision, view: View) -> bool:
+    """Whether all of it is about jobs that wait, or run, as it wants them to."""
+    return all(_has_its_job(step, view) for step in _steps(decision))
 
 
-def _is_about_somebody(step: Decision, view: View) -> bool:
+def _has_its_job(step: Decision, view: View) -> bool:
     if isinstance(step, Place):
         known = view.waiting(step.job_id) is not None or step.job_id in view.leaving
         return known and (step.beside is None or bool(view.waiting(step.beside) or view.running(step.beside)))
@@ -157,17 +162,16 @@ def _stays(before: Decision, after: Decision, view: View) -> bool:
     return view.running(after.job_id) is not None
 
 
-def _stopped(decisions: Sequence[Decision], view: View) -> Iterator[str]:
+def _stopped(decisions: Iterable[Decision], view: View) -> Iterator[str]:
     """Running jobs that are stopped."""
-    for decision in decisions:
-        if isinstance(decision, Preempt | Group) and _is_right(decision, view):
-            stopped = (step.job_id for step in _steps(decision) if isinstance(step, Preempt))
-            yield from (job_id for job_id in stopped if view.running(job_id) is not None)
+    for step in (step for decision in decisions for step in _steps(decision)):
+        if isinstance(step, Preempt) and view.running(step.job_id) is not None:
+            yield step.job_id
 
 
-def _leaving(decisions: Sequence[Decision], view: View) -> Iterator[str]:
+def _leaving(decisions: Iterable[Decision], view: View) -> Iterator[str]:
     """Jobs that leave the GPUs for which a power policy may have meant another setting: all, or those of a kind."""
-    for step in (step for decision in decisions if _is_right(decision, view) for step in _steps(decision)):
+    for step in (step for decision in decisions for step in _steps(decision)):
         if isinstance(step, Preempt) or (isinstance(step, Migrate) and _changes_kind(step, view)):
             yield step.job_id
 
