@@ -55,7 +55,8 @@ class Budget(SteadyPower):
     `division`: by goodput (each watt where it buys the most work, by what telemetry shows), by demand or capacity in
     proportion, or by priority. No GPU gets less than `floor_share` of its rated power: a job waits until that fits, and
     if a limit falls so far that it does not, the youngest jobs are stopped. A job gets at most `margin` more than it is
-    believed to draw. Unless a limit changes or somebody waits for power, shares move every `period_s` at most.
+    believed to draw. Unless a limit changes or somebody waits for power, shares move every `period_s` at most. Who may
+    not be slowed gets its whole power, or waits for it; beside an order that stops jobs power goes by its ranks.
     Sources: Wu et al., "Dynamo", ISCA 2016 (capping by priority below breakers); Federgruen and Groenevelt 1986
     (dividing by marginal gain is optimal).
     """
