@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,31 @@ def test_what_runs_without_arguments_is_there() -> None:
 # interruption --------------------------------------------------------------------------------------------------------
 
 
+def interrupted(process: subprocess.Popen[str], stuck: Path, files: int, to_all: bool) -> tuple[str, str]:
+    """What a command prints that is interrupted once so many files show that its processes are stuck."""
+    deadline = time.monotonic() + 30
+    while len(list(stuck.iterdir())) < files and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)  # what was done before is on its way
+    if to_all:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    return out, err
+
+
+def assert_partial_and_nobody_left(goodwatt: Command, stuck: Path) -> None:
+    """Files of processes that were stuck bear their numbers."""
+    assert goodwatt.content("out/comparison.json")["partial"] is True
+    assert goodwatt.content("out/manifest.json")["partial"] is True
+    for process in [path.name for path in stuck.iterdir() if path.name != "done"]:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)
+
+
 @pytest.mark.parametrize(
     ("workers", "to_all"), [(1, False), (2, True), (2, False)], ids=["alone", "workers, terminal", "workers, kill"]
 )
@@ -250,26 +276,12 @@ def test_ctrl_c_leaves_finished_runs_and_ends_the_rest_at_once(
     goodwatt.write("ones.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,9\nb,1,1,9\nc,900,1,9\nd,901,1,9\n")
     call = ("compare", "ones.csv", "-c", "two.yaml", "-p", "fifo", "-p", "stuck", "--windows", "2", "--no-report")
     process = goodwatt.start(*call, "--workers", workers, "--out", "out", path=site, STUCK=str(stuck))
-    deadline = time.monotonic() + 30
-    while len(list(stuck.iterdir())) < workers and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.2)  # the results of the runs before are on their way
-    if to_all:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    out, err = interrupted(process, stuck, workers, to_all)
     assert "goodwatt: interrupted: 2 of 4 runs, marked as partial" in err
     assert "fifo" in out
     with Path("out/comparison.csv").open(encoding="utf-8", newline="") as file:
         assert [(row["policy"], row["window"]) for row in csv.DictReader(file)] == [("fifo", "1/2"), ("fifo", "2/2")]
-    assert goodwatt.content("out/comparison.json")["partial"] is True
-    assert goodwatt.content("out/manifest.json")["partial"] is True
-    for name in stuck.iterdir():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(name.name), 0)
+    assert_partial_and_nobody_left(goodwatt, stuck)
 
 
 def test_ctrl_c_before_anything_is_finished(goodwatt: Command, tmp_path: Path) -> None:
@@ -322,26 +334,11 @@ def test_ctrl_c_while_bounds_are_made_leaves_the_runs_and_the_bounds_that_are_do
     goodwatt.write("ones.csv", "job_id,submit_s,num_gpus,duration_s\na,0,1,9\nb,1,1,9\nc,900,1,9\nd,901,1,9\n")
     call = ("compare", "ones.csv", "-c", "two.yaml", "-p", "fifo", "-p", "sjf", "--windows", "2", "--no-report")
     process = goodwatt.start(*call, "--bounds", "--workers", workers, "--out", "out", path=site, STUCK=str(stuck))
-    deadline = time.monotonic() + 30
-    while len(list(stuck.iterdir())) < 2 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.2)  # the bounds of the first window are on their way
-    if to_all:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    _, err = interrupted(process, stuck, 2, to_all)
     assert "goodwatt: interrupted: 4 of 4 runs, without all of their shares of the bound, marked as partial" in err
     with Path("out/comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["policy"], bool(row["share_of_bound_it"])) for row in rows] == [
         ("fifo", True), ("fifo", False), ("sjf", True), ("sjf", False)
     ]  # fmt: skip
-    assert goodwatt.content("out/comparison.json")["partial"] is True
-    assert goodwatt.content("out/manifest.json")["partial"] is True
-    for name in stuck.iterdir():
-        if name.name != "done":
-            with pytest.raises(ProcessLookupError):
-                os.kill(int(name.name), 0)
+    assert_partial_and_nobody_left(goodwatt, stuck)
