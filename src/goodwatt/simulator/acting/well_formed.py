@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from goodwatt.simulator.decisions import (
@@ -72,8 +72,10 @@ def flaw_of(decision: object) -> str | None:
     checks = _CHECKS.get(type(decision))
     if checks is None:
         return f"expected a decision such as Place, got {_told(decision)}"
-    for name, types, is_right, expected in checks:
+    for name, default, types, is_right, expected in checks:
         value = getattr(decision, name)
+        if value is default:  # most fields of most decisions
+            continue
         if (type(value) not in types and not _like(value, types)) or (is_right is not None and not is_right(value)):
             return f"{name}: expected {expected}, got {_told(value)}"
     return _flaw_of_steps(decision.decisions) if isinstance(decision, Group) else None
@@ -92,9 +94,9 @@ def _beyond(decision: Decision, count: int) -> str | None:
     """A node that is named and does not exist; None if all do."""
     if isinstance(decision, Group):
         return next((flaw for step in decision.decisions if (flaw := _beyond(step, count))), None)
-    if isinstance(decision, Place | Migrate | Resize):
+    if isinstance(decision, (Place, Migrate, Resize)):
         named = [node for node, _ in decision.nodes]
-    elif isinstance(decision, Partition | Sleep | Wake):
+    elif isinstance(decision, (Partition, Sleep, Wake)):
         named = [decision.node]
     else:
         return None
@@ -120,10 +122,11 @@ _Check = tuple[frozenset[type], Callable[[Any], bool] | None, str]
 
 
 def _are_counts(nodes: Sequence[Any]) -> bool:
-    return all(
-        type(entry) in (tuple, list) and len(entry) == 2 and type(entry[0]) is int and type(entry[1]) is int
-        for entry in nodes
-    )
+    for entry in nodes:  # a loop, as every decision comes by here
+        pair = type(entry) in (tuple, list) and len(entry) == 2
+        if not (pair and type(entry[0]) is int and type(entry[1]) is int):
+            return False
+    return True
 
 
 def _are_masks(gpus: Sequence[Any] | None) -> bool:
@@ -168,10 +171,12 @@ _OR_KEPT: Mapping[str, _Check] = {
     for name in ("clock_mhz", "cap_w")
 }
 
-_CHECKS: Mapping[type, tuple[tuple[str, frozenset[type], Callable[[Any], bool] | None, str], ...]] = {
-    kind: tuple(
-        (field.name, *(_OR_KEPT if kind in {Migrate, Resize} and field.name in _OR_KEPT else _BY_NAME)[field.name])
-        for field in fields(kind)
-    )
-    for kind in KINDS
-}
+
+def _checks(kind: type) -> Iterator[tuple[str, object, frozenset[type], Callable[[Any], bool] | None, str]]:
+    """(name, default, how it must be) of each field; the default of one without is equal to nothing."""
+    for field in fields(kind):
+        check = _OR_KEPT if kind in {Migrate, Resize} and field.name in _OR_KEPT else _BY_NAME
+        yield field.name, object() if field.default is MISSING else field.default, *check[field.name]
+
+
+_CHECKS = {kind: tuple(_checks(kind)) for kind in KINDS}
