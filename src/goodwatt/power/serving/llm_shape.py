@@ -1,0 +1,52 @@
+"""The shape of a decoder-only language model: from it follow the bytes and FLOPs of an iteration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEAD_DIM = 128
+"""Of nearly all published decoders (Llama, Qwen, Mistral, BLOOM)."""
+HALF_BYTES = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmShape:
+    """A decoder of `layers` layers of width `hidden` whose KV cache has `kv_heads` heads of `head_dim` a layer.
+
+    `parameters`: all; `active_parameters`: those that one token passes, fewer than all in a mixture of experts.
+    `weight_bytes`, `kv_bytes`: of a parameter and of a cached number, 2 in 16-bit.
+    """
+
+    parameters: float
+    layers: int
+    hidden: int
+    kv_heads: int
+    active_parameters: float
+    head_dim: int = HEAD_DIM
+    weight_bytes: float = HALF_BYTES
+    kv_bytes: float = HALF_BYTES
+
+    @property
+    def weights_bytes(self) -> float:
+        """Of the whole model."""
+        return self.parameters * self.weight_bytes
+
+    @property
+    def kv_token_bytes(self) -> float:
+        """Of the KV cache, for one token: a key and a value for each layer and KV head."""
+        return 2.0 * self.layers * self.kv_heads * self.head_dim * self.kv_bytes
+
+    @property
+    def token_flops(self) -> float:
+        """A multiplication and an addition for each parameter that a token passes."""
+        return 2.0 * self.active_parameters
+
+    @property
+    def pair_flops(self) -> float:
+        """Attention of one token to one token of its context: scores and their sum, in every layer."""
+        return 4.0 * self.layers * self.hidden
+
+    @property
+    def dormant(self) -> float:
+        """Share of the weights that one token does not touch."""
+        return 1.0 - self.active_parameters / self.parameters
