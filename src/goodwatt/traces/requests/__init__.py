@@ -1,0 +1,1 @@
+"""Requests to inference services: traces of them, rate profiles, readers, sources for a simulation, a generator."""
