@@ -51,10 +51,9 @@ class RequestTrace:
     def of(cls, name: str, arrival_s: ArrayLike, prompt_tokens: ArrayLike = 1, output_tokens: ArrayLike = 1) -> Self:
         """A trace from any numbers; one number of tokens holds for all requests. Raises InputError."""
         times = np.array(arrival_s, np.float64)
-        columns = (
-            np.array(np.broadcast_to(tokens, times.shape)) for tokens in map(np.asarray, (prompt_tokens, output_tokens))
-        )
-        return cls(name, times, *columns)
+        prompts, outputs = np.array(prompt_tokens), np.array(output_tokens)
+        prompts, outputs = (np.full(times.shape, c) if c.ndim == 0 else c for c in (prompts, outputs))
+        return cls(name, times, prompts, outputs)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrival_s", _fixed(_times(self.name, self.arrival_s)))
