@@ -1,4 +1,7 @@
-"""Goodwatt's own request table as CSV: arrival_s, prompt_tokens, output_tokens; a column of tokens that is left out is 1."""
+"""Goodwatt's own request table as CSV: arrival_s, prompt_tokens, output_tokens.
+
+A column of tokens that is left out is 1 throughout.
+"""
 
 from __future__ import annotations
 
