@@ -1,0 +1,1 @@
+"""Inference services: their instances, their requests, and what became of these."""

@@ -1,0 +1,30 @@
+"""What a service promises those who send requests, and who got it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+PERCENTILE = 99.0
+"""Of the requests that a promise speaks of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """Limits in seconds that 99% of the requests keep; None where nothing is promised.
+
+    `ttft_s`: from arrival to the first token. `tpot_s`: mean time per output token after the first; a request of a
+    single token keeps it. `latency_s`: from arrival to the end.
+    """
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    latency_s: float | None = None
+
+    def kept(self, ttft_s: Any, tpot_s: Any, latency_s: Any) -> Any:
+        """Whether a request keeps every limit; arrays of requests give an array."""
+        kept: Any = latency_s >= 0.0
+        for limit, value in ((self.ttft_s, ttft_s), (self.tpot_s, tpot_s), (self.latency_s, latency_s)):
+            if limit is not None:
+                kept = kept & (value <= limit)
+        return kept

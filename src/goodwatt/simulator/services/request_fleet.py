@@ -1,0 +1,172 @@
+"""The instances of services, request by request: who gets which request, and what became of it.
+
+Events are taken in the order of their times: an arrival, or a request whose prompt was computed on an instance for
+prompts and whose KV cache has been sent to one that decodes. Between events instances do not know of each other.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence as Many
+from functools import partial
+
+import numpy as np
+
+from goodwatt.simulator.services.board import Board, Spent
+from goodwatt.simulator.services.latency_book import Finished, LatencyBook
+from goodwatt.simulator.services.request_instance import RequestInstance
+from goodwatt.simulator.services.routing import Router
+from goodwatt.simulator.services.sequence import Request, Sequence
+from goodwatt.simulator.services.service import Role, Service
+from goodwatt.simulator.services.serving import Serving
+
+PROMPTS: tuple[Role, ...] = ("both", "prefill")
+DECODES: tuple[Role, ...] = ("both", "decode")
+
+
+class RequestFleet:
+    """Instances are known by slot, a number never given twice. `now_s`: up to when requests have come."""
+
+    def __init__(self, servings: Many[Serving], now_s: float) -> None:
+        self._services = [_Instances(serving, now_s) for serving in servings]
+        self.now_s = now_s
+        self._of: list[_Instances] = []
+
+    @property
+    def books(self) -> list[LatencyBook]:
+        """By service, in their order."""
+        return [instances.book for instances in self._services]
+
+    def start(self, service: int, board: Board, role: Role = "both") -> int:
+        """An instance takes requests from now on; its slot."""
+        slot = len(self._of)
+        self._of.append(self._services[service])
+        self._of[slot].start(slot, board, role, self.now_s)
+        return slot
+
+    def drain(self, slot: int) -> None:
+        """An instance gets no more requests; it finishes those that it has."""
+        self._of[slot].drain(slot)
+
+    def evict(self, slot: int) -> None:
+        """An instance is gone, and its requests begin anew elsewhere."""
+        self._of[slot].evict(slot)
+
+    def outstanding(self, slot: int) -> int:
+        """Requests that an instance has not finished."""
+        return self._of[slot].instances[slot].outstanding
+
+    def board(self, slot: int) -> Board:
+        """To set its clock, its cap and what co-runners do to it; it counts from the next iteration."""
+        return self._of[slot].instances[slot].board
+
+    def take_spent(self, slot: int) -> Spent:
+        """What its iterations took since this was last asked."""
+        instance = self._of[slot].instances[slot]
+        spent, instance.spent = instance.spent, Spent()
+        return spent
+
+    def advance(self, until_s: float) -> None:
+        """Requests come up to this time."""
+        for instances in self._services:
+            instances.advance(self.now_s, until_s)
+        self.now_s = until_s
+
+
+class _Instances:
+    """Those of one service."""
+
+    def __init__(self, serving: Serving, now_s: float) -> None:
+        self.serving, self.service = serving, serving.service
+        self.book = LatencyBook(self.service.promise, now_s)
+        self.instances: dict[int, RequestInstance] = {}
+        self.prompts: list[int] = []
+        self.decodes: list[int] = []
+        self._router, self._decode_router = Router(self.service), Router(self.service)
+        self._homeless: deque[Sequence] = deque()
+        self._sent: list[tuple[float, int, Sequence]] = []
+        self._count = 0
+        self._done: list[tuple[float, float, float, int, int]] = []
+
+    def start(self, slot: int, board: Board, role: Role, now_s: float) -> None:
+        first = self._send if role == "prefill" else _stays
+        self.instances[slot] = RequestInstance(
+            self.serving.law, self.serving.batching, board, now_s, first, self._finish
+        )
+        for roles, slots in ((PROMPTS, self.prompts), (DECODES, self.decodes)):
+            if role in roles:
+                slots.append(slot)
+        homeless, self._homeless = self._homeless, deque()
+        for sequence in homeless:
+            self._route(sequence, now_s)
+
+    def drain(self, slot: int) -> None:
+        for slots in (self.prompts, self.decodes):
+            if slot in slots:
+                slots.remove(slot)
+
+    def evict(self, slot: int) -> None:
+        self.drain(slot)
+        instance = self.instances[slot]
+        for sequence in instance.drain():
+            self._route(sequence, instance.now_s)
+
+    def advance(self, now_s: float, until_s: float) -> None:
+        come = self.service.requests.between(now_s, until_s)
+        self.book.arrive(come.arrival_s)
+        columns = (come.arrival_s.tolist(), come.prompt_tokens.tolist(), come.output_tokens.tolist())
+        for arrival_s, prompt, output in zip(*columns, strict=True):
+            self._deliver(arrival_s)
+            self._route(Sequence(Request(self._count, arrival_s, prompt, output)), arrival_s)
+            self._count += 1
+        self._deliver(until_s)
+        for instance in self.instances.values():
+            instance.advance(until_s)
+        self._note()
+
+    def _deliver(self, until_s: float) -> None:
+        """Hand over what has been sent and arrives before this time; prompts may be done meanwhile."""
+        if not self.service.separate:
+            return
+        for slot in self.prompts:
+            self.instances[slot].advance(until_s)
+        while self._sent and self._sent[0][0] < until_s:
+            time_s, _, sequence = heapq.heappop(self._sent)
+            self._route(sequence, time_s)
+
+    def _route(self, sequence: Sequence, now_s: float) -> None:
+        computed = not sequence.left
+        slots, router = (self.decodes, self._decode_router) if computed else (self.prompts, self._router)
+        if not slots:
+            self._homeless.append(sequence)
+            return
+        slot = router.choose(slots, sequence.request.prompt_tokens, partial(self._load, now_s))
+        self.instances[slot].advance(now_s)
+        self.instances[slot].admit(sequence)
+
+    def _load(self, now_s: float, slot: int) -> float:
+        instance = self.instances[slot]
+        if instance.quiet_until_s <= now_s:
+            instance.advance(now_s)
+        return instance.load_tokens
+
+    def _send(self, sequence: Sequence, now_s: float) -> bool:
+        arrives_s = now_s + self.serving.transfer_s(sequence.computed)
+        heapq.heappush(self._sent, (arrives_s, sequence.request.number, sequence))
+        return True
+
+    def _finish(self, sequence: Sequence, now_s: float) -> None:
+        request = sequence.request
+        self._done.append(
+            (request.arrival_s, sequence.first_s, now_s, request.prompt_tokens, request.output_tokens)
+        )
+
+    def _note(self) -> None:
+        if self._done:
+            self.book.finish(Finished(*np.array(self._done, dtype=np.float64).T))
+            self._done = []
+
+
+def _stays(sequence: Sequence, now_s: float) -> bool:  # noqa: ARG001 - as `_Instances._send`
+    return False

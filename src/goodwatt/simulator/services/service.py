@@ -1,0 +1,42 @@
+"""A service as facts: its model, what it promises, how many instances it may have, who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.simulator.services.promise import Promise
+from goodwatt.traces.requests.request_source import RequestSource
+
+Routing = Literal["round_robin", "least_loaded", "by_length"]
+Role = Literal["both", "prefill", "decode"]
+"""What an instance does: all of a request, its prompt, or what comes after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service; times in seconds.
+
+    Each of its `min_replicas` to `max_replicas` instances holds `tensor_parallel` GPUs of kind `gpu` on one node and
+    takes `start_s` until it serves. `iteration_tokens`: what an iteration computes at most; `most_sequences` are
+    served at once. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
+    `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own.
+    """
+
+    name: str
+    model: LlmShape
+    gpu: str
+    tensor_parallel: int
+    promise: Promise
+    requests: RequestSource
+    min_replicas: int = 1
+    max_replicas: int = 1
+    start_s: float = 60.0
+    software: str = "vllm"
+    iteration_tokens: int = 2048
+    most_sequences: int = 256
+    routing: Routing = "least_loaded"
+    long_tokens: int = 4096
+    long_share: float = 0.5
+    separate: bool = False

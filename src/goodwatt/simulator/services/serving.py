@@ -1,0 +1,50 @@
+"""A service on the GPUs of its kind: what its iterations cost, its room, how fast a KV cache is sent elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.power.gpu.model import GpuModel, gpu_model
+from goodwatt.power.network.board import NETWORK_EFFICIENCY, board_of
+from goodwatt.power.serving.iteration_law import IterationLaw
+from goodwatt.power.serving.llm_on_gpu import kv_capacity_tokens, llm_law
+from goodwatt.simulator.services.request_instance import Batching
+from goodwatt.simulator.services.service import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """`transfer_token_s`: seconds for which the KV cache of one token is on its way to another instance."""
+
+    service: Service
+    model: GpuModel
+    law: IterationLaw
+    batching: Batching
+    transfer_token_s: float
+
+    def transfer_s(self, tokens: int) -> float:
+        """Seconds to send the KV cache of so many tokens."""
+        return TRANSFER_S + tokens * self.transfer_token_s
+
+
+TRANSFER_S = 0.002
+"""To begin a transfer: assumed; Splitwise reports 5 ms in all for small prompts (section 5.3)."""
+
+
+def serving_of(service: Service, kind: GpuKind) -> Serving:
+    """Raises InputError where the kind is unknown to the model, or the weights do not fit."""
+    gpus = service.tensor_parallel
+    board = board_of(kind)
+    nic_gbps = board.nic_gbps / max(1, board.gpus_per_nic or gpus) * gpus * NETWORK_EFFICIENCY
+    return Serving(
+        service=service,
+        model=gpu_model(kind),
+        law=llm_law(service.model, kind, gpus, service.software),
+        batching=Batching(
+            budget=service.iteration_tokens,
+            most=service.most_sequences,
+            kv_tokens=kv_capacity_tokens(service.model, kind, gpus),
+        ),
+        transfer_token_s=service.model.kv_token_bytes / (nic_gbps * 1e9),
+    )
