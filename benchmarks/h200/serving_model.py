@@ -197,7 +197,10 @@ def captured(step: Step) -> Step:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         step()
-    replay: Step = graph.replay
+
+    def replay(kept: Step = step) -> None:  # the graph reads the tensors that its step holds
+        graph.replay()
+
     return replay
 
 
