@@ -17,6 +17,7 @@ from goodwatt.cli import (
     policies,
     predict,
     replay,
+    requests,
     traces,
     workloads,
 )
@@ -41,6 +42,7 @@ app.command("bounds", short_help="Bound what the best of all policies could do o
 app.command("explain", short_help="Explain a job of a replay: why then, there and so fast.")(explain.explain)
 app.command("calibrate", short_help="Measure this machine's GPU for the catalogue.")(calibrate.calibrate)
 app.add_typer(traces.app, name="traces")
+app.add_typer(requests.app, name="requests")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(gpus.app, name="gpus")
 app.add_typer(policies.app, name="policies")

@@ -41,6 +41,14 @@ def write_rate_profile(profile: RateProfile, path: Path | str) -> None:
     _write(frame, Path(path), (".csv", ".csv.gz"))
 
 
+def write(content: RequestTrace | RateProfile, path: Path | str) -> None:
+    """Whichever of the two it is. Raises InputError."""
+    if isinstance(content, RequestTrace):
+        write_request_trace(content, path)
+    else:
+        write_rate_profile(content, path)
+
+
 def _write(frame: polars.DataFrame, path: Path, endings: tuple[str, ...]) -> None:
     write = _writer(path, endings)
     part = path.with_name(f"{path.name}.part")
