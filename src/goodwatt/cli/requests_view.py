@@ -26,11 +26,9 @@ def print_list(as_json: bool) -> None:
     """Classes of services and formats."""
     from goodwatt.traces.requests.formats import PROFILE_FORMATS, REQUEST_FORMATS
 
-    formats = [(f.name, f.about) for f in REQUEST_FORMATS] + [(f.name, f.about) for f in PROFILE_FORMATS]
+    formats = {f.name: f.about for f in REQUEST_FORMATS} | {f.name: f.about for f in PROFILE_FORMATS}
     if as_json:
-        print_json(
-            {"classes": [*_class_entries()], "formats": [{"name": name, "about": about} for name, about in formats]}
-        )
+        print_json({"classes": [*_class_entries()], "formats": formats_json})
         return
     classes = plain_table("class", ">per second", ">prompt", ">output", ">peak/trough", "what it is")
     for entry in _class_entries():
@@ -38,7 +36,7 @@ def print_list(as_json: bool) -> None:
         ratio = f"{entry['peak_to_trough']:g}"
         classes.add_row(entry["name"], f"{entry['rate_per_s']:g}", *lengths, ratio, escape(entry["about"]))
     readable = plain_table("format", "what it is")
-    for name, about in formats:
+    for name, about in formats.items():
         readable.add_row(name, escape(about))
     print_parts(classes, readable)
 
@@ -133,12 +131,9 @@ def _amount(content: RequestTrace | RateProfile) -> tuple[str, str]:
     if isinstance(content, RequestTrace):
         last_s = float(content.arrival_s[-1] - content.arrival_s[0])
         return "requests", f"{len(content):,} over {duration_text(last_s)}"
-    peak = content.peak_per_s / content.mean_per_s
     height = "the shape only" if content.relative else f"{content.mean_per_s:,.4g} per second on average"
-    return (
-        "rates",
-        f"{len(content.t_s):,} steps over {duration_text(content.end_s)}, {height}, peak {peak:.2f} times that",
-    )
+    peak = f"peak {content.peak_per_s / content.mean_per_s:.2f} times the mean"
+    return "rates", f"{len(content.t_s):,} steps over {duration_text(content.end_s)}, {height}, {peak}"
 
 
 def print_statistics(statistics: RequestStatistics, as_json: bool) -> None:
@@ -183,10 +178,12 @@ def _dispersion_table(statistics: RequestStatistics) -> Table:
 
 
 def _hour_table(statistics: RequestStatistics) -> Table:
-    table = plain_table(">hour of day" if statistics.by_hour_of_day else ">hour", ">requests", "")
+    """Hours in which nothing came are left out."""
+    table = plain_table(">hour of day" if statistics.hour_is_of_day else ">hour since 0 s, of 24", ">requests", "")
     most = max(statistics.requests_by_hour)
     for hour, count in enumerate(statistics.requests_by_hour):
-        table.add_row(str(hour), f"{count:,}", bar(count, most, BAR))
+        if count:
+            table.add_row(str(hour), f"{count:,}", bar(count, most, BAR))
     return table
 
 

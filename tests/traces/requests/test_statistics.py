@@ -17,14 +17,14 @@ def test_rates_and_lengths() -> None:
     assert found.prompt_tokens.quantiles == {"p50": 3, "p90": 100, "p95": 100, "p99": 100, "max": 100}
     assert (found.prompt_tokens.mean, found.prompt_tokens.total) == (22.0, 110)
     assert found.rank_correlation == pytest.approx(-1.0)
-    assert not found.by_hour_of_day
-    assert found.requests_by_hour == (5,)
+    assert not found.hour_is_of_day
+    assert found.requests_by_hour == (5, *(0,) * 23)
 
 
 def test_hours_of_the_day() -> None:
     trace = RequestTrace("t", np.array([0.0, 3600.0, 86400.0]), *(np.ones(3, np.int32),) * 2, day_s=23 * 3600.0)
     found = summarise(trace)
-    assert found.by_hour_of_day
+    assert found.hour_is_of_day
     assert found.requests_by_hour == (1, *(0,) * 22, 2)
     assert found.rank_correlation is None
 

@@ -33,7 +33,8 @@ class RequestStatistics:
 
     Rates are requests per second; the peak is that of the fullest minute after the first request. `dispersion` is
     variance over mean of the requests counted in intervals of so many seconds: 1 for Poisson arrivals.
-    `requests_by_hour` are those of each hour: of the day (24 numbers) where `by_hour_of_day`, else since 0 s.
+    `requests_by_hour` are 24 numbers: by hour of the day where `hour_is_of_day`, else by hour since 0 s, days on top of
+    each other.
     `rank_correlation` is Spearman's, of prompt and output; None where one of them never changes.
     """
 
@@ -47,7 +48,7 @@ class RequestStatistics:
     output_tokens: LengthStatistics
     rank_correlation: float | None
     dispersion: dict[str, float]
-    by_hour_of_day: bool
+    hour_is_of_day: bool
     requests_by_hour: tuple[int, ...]
     dropped: int
     bad_rows: int
@@ -57,7 +58,6 @@ class RequestStatistics:
 def summarise(trace: RequestTrace) -> RequestStatistics:
     """All figures of a trace."""
     first_s, last_s = float(trace.arrival_s[0]), float(trace.arrival_s[-1])
-    by_day = trace.day_s is not None
     return RequestStatistics(
         name=trace.name,
         requests=len(trace),
@@ -69,8 +69,8 @@ def summarise(trace: RequestTrace) -> RequestStatistics:
         output_tokens=_lengths(trace.output_tokens),
         rank_correlation=_rank_correlation(trace.prompt_tokens, trace.output_tokens),
         dispersion=_dispersions(trace.arrival_s - first_s),
-        by_hour_of_day=by_day,
-        requests_by_hour=_by_hour(trace.arrival_s + (trace.day_s or 0.0), by_day),
+        hour_is_of_day=trace.day_s is not None,
+        requests_by_hour=_by_hour(trace.arrival_s + (trace.day_s or 0.0)),
         dropped=sum(dropped.count for dropped in trace.dropped),
         bad_rows=len(trace.bad_rows),
         synthetic=trace.synthetic,
@@ -97,10 +97,9 @@ def _dispersions(since_s: Floats) -> dict[str, float]:
     return found
 
 
-def _by_hour(times_s: Floats, by_day: bool) -> tuple[int, ...]:
+def _by_hour(times_s: Floats) -> tuple[int, ...]:
     hours = (times_s // HOUR_S).astype(np.int64)
-    counts = np.bincount(hours % 24, minlength=24) if by_day else np.bincount(hours)
-    return tuple(int(count) for count in counts)
+    return tuple(int(count) for count in np.bincount(hours % 24, minlength=24))
 
 
 def _rank_correlation(prompts: Tokens, outputs: Tokens) -> float | None:
