@@ -1,7 +1,7 @@
 """What one LLM serving instance does on this machine's GPU: decode, prefill, mixed iterations, gaps, company.
 
     PYTHONPATH=src:benchmarks python -m h200.serving OUT.json --parts decode,prefill,mixed --limit 500
-    PYTHONPATH=src:benchmarks python -m h200.serving OUT.json --parts beside --limit 400
+    PYTHONPATH=src:benchmarks python -m h200.serving OUT.json --parts beside,first --limit 500
     PYTHONPATH=src:benchmarks python -m h200.serving OUT.json --parts ranks --limit 200    (two GPUs)
 
 Reads NVML, runs kernels, starts an MPS daemon of its own for `beside`; changes no setting of the GPU. Rows that lie in
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,11 @@ def alone(session: Session, rows: Sequence[Row]) -> None:
             session.measure(row, [(made["instance"], row.cycle)] if row.cycle else [])
 
 
-def beside(session: Session, rows: Sequence[Row]) -> None:
-    """Rows under MPS."""
+def beside(session: Session, rows: Sequence[Row], priority: int = 0) -> None:
+    """Rows under MPS; `priority` of the batch job: 0 is the instance's, 1 is below."""
     with Mps() as mps:
-        environments = {str(threads): mps.environment(threads) for threads in THREADS}
+        lower = {"CUDA_MPS_CLIENT_PRIORITY": str(priority)}
+        environments = {str(threads): mps.environment(threads, **lower) for threads in THREADS}
         with instances({"instance": mps.environment(), **environments}) as made:
             for row in rows:
                 started: list[Started] = [(made["instance"], row.cycle)] if row.cycle else []
@@ -261,7 +263,7 @@ def _count(row: Row, cycle: Cycle, made: Sequence[Instance]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--parts", default="decode,prefill,mixed,alternation,gaps,host,again")
+    parser.add_argument("--parts", default="decode,prefill,mixed,alternation,bursts,gaps,host,again")
     parser.add_argument("--only", default="", help="rows with this in their name")
     parser.add_argument("--limit", type=float, default=400.0)
     options = parser.parse_args()
@@ -272,7 +274,11 @@ def main() -> None:
 
 def run(session: Session, parts: Sequence[str], only: str = "") -> None:
     """Every part in its surroundings."""
-    surroundings: dict[str, Callable[[Session, Sequence[Row]], None]] = {"beside": beside, "ranks": ranks}
+    surroundings: dict[str, Callable[[Session, Sequence[Row]], None]] = {
+        "beside": beside,
+        "first": partial(beside, priority=1),
+        "ranks": ranks,
+    }
     for group in ([p for p in parts if p not in surroundings], *([p] for p in parts if p in surroundings)):
         rows = session.todo([row for row in planned(list(group)) if only in row.name])
         if rows:

@@ -198,8 +198,11 @@ def captured(step: Step) -> Step:
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         step()
 
-    def replay(kept: Step = step) -> None:  # the graph reads the tensors that its step holds
+    held = [step]  # the graph reads the tensors that its step holds
+
+    def replay() -> None:
         graph.replay()
+        assert held
 
     return replay
 

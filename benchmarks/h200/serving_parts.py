@@ -123,13 +123,23 @@ def mixes() -> list[Row]:
 
 
 def alternations() -> list[Row]:
-    """d: a prefill, then so many iterations of decoding."""
+    """d: a prefill, then so many decodes; of a batch that reaches the cap by itself, and of one far below it."""
     rows = list[Row]()
-    for repeat in (5, 20, 80):
-        entries = (Entry("prefill", chunk=CHUNK), Entry("decode", batch=64, context=1024, repeat=repeat))
-        name = f"8b prefill {CHUNK}, then {repeat} decode batch 64 context 1024"
-        rows.append(Row("alternation", name, Cycle("8b", entries), window_s=4.0, trace=True))
+    for batch, context in ((64, 1024), (16, 512)):
+        for repeat in (5, 20, 80):
+            decoding = Entry("decode", batch=batch, context=context, repeat=repeat)
+            name = f"8b prefill {CHUNK}, then {repeat} decode batch {batch} context {context}"
+            cycle = Cycle("8b", (Entry("prefill", chunk=CHUNK), decoding))
+            rows.append(Row("alternation", name, cycle, window_s=4.0, trace=True))
     return rows
+
+
+def bursts() -> list[Row]:
+    """d: iterations too short for the power cap to bite, with pauses: what they take at the greatest clock."""
+    cycles = [prefill("8b", 512), prefill("8b", CHUNK), mixed("8b", 512, 64, 1024)]
+    cycles += [decode("8b", b, c) for b, c in ((64, 2048), (128, 1024), (256, 512))]
+    short = [replace(cycle, ahead=False, on_s=0.03, off_s=0.27) for cycle in cycles]
+    return [replace(row, name=f"{row.name}, 0.03 of 0.3 s") for row in (named("bursts", cycle) for cycle in short)]
 
 
 def gaps() -> list[Row]:
@@ -169,6 +179,12 @@ def besides() -> list[Row]:
     return rows + [replace(row, beside=w, threads=t) for row in instances() for w in WORKS for t in THREADS]
 
 
+def first() -> list[Row]:
+    """f: the same with the batch job at the lower of the two priorities of MPS."""
+    rows = [replace(row, beside=w, threads=t) for row in instances()[:3] for w in WORKS for t in THREADS[:2]]
+    return [replace(row, part="first") for row in rows]
+
+
 def ranked() -> list[Row]:
     """g: the larger model over two GPUs, and its sums alone: two a layer."""
     cycles = [decode("30b", b, c) for b, c in ((1, 512), (16, 512), (64, 512), (16, 2048), (32, 2048))]
@@ -204,10 +220,12 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "prefill": prefills,
     "mixed": mixes,
     "alternation": alternations,
+    "bursts": bursts,
     "gaps": gaps,
     "host": hosted,
     "again": again,
     "beside": besides,
+    "first": first,
     "ranks": ranked,
 }
 

@@ -105,7 +105,7 @@ class ServingRunner(Runner):
             self._decoder = None
             self._emptied()
             if ranks > 1 and not self.module.distributed.is_initialized():
-                self.module.distributed.init_process_group("nccl", device_id=self.module.device("cuda"))
+                self.module.distributed.init_process_group("nccl", device_id=self.module.device("cuda", 0))
             self._decoder, self._key = Decoder(SHAPES[work["model"]], ranks, work["decode"], work["prefill"]), key
         self._emptied()
         return self._decoder
