@@ -28,7 +28,8 @@ def print_list(as_json: bool) -> None:
 
     formats = {f.name: f.about for f in REQUEST_FORMATS} | {f.name: f.about for f in PROFILE_FORMATS}
     if as_json:
-        print_json({"classes": [*_class_entries()], "formats": formats_json})
+        listed = [{"name": name, "about": about} for name, about in formats.items()]
+        print_json({"classes": [*_class_entries()], "formats": listed})
         return
     classes = plain_table("class", ">per second", ">prompt", ">output", ">peak/trough", "what it is")
     for entry in _class_entries():

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodwatt.errors import BadRow, InputError, UnknownNameError
+from goodwatt.traces.requests import fast_columns, reading
 from goodwatt.traces.requests.formats import REQUEST_FORMATS
 from goodwatt.traces.requests.reading import read_request_trace
 from goodwatt.traces.requests.request_trace import RequestTrace
@@ -227,6 +228,20 @@ def test_fast_and_slow_read_the_same(tmp_path_factory: pytest.TempPathFactory, r
         return columns, [str(row) for row in trace.bad_rows], trace.notes, trace.sha256
 
     assert outcome(True) == outcome(False)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 64, 500])
+@pytest.mark.parametrize("text", [AZURE_2023, AZURE_2024, BURST_1, OWN, MOONCAKE_TABLE])
+def test_chunks_make_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, chunk_bytes: int
+) -> None:
+    slow = read(tmp_path, text, fast=False)
+    monkeypatch.setattr(fast_columns, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(reading, "read_rows", None)  # it must not be needed
+    fast = read(tmp_path, text, fast=True)
+    assert fast.arrival_s.tolist() == slow.arrival_s.tolist()
+    assert fast.prompt_tokens.tolist() == slow.prompt_tokens.tolist()
+    assert (fast.dropped, fast.notes, fast.sha256) == (slow.dropped, slow.notes, slow.sha256)
 
 
 def made(synthetic: tuple[str, ...] = ()) -> RequestTrace:

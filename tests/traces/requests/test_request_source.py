@@ -110,6 +110,11 @@ def test_copies_and_other_processes_get_the_same(which: int) -> None:
         assert same(other.between(190.0, 800.0), source.between(190.0, 800.0))
 
 
+def test_a_copy_costs_nothing() -> None:
+    source = TraceSource(a_trace())
+    assert copy.deepcopy({"of a simulation": source})["of a simulation"] is source
+
+
 def test_a_trace_is_handed_out_as_it_is() -> None:
     trace = a_trace()
     got = TraceSource(trace).between(0.0, 1e9)
@@ -160,6 +165,14 @@ def test_a_profile_gives_its_rates() -> None:
     assert counts[1] == 0
     assert abs(counts[0] - 10_000) < 500
     assert abs(counts[2] - 40_000) < 1000
+
+
+def test_nothing_comes_after_the_end_of_a_profile() -> None:
+    source = ProfileSource(constant(1000.0, 61.25), fixed(), start_s=2.0)
+    arrival_s = source.between(0.0, 1000.0).arrival_s
+    assert arrival_s[-1] < source.span_s == 63.25
+    assert len(arrival_s) == pytest.approx(61_250, rel=0.03)
+    assert (arrival_s > 63.0).sum() == pytest.approx(250, abs=80)
 
 
 def dispersion(bursts: Bursts, interval_s: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -62,6 +62,14 @@ class Blocks(ABC):
     """A source in blocks, numbered from 0. Subclasses say where blocks begin and what is in them."""
 
     _last: tuple[int, Requests] = (-1, NO_REQUESTS)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: a source has no state that a copy of a simulation could change."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made from, without the block that is kept."""
+        return {name: value for name, value in self.__dict__.items() if name != "_last"}
 
     @abstractmethod
     def _start_s(self, number: int) -> float:

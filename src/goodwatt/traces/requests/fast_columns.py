@@ -41,8 +41,8 @@ def read_fast(source: Source, intake: RequestIntake, columns: RequestColumns) ->
         WallClock(intake)
     line = 2
     try:
-        for chunk in _chunks(source):
-            line += _take(_frame(chunk, source, line == 2), line, columns, intake)
+        for number, chunk in enumerate(_chunks(source)):
+            line += _take(_frame(chunk, source, number == 0), line, columns, intake)
     except (InDoubtError, *BROKEN_STREAM):
         return False
     return line > 2

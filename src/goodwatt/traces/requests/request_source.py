@@ -172,10 +172,17 @@ class ProfileSource(Blocks):
         expected = np.diff(self.profile.expected_before(edges_s, repeat=self.repeat))
         counts = rng.poisson(expected * self._factors(number, expected, rng))
         seconds = np.repeat(edges_s[:-1], counts)
-        arrival_s = np.sort(seconds + CELL_S * rng.random(len(seconds))) + self.start_s
+        within_s = rng.random(len(seconds)) * np.repeat(self._cells_s(edges_s), counts)
+        arrival_s = np.sort(seconds + within_s) + self.start_s
         inside = np.nextafter(self._start_s(number + 1), -math.inf)
         arrival_s = np.clip(arrival_s, self._start_s(number), inside)
         return Requests(arrival_s, *self.lengths.draw(len(arrival_s), rng))
+
+    def _cells_s(self, edges_s: Floats) -> Floats:
+        """How much of each second lies before the end of the profile."""
+        if self.repeat:
+            return np.diff(edges_s)
+        return np.diff(np.minimum(edges_s, self.profile.end_s))
 
     def _factors(self, number: int, expected: Floats, rng: np.random.Generator) -> Floats:
         """For each second of a block, what the bursts make of its rate."""

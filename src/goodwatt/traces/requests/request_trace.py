@@ -31,7 +31,8 @@ class RequestTrace:
     `prompt_tokens` and `output_tokens` (int32) are at least 1; a service without tokens has 1 and 1.
     `dropped` counts what the file holds but is no answered request; `bad_rows` are the errors that
     `--skip-bad-rows` went past. `synthetic` has a label for whatever was made up.
-    Raises InputError where the arrays are not so; they are converted and copied where they have to be.
+    Raises InputError where the arrays are not so. Arrays that fit are taken over and become read-only; others, and
+    views of arrays, are converted into copies.
     """
 
     name: str
