@@ -59,7 +59,7 @@ ci: ## all that a change has to pass
 	@bash .ci/run
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) dist site runs $(filter-out %/h200_phases.json %/h200_faults.json %/h200_data_power.json,$(wildcard benchmarks/results/*)) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist site runs $(filter-out %/h200_phases.json %/h200_faults.json %/h200_data_power.json %/h200_serving.json,$(wildcard benchmarks/results/*)) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # ---- the environment: constraints/NAME.txt with hashes, then this checkout, editable -------------------------------
 
