@@ -16,7 +16,7 @@ from goodwatt.power.network.collectives import all_reduce_s
 from goodwatt.power.network.layout import Layout, Machine
 from goodwatt.power.serving.iteration_law import IterationLaw
 from goodwatt.power.serving.llm_shape import HALF_BYTES, LlmShape
-from goodwatt.power.serving.serving_figures import chip_figures, software
+from goodwatt.power.serving.serving_figures import ChipFigures, Software, chip_figures, software
 from goodwatt.power.workloads.kind_rates import RATES, KindRates
 
 MEMORY_SHARE = 0.9
@@ -33,36 +33,53 @@ _US = 1e-6
 @lru_cache(maxsize=256)
 def llm_law(shape: LlmShape, kind: GpuKind, tensor_parallel: int, software_name: str) -> IterationLaw:
     """Raises InputError for a kind whose rates are unknown, UnknownNameError for unknown software."""
-    chip, rates, around = chip_figures(kind.architecture), rates_of(kind), software(software_name)
+    return law_with(shape, kind, tensor_parallel, chip_figures(kind.architecture), software(software_name))
+
+
+def law_with(shape: LlmShape, kind: GpuKind, tensor_parallel: int, chip: ChipFigures, around: Software) -> IterationLaw:
+    """The law with figures of one's own, as calibrations try them."""
+    rates, kept = rates_of(kind), weights_kept(shape, around)
     flops, bandwidth = rates.half_tflops * 1e12 * tensor_parallel, rates.memory_gbps * 1e9 * tensor_parallel
     activation_bytes = ACTIVATION_PASSES * shape.layers * shape.hidden * HALF_BYTES
+    activation_s = activation_bytes / (rates.memory_gbps * 1e9)
     token_s, pair_s = shape.token_flops / flops, shape.pair_flops / flops
+    row_s = shape.kv_row_flops / flops * around.decode_rows
     fixed_s, per_token_s = _exchange(shape, kind, tensor_parallel)
     return IterationLaw(
-        multiply_s=token_s / chip.gemm,
-        rows=chip.rows,
-        weights_s=shape.weights_bytes / bandwidth / chip.weights,
+        multiply_s=token_s / chip.gemm / kept,
+        rows=chip.rows * shape.parameters / shape.active_parameters,
+        weights_s=shape.weights_bytes / bandwidth / chip.weights / kept,
+        experts=shape.experts,
         dormant=shape.dormant,
-        token_s=activation_bytes / bandwidth / chip.weights,
+        token_s=activation_s / chip.weights,
         pair_s=pair_s / chip.attention,
         context_s=shape.kv_token_bytes / bandwidth / chip.context,
+        sample_s=around.sample_us * _US,
         gap_s=shape.layers * chip.gap_us * _US,
-        exchange_s=fixed_s * around.exchange,
+        exchange_s=fixed_s * around.exchange_start,
         exchange_token_s=per_token_s * around.exchange,
-        slow_tokens=around.slow_tokens,
-        slow=around.slow_exchange / around.exchange,
+        slow_tokens=around.slow_mib * _MIB / (shape.hidden * HALF_BYTES),
+        slow=around.slow_exchange if tensor_parallel > 2 else 1.0,
         launch_s=shape.layers * around.launch_layer_us * _US,
         launch_more_s=shape.layers * around.launch_more_us * _US,
+        launch_prompt_s=shape.layers * around.launch_prompt_us * _US,
         between_s=around.between_us * _US,
         sequence_s=around.between_sequence_us * _US,
         multiply_sm_s=token_s * chip.gemm_sm,
         pair_sm_s=pair_s * chip.attention_sm,
+        context_sm_s=row_s * chip.attention_sm,
+        sample_sm_s=around.sample_us * _US * around.sample_sm,
         reading_sm=chip.reading_sm,
         exchange_sm=chip.exchange_sm,
         weights_dram_s=shape.weights_bytes / bandwidth,
-        token_dram_s=activation_bytes / bandwidth,
+        token_dram_s=activation_s,
         context_dram_s=shape.kv_token_bytes / bandwidth,
     )
+
+
+def weights_kept(shape: LlmShape, around: Software) -> float:
+    """Of the speed that dense 16-bit weights have."""
+    return (around.experts if shape.experts else 1.0) * (around.eight_bit if shape.weight_bytes < HALF_BYTES else 1.0)
 
 
 def kv_capacity_tokens(shape: LlmShape, kind: GpuKind, tensor_parallel: int) -> int:

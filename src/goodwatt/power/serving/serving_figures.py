@@ -38,27 +38,37 @@ class ChipFigures:
     gemm_sm: float
     attention_sm: float
     reading_sm: float
-    exchange_sm: float = 0.135
-    """node8.json of h200_measured: 260 W while communicating, over a context's 126 W, at 1980 MHz."""
+    exchange_sm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
-    """What the serving software adds to an iteration.
+    """What the serving software makes of the chip, and what it adds to an iteration.
 
     `launch_layer_us`: CPU time to launch the kernels of a layer, beside which the GPU computes; `launch_more_us`: what
-    that is more for many sequences. `between_us`, `between_sequence_us`: from one iteration to the next, while the GPU
-    waits (scheduling, sampling), and for each sequence. `exchange`: time of all-reduces relative to NCCL's by
-    themselves, `slow_exchange` from `slow_tokens` tokens.
+    that is more for many sequences, `launch_prompt_us`: with prompts in the batch. `between_us`,
+    `between_sequence_us`: from one iteration to the next, while the GPU waits (scheduling), and for each sequence.
+    `sample_us`: to choose the next token of a sequence on the GPU, at SM activity `sample_sm`. `decode_rows`: rows of
+    the tiles in which a decoding sequence's attention multiplies, for each KV head.
+    `exchange`: seconds per byte of all-reduces relative to NCCL's by themselves, `exchange_start`: what each takes
+    however small; messages of `slow_mib` and more take `slow_exchange` times as long where more than two GPUs join. `experts`, `eight_bit`: how much of the
+    bandwidth and arithmetic with dense 16-bit weights arrives with those of experts, and with 8-bit weights.
     """
 
     launch_layer_us: float
     launch_more_us: float
+    launch_prompt_us: float
     between_us: float
     between_sequence_us: float
+    sample_us: float
+    sample_sm: float
+    decode_rows: float
     exchange: float
-    slow_tokens: float
+    exchange_start: float
+    slow_mib: float
     slow_exchange: float
+    experts: float
+    eight_bit: float
 
 
 @cache
@@ -82,5 +92,5 @@ def software(name: str) -> Software:
     return Software(**known[name])
 
 
-_NEAREST = {"Blackwell": "Hopper"}
-"""Assumed."""
+_NEAREST = {"Ada": "Ampere"}
+"""Assumed; all others that nobody measured are as Ampere too."""
