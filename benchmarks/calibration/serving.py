@@ -37,8 +37,8 @@ CHIP_SPREADS = {
 }  # fmt: skip
 BARE = Software(
     launch_layer_us=0.0, launch_more_us=0.0, launch_prompt_us=0.0, between_us=0.0, between_sequence_us=0.0,
-    sample_us=0.0, sample_sm=0.0, decode_rows=16.0, exchange=1.0, exchange_start=1.0,
-    slow_mib=1e6, slow_exchange=1.0, experts=1.0, eight_bit=1.0,
+    sample_mb=0.0, sample_sm=0.0, decode_rows=16.0, exchange=1.0, exchange_start=1.0,
+    slow_mib=1e6, slow_exchange=1.0, experts=1.0, experts_layer_us=0.0, eight_bit=1.0,
 )  # fmt: skip
 """Nothing but the chip: CUDA graphs, a host that is ahead. A tensor core's tile has 16 rows."""
 TORCH = replace(BARE, launch_layer_us=178.0, launch_more_us=60.0)
@@ -58,19 +58,19 @@ OLD_FREE: Free = {
 OLD_CHIP = {**CHIP_SPREADS, "gemm": 0.3, "weights": 0.1, "context": 0.1, "reading_sm": 0.5}
 """Kernels of 2023, and power in shares of other kinds: wider."""
 VLLM = replace(
-    BARE, launch_layer_us=20.0, between_us=500.0, between_sequence_us=5.0, sample_us=20.0, sample_sm=0.3,
-    decode_rows=32.0, exchange_start=0.5, experts=0.8, eight_bit=0.7,
+    BARE, launch_layer_us=20.0, between_us=500.0, between_sequence_us=5.0, sample_mb=60.0, sample_sm=0.3,
+    decode_rows=32.0, exchange_start=0.5, experts=0.8, experts_layer_us=20.0, eight_bit=0.7,
 )  # fmt: skip
 """Assumed, but launch_layer_us: a layer's share in the launch of a CUDA graph in parts."""
 VLLM_FREE: Free = {
-    "software.between_us": 0.5, "software.between_sequence_us": 1.0, "software.sample_us": 1.0,
+    "software.between_us": 0.5, "software.between_sequence_us": 1.0, "software.sample_mb": 1.0,
     "software.sample_sm": 0.5, "software.decode_rows": 0.7, "software.exchange": 0.5, "software.exchange_start": 0.5,
-    "software.experts": 0.4, "software.eight_bit": 0.4,
-    "work.lm-arena-chat": 0.7, "work.gpqa": 0.7, "work.older": 0.2,
+    "software.experts": 0.4, "software.experts_layer_us": 1.0, "software.eight_bit": 0.4,
+    "work.lm-arena-chat": 0.7, "work.gpqa": 0.7, "work.older": 0.1,
 }  # fmt: skip
-BLACKWELL_FREE: Free = {
-    "chip.gemm": 0.15, "chip.weights": 0.1, "chip.context": 0.1, "chip.rows": 0.5, "chip.gap_us": 0.5,
-    "chip.gemm_sm": 0.2, "chip.reading_sm": 0.5,
+BLACKWELL = "B200-SXM"
+BLACKWELL_SPREADS = {
+    "gemm": 0.15, "weights": 0.1, "context": 0.1, "rows": 0.5, "gap_us": 0.5, "gemm_sm": 0.2, "reading_sm": 0.5,
 }  # fmt: skip
 
 
@@ -97,13 +97,10 @@ def fit_splitwise(rows: Sequence[Measured]) -> Figures:
 
 
 def fit_vllm(hopper: ChipFigures) -> Figures:
-    """Software, prompts and answers of the leaderboard, on H100 with the chip's figures as they are."""
-    return fit(leaderboard("H100"), Figures(hopper, {"": VLLM}, WORK), VLLM_FREE, tell_served)
-
-
-def fit_blackwell(vllm: Figures) -> Figures:
-    """The chip and its wires, on B200 with the software, prompts and answers of H100."""
-    return fit(leaderboard("B200"), vllm, BLACKWELL_FREE, tell_served)
+    """Software, prompts and answers of the leaderboard, on H100 with Hopper's figures as they are, and B200's chip."""
+    start = Figures(hopper, {"": VLLM}, WORK, {BLACKWELL: hopper})
+    free = {**VLLM_FREE, **{f"{BLACKWELL}.{name}": spread for name, spread in BLACKWELL_SPREADS.items()}}
+    return fit([*leaderboard("H100"), *leaderboard("B200")], start, free, tell_served)
 
 
 def leaderboard(hardware: str) -> list[Served]:
@@ -116,11 +113,10 @@ def content() -> dict[str, Any]:
     hopper = fit_hopper()
     torch, ampere = fit_torch(hopper.chip), fit_splitwise([row for row in splitwise() if "A100" in row.kind])
     vllm = fit_vllm(hopper.chip)
-    blackwell = fit_blackwell(vllm)
-    chips = {"Ampere": ampere, "Hopper": hopper, "Blackwell": blackwell}
+    chips = {"Ampere": ampere.chip, "Hopper": hopper.chip, "Blackwell": vllm.others[BLACKWELL]}
     software = {"torch": torch.of(""), "vllm": vllm.of("")}
     return {
-        "architectures": {name: _rounded(figures.chip) for name, figures in chips.items()},
+        "architectures": {name: _rounded(figures) for name, figures in chips.items()},
         "software": {name: _rounded(figures) for name, figures in software.items()},
         "sources": {"architectures": _chip_sources(), "software": _software_sources(vllm.work)},
     }
@@ -136,7 +132,7 @@ def _chip_sources() -> dict[str, dict[str, str]]:
         "Ampere": (OLD_CHIP, "fitted to prompts, tokens and mean power on A100-SXM4-80GB (llm_perf_models, Splitwise)"),
         "Hopper": (CHIP_SPREADS, "fitted to decode and prefill on H200-SXM (h200_serving.json)"),
         "Blackwell": (
-            {name.removeprefix("chip.") for name in BLACKWELL_FREE},
+            BLACKWELL_SPREADS,
             "fitted to six models on B200-SXM (ml_energy_leaderboard)",
         ),
     }

@@ -33,12 +33,13 @@ LARGE = 0.08
 class Figures:
     """Of the chip, and of the software by `Measured.model`; "" is that of all other models.
 
-    `work`: what rows did, as far as nobody wrote it down.
+    `work`: what rows did, as far as nobody wrote it down. `others`: chips of kinds that have their own.
     """
 
     chip: ChipFigures
     software: Mapping[str, Software]
     work: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, ChipFigures] = field(default_factory=dict)
 
     def of(self, model: str) -> Software:
         """That of a model."""
@@ -56,7 +57,7 @@ class Told:
 
 Free = Mapping[str, float]
 """Figures that a fit may move, each with the spread of its logarithm around where it starts: `chip.NAME`,
-`software.NAME` in all software alike, `MODEL.NAME` in the software of one model, `work.NAME`."""
+`KIND.NAME` of another chip, `software.NAME` in all software alike, `MODEL.NAME` in that of one model, `work.NAME`."""
 
 
 def tell(rows: Sequence[Measured], figures: Figures) -> Told:
@@ -65,7 +66,8 @@ def tell(rows: Sequence[Measured], figures: Figures) -> Told:
     for instance in dict.fromkeys(row.instance for row in rows):
         own = [i for i, row in enumerate(rows) if row.instance == instance]
         first, kind = rows[own[0]], gpu_kind(instance[1])
-        law = law_with(first.shape, kind, first.tensor_parallel, figures.chip, figures.of(first.model))
+        chip = figures.others.get(instance[1], figures.chip)
+        law = law_with(first.shape, kind, first.tensor_parallel, chip, figures.of(first.model))
         seconds[own], watts[own], clocks[own] = _settled(law, gpu_model(kind), [rows[i] for i in own])
     return Told(seconds, watts, clocks)
 
@@ -115,7 +117,8 @@ def moved(start: Figures, free: Free, moves: Array) -> Figures:
     }
     unknown = _of("work", factors)
     work = {name: value * float(unknown.get(name, 1.0)) for name, value in start.work.items()}
-    return Figures(_times(start.chip, _of("chip", factors)), software, work)
+    others = {kind: _times(own, _of(kind, factors)) for kind, own in start.others.items()}
+    return Figures(_times(start.chip, _of("chip", factors)), software, work, others)
 
 
 def _of(part: str, factors: Mapping[str, float]) -> dict[str, float]:

@@ -75,7 +75,7 @@ FITTED = (
     "meta-llama/Llama-3.1-70B-Instruct",
     "meta-llama/Llama-3.1-405B-Instruct-FP8",
     "Qwen/Qwen3-30B-A3B-Instruct-2507",
-    "Qwen/Qwen3-30B-A3B-Thinking-2507",
+    "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8",
 )
 """The models that the fit sees, dense and mixed, 16 and 8 bits; all others are held out."""
 WORK = {"lm-arena-chat": 300.0, "gpqa": 300.0, "older": 1.3}

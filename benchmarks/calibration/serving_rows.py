@@ -163,21 +163,32 @@ INSTANCE_SHAPES: Mapping[str, LlmShape] = {
 """Those of benchmarks/h200/serving_model.py; the parameters are what an iteration reads: no table of words in."""
 
 
+def instance_rows(*parts: str) -> list[dict[str, Any]]:
+    """Rows of these parts of the file, in its order."""
+    rows = json.loads(need(INSTANCE).read_text(encoding="utf-8"))["rows"]
+    return [row for row in rows if row["part"] in parts and "watts" in row]
+
+
 def h200_instance() -> list[Measured]:
     """Iterations as CUDA graphs with nothing beside them: groups `decode`, `prefill`, `mixed`, in the file's order."""
-    rows = json.loads(need(INSTANCE).read_text(encoding="utf-8"))["rows"]
-    return [_iteration(row) for row in rows if row["part"] in {"decode", "prefill", "mixed"} and "watts" in row]
+    return [_iteration(row, 1) for row in instance_rows("decode", "prefill", "mixed")]
 
 
-def _iteration(row: Mapping[str, Any]) -> Measured:
+def h200_ranks() -> list[Measured]:
+    """The same over two GPUs, tensor parallel; without rows of all-reduces alone."""
+    rows = instance_rows("ranks")
+    return [_iteration(row, 2) for row in rows if "tokens" in row["cycle"]["cycle"][0]]
+
+
+def _iteration(row: Mapping[str, Any], gpus: int) -> Measured:
     (entry,) = row["cycle"]["cycle"]
     tokens = entry["tokens"]
     return Measured(
-        group=row["part"],
+        group=entry["kind"],
         model=row["model"],
         shape=INSTANCE_SHAPES[row["model"]],
         kind="H200-SXM",
-        tensor_parallel=1,
+        tensor_parallel=gpus,
         seconds=1.0 / row["rate"],
         watts=row["watts"],
         clock_mhz=row["clock_mhz"],

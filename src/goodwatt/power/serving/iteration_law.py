@@ -4,19 +4,19 @@ An iteration passes n tokens through the weights: one of each of the b sequences
 that do not yet. With x the SM clock relative to the greatest:
 
     touched   = 1 - E dormant^n
-    linear    = soft(C (n + rows touched) / x, W touched + I n)
+    products  = soft(C (n + rows touched) / x, W touched)
     attention = A pairs / x + R context
-    gpu       = (linear + attention + gap + S b / x) sharing + exchange(n)
+    gpu       = (products + attention + I n + S b + gap) sharing + exchange(n)
     wall      = soft(gpu, launch) + between + host b
 
 soft(a, b) = (a^4 + b^4)^(1/4): two resources that work side by side, the slower decides. C: seconds of multiplications
-for a token, W: to read all weights, I: activations of a token, E: the share of the weights in experts, `dormant`: of
-these the share that one token does not touch; E = 0 without experts. `pairs`: over the tokens of prompts the tokens of
-their context, at A seconds; `context`: tokens of the KV cache that are read, at R seconds; both in kernels of their
-own, one after the other. S: choosing a sequence's next token on the GPU. sharing: how much longer co-runners make it.
+for a token, W: to read all weights, E: the share of the weights in experts, `dormant`: of these the share that one
+token does not touch; E = 0 without experts. `pairs`: over the tokens of prompts the tokens of their context, at A
+seconds; `context`: tokens of the KV cache that are read, at R seconds; I: activations of a token; S: choosing a
+sequence's next token; all in kernels of their own, one after the other. sharing: how much longer co-runners make it.
 
-    SM joules   = A_sm V(x)^2 (multiplications and sampling at their activity
-                               + reading_sm x on the GPU + exchange_sm x exchange)
+    SM joules   = A_sm V(x)^2 (multiplications at their activity + x (reading_sm on the GPU + sample_sm S b
+                               + exchange_sm exchange, a quarter of it while nothing moves))
     DRAM joules = P_mem (bytes over the greatest bandwidth)
 
 A multiplication costs the same at any clock but for the voltage, waiting for DRAM costs by the cycle. Attention to the
@@ -58,7 +58,7 @@ class IterationLaw:
     times that from `slow_tokens` tokens. `launch_s`, `launch_more_s` (towards many sequences), `launch_prompt_s` (with
     any prompt), `between_s`, `sequence_s` (for each sequence). Energies: `multiply_sm_s`, `pair_sm_s`, `context_sm_s`,
     `sample_sm_s` per token, pair, token of context, sequence; `reading_sm`, `exchange_sm`; `weights_dram_s`,
-    `token_dram_s`, `context_dram_s`.
+    `token_dram_s`, `context_dram_s`, `sample_dram_s`.
     """
 
     multiply_s: float
@@ -89,6 +89,7 @@ class IterationLaw:
     weights_dram_s: float
     token_dram_s: float
     context_dram_s: float
+    sample_dram_s: float
 
     def cost(
         self, tokens: Number, pairs: Number, sequences: Number, context: Number, x: Number = 1.0, sharing: Number = 1.0
@@ -99,9 +100,10 @@ class IterationLaw:
         """
         touched = 1.0 - self.experts * self.dormant**tokens
         multiply = self.multiply_s * (tokens + self.rows * touched) / x
-        linear = soft(multiply, self.weights_s * touched + self.token_s * tokens)
-        clocked = (self.pair_s * pairs + self.sample_s * sequences) / x
-        alone = linear + clocked + self.context_s * context + self.gap_s
+        products = soft(multiply, self.weights_s * touched)
+        attend = self.pair_s * pairs / x
+        moved = self.token_s * tokens + self.context_s * context + self.sample_s * sequences
+        alone = products + attend + moved + self.gap_s
         slowly = tokens * (1.0 + (self.slow - 1.0) * (tokens >= self.slow_tokens))
         exchange = self.exchange_s + self.exchange_token_s * slowly
         gpu = alone * sharing + exchange
@@ -112,14 +114,22 @@ class IterationLaw:
         return Cost(
             wall_s=busy + self.between_s + self.sequence_s * sequences,
             gpu_s=gpu,
-            scaled_s=sharing * (_share(multiply, linear) + clocked) * (ratio * ratio * ratio),
+            scaled_s=sharing * (_share(multiply, products) + attend) * (ratio * ratio * ratio),
             sm_s=self.multiply_sm_s * tokens
             + self.pair_sm_s * pairs
             + self.context_sm_s * context
-            + self.sample_sm_s * sequences
-            + x * (self.reading_sm * alone + self.exchange_sm * exchange),
-            dram_s=self.weights_dram_s * touched + self.token_dram_s * tokens + self.context_dram_s * context,
+            + x * (self.reading_sm * alone + self.sample_sm_s * sequences)
+            + x * self.exchange_sm * (exchange - WAITING * self.exchange_s),
+            dram_s=self.weights_dram_s * touched
+            + self.token_dram_s * tokens
+            + self.context_dram_s * context
+            + self.sample_dram_s * sequences,
         )
+
+
+WAITING = 0.75
+"""Of the watts of an all-reduce, what it draws less while nothing moves: 120 small ones in a row draw 34 W over a
+context, large ones 140 W (h200_serving.json, two GPUs)."""
 
 
 def soft(one: Number, other: Number) -> Number:

@@ -44,6 +44,7 @@ def law_with(shape: LlmShape, kind: GpuKind, tensor_parallel: int, chip: ChipFig
     activation_s = activation_bytes / (rates.memory_gbps * 1e9)
     token_s, pair_s = shape.token_flops / flops, shape.pair_flops / flops
     row_s = shape.kv_row_flops / flops * around.decode_rows
+    sample_s = around.sample_mb * 1e6 / (rates.memory_gbps * 1e9)
     fixed_s, per_token_s = _exchange(shape, kind, tensor_parallel)
     return IterationLaw(
         multiply_s=token_s / chip.gemm / kept,
@@ -54,8 +55,8 @@ def law_with(shape: LlmShape, kind: GpuKind, tensor_parallel: int, chip: ChipFig
         token_s=activation_s / chip.weights,
         pair_s=pair_s / chip.attention,
         context_s=shape.kv_token_bytes / bandwidth / chip.context,
-        sample_s=around.sample_us * _US,
-        gap_s=shape.layers * chip.gap_us * _US,
+        sample_s=sample_s / chip.weights,
+        gap_s=shape.layers * (chip.gap_us + (around.experts_layer_us if shape.experts else 0.0)) * _US,
         exchange_s=fixed_s * around.exchange_start,
         exchange_token_s=per_token_s * around.exchange,
         slow_tokens=around.slow_mib * _MIB / (shape.hidden * HALF_BYTES),
@@ -68,12 +69,13 @@ def law_with(shape: LlmShape, kind: GpuKind, tensor_parallel: int, chip: ChipFig
         multiply_sm_s=token_s * chip.gemm_sm,
         pair_sm_s=pair_s * chip.attention_sm,
         context_sm_s=row_s * chip.attention_sm,
-        sample_sm_s=around.sample_us * _US * around.sample_sm,
+        sample_sm_s=sample_s / chip.weights * around.sample_sm,
         reading_sm=chip.reading_sm,
         exchange_sm=chip.exchange_sm,
         weights_dram_s=shape.weights_bytes / bandwidth,
         token_dram_s=activation_s,
         context_dram_s=shape.kv_token_bytes / bandwidth,
+        sample_dram_s=sample_s,
     )
 
 

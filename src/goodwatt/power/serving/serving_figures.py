@@ -48,11 +48,13 @@ class Software:
     `launch_layer_us`: CPU time to launch the kernels of a layer, beside which the GPU computes; `launch_more_us`: what
     that is more for many sequences, `launch_prompt_us`: with prompts in the batch. `between_us`,
     `between_sequence_us`: from one iteration to the next, while the GPU waits (scheduling), and for each sequence.
-    `sample_us`: to choose the next token of a sequence on the GPU, at SM activity `sample_sm`. `decode_rows`: rows of
+    `sample_mb`: moved in the GPU's memory to choose the next token of a sequence among all words (logits, sorting),
+    at SM activity `sample_sm`. `decode_rows`: rows of
     the tiles in which a decoding sequence's attention multiplies, for each KV head.
     `exchange`: seconds per byte of all-reduces relative to NCCL's by themselves, `exchange_start`: what each takes
-    however small; messages of `slow_mib` and more take `slow_exchange` times as long where more than two GPUs join. `experts`, `eight_bit`: how much of the
-    bandwidth and arithmetic with dense 16-bit weights arrives with those of experts, and with 8-bit weights.
+    however small; messages of `slow_mib` and more take `slow_exchange` times as long where more than two GPUs join.
+    `experts`, `eight_bit`: how much of the bandwidth and arithmetic with dense 16-bit weights arrives with those of
+    experts, and with 8-bit weights. `experts_layer_us`: on the GPU, to choose a layer's experts and to sort by them.
     """
 
     launch_layer_us: float
@@ -60,7 +62,7 @@ class Software:
     launch_prompt_us: float
     between_us: float
     between_sequence_us: float
-    sample_us: float
+    sample_mb: float
     sample_sm: float
     decode_rows: float
     exchange: float
@@ -68,6 +70,7 @@ class Software:
     slow_mib: float
     slow_exchange: float
     experts: float
+    experts_layer_us: float
     eight_bit: float
 
 
