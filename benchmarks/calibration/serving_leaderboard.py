@@ -142,9 +142,10 @@ def tell_served(rows: Sequence[Served], figures: Figures) -> Told:
 def _iteration(row: Served, work: Mapping[str, float], prompts: float) -> Measured:
     """One with so many prompts beside the batch."""
     prompt = work[row.task]
+    context = row.tokens * (prompt + work["older"] * row.output / 2)
     return replace(
         row,
         tokens=row.tokens + prompts * prompt,
-        pairs=prompts * prompt**2 / 2,
-        context=row.tokens * (prompt + work["older"] * row.output / 2) + prompts * prompt,
+        pairs=context + prompts * prompt**2 / 2,
+        context=context + prompts * prompt,
     )

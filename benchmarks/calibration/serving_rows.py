@@ -82,7 +82,7 @@ def _phase(row: Mapping[str, Any]) -> Measured:
         kind="H200-SXM",
         tensor_parallel=1,
         tokens=batch * (length if prefill else 1),
-        pairs=batch * length**2 / 2 if prefill else 0.0,
+        pairs=batch * (length**2 / 2 if prefill else length),
         sequences=batch,
         context=batch * length,
         seconds=1.0 / row["iterations_per_s"],
@@ -149,7 +149,7 @@ def _prompt_and_token(key: tuple[Any, ...], repeats: Iterable[tuple[float, ...]]
     )
     context, is_token_power = batch * (length + OUTPUT / 2), prompt_s < SHORT * OUTPUT * token_s
     watts = share * RATED_W if share and is_token_power else math.nan
-    token = replace(prompt, group="token", tokens=batch, pairs=0.0, context=context, seconds=token_s, watts=watts)
+    token = replace(prompt, group="token", tokens=batch, pairs=context, context=context, seconds=token_s, watts=watts)
     return prompt, token
 
 
@@ -201,7 +201,7 @@ def work_of(chunk: int, earlier: int, batch: int, context: int) -> dict[str, flo
     """What the law asks of an iteration over a prompt's chunk after earlier tokens and a batch that decodes."""
     return {
         "tokens": batch + chunk,
-        "pairs": chunk * (earlier + chunk / 2),
+        "pairs": chunk * (earlier + chunk / 2) + batch * context,
         "sequences": batch + (1 if chunk else 0),
         "context": batch * context + (earlier + chunk if chunk else 0),
     }

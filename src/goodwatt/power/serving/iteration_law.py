@@ -11,7 +11,7 @@ that do not yet. With x the SM clock relative to the greatest:
 
 soft(a, b) = (a^4 + b^4)^(1/4): two resources that work side by side, the slower decides. C: seconds of multiplications
 for a token, W: to read all weights, E: the share of the weights in experts, `dormant`: of these the share that one
-token does not touch; E = 0 without experts. `pairs`: over the tokens of prompts the tokens of their context, at A
+token does not touch; E = 0 without experts. `pairs`: over all tokens the tokens of their context, at A
 seconds; `context`: tokens of the KV cache that are read, at R seconds; I: activations of a token; S: choosing a
 sequence's next token; all in kernels of their own, one after the other. sharing: how much longer co-runners make it.
 
