@@ -1,0 +1,136 @@
+"""The prompts of a tick: who waits, what is computed of whom, and what that takes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodwatt.power.serving.iteration_law import Cost
+from goodwatt.simulator.services.made_iterations import Stretches
+from goodwatt.simulator.services.prompt_iterations import Line, Plan
+from goodwatt.simulator.services.request_instance import WATERMARK
+from goodwatt.simulator.services.tick_instances import GUESSES, Pace, TickInstances
+from goodwatt.simulator.services.tick_tables import Rows, tokens_by
+
+Floats = NDArray[np.float64]
+GOLDEN = 0.6180339887498949
+"""Multiples of it fill the unit interval evenly: how far an iteration is when a request comes."""
+
+
+class Extra(NamedTuple):
+    """What prompts add to iterations that would only decode, for each request: its cost and joules."""
+
+    cost: Cost
+    joules: Floats
+
+
+class Computed(NamedTuple):
+    """`waiting`: rows with tokens left, `done`: rows whose prompt is done in time or later (`due`), `iterations`:
+    those with prompts; `positions`, `extra`: what was computed, by request."""
+
+    waiting: Rows
+    done: Rows
+    iterations: Stretches
+    positions: NDArray[np.int64]
+    extra: Extra
+
+
+class TickPrompts:
+    """Puts prompts into iterations; `count`: how many it has seen."""
+
+    def __init__(self, instances: TickInstances) -> None:
+        self._instances = instances
+        self.count = 0
+
+    def compute(self, rows: Rows, pace: Pace, until_s: float) -> Computed:
+        """What iterations that begin in the tick compute of the prompts in `rows`."""
+        rows = rows[np.argsort(rows["position"], kind="stable")]
+        chunk = self._chunk(rows)
+        extra = self._extra(rows, chunk, pace)
+        plan = self._plan(rows, extra, chunk, pace, until_s)
+        left, done_s = np.array(plan.left), np.array(plan.done_s)
+        share = (rows["left"] - left) / chunk
+        fresh = (rows["computed"] == 0.0) & (left < rows["left"])
+        self._reserve(rows[fresh])
+        rows["computed"] += rows["left"] - left
+        rows["left"], rows["due"] = left, done_s
+        begin_s, end_s = np.array(plan.begin_s), np.array(plan.end_s)
+        iterations = Stretches(np.array(plan.positions, dtype=np.int64), begin_s, end_s, np.ones(len(begin_s)))
+        scaled = Extra(Cost(*[column * share for column in extra.cost]), extra.joules * share)
+        done = done_s < np.inf
+        return Computed(rows[~done], rows[done], iterations, rows["position"], scaled)
+
+    def _chunk(self, rows: Rows) -> Floats:
+        """Tokens that an iteration computes with this prompt: of it alone, or as many as pile up."""
+        instances, position = self._instances, rows["position"]
+        room = np.maximum(instances.budget - instances.state.batch, 1.0)[position]
+        alone = rows["left"] / np.ceil(rows["left"] / room)
+        waited = rows["arrival_s"] < instances.state.end_s[position]
+        piled = np.bincount(position, weights=rows["left"] * waited, minlength=len(instances))
+        chunk: Floats = np.maximum(alone, np.minimum(piled[position], room))
+        return chunk
+
+    def _extra(self, rows: Rows, chunk: Floats, pace: Pace) -> Extra:
+        """Of an iteration with so many tokens of the prompt's kind, at the clock that the cap allows."""
+        instances, position = self._instances, rows["position"]
+        state, boards = instances.state, instances.boards
+        batch, context = state.batch[position], instances.context[position]
+        reads = rows["computed"] + 0.5 * rows["left"]
+        law, sharing, x = instances.law_of(position), boards.sharing[position], boards.top[position]
+        backlog = rows["arrival_s"] < state.end_s[position]
+        mean_w = np.where(backlog, boards.kept_w[position], state.mean_w[position])
+        for _ in range(GUESSES + 1):
+            cost = law.cost(
+                chunk + batch, chunk * reads + context, batch + 1.0, context + reads + 0.5 * chunk, x, sharing
+            )
+            joules = boards.joules(cost, x, position)
+            span_s = cost.wall_s * np.maximum(1.0, rows["left"] / chunk)
+            within = boards.within(joules, cost, boards.allowed_w(span_s, mean_w, position), position)
+            if not (within < 0.995).any():
+                break
+            x = boards.slower(x, within, position)
+        return Extra(
+            Cost(*[column - base[position] for column, base in zip(cost, pace.cost, strict=True)]),
+            joules - pace.joules[position],
+        )
+
+    def _plan(self, rows: Rows, extra: Extra, chunk: Floats, pace: Pace, until_s: float) -> Plan:
+        position, each_s = rows["position"], pace.cost.wall_s
+        self.count += len(rows)
+        into = (np.arange(self.count - len(rows), self.count) * GOLDEN) % 1.0
+        decodes = self._instances.state.batch[position] > 0.0
+        ready_s = rows["arrival_s"] + np.where(decodes, into * each_s[position], 0.0)
+        need = np.where(rows["computed"] == 0.0, rows["left"], 0.0)
+        token_s = np.maximum(extra.cost.wall_s, 1e-9) / chunk
+        columns = (rows["left"], need, rows["arrival_s"], ready_s, token_s)
+        prompts = list(zip(*(column.tolist() for column in columns), strict=True))
+        edges = np.flatnonzero(np.diff(position)) + 1
+        plan, lines = Plan(), self._lines(each_s)
+        for low, high in itertools.pairwise([0, *edges.tolist(), len(rows)]):
+            if low < high:
+                plan.compute(lines[int(position[low])], prompts[low:high], until_s)
+        return plan
+
+    def _lines(self, each_s: Floats) -> list[Line]:
+        """All instances; one that is empty takes the first prompt whatever its length."""
+        instances, state = self._instances, self._instances.state
+        inside = state.batch + state.opened
+        taken = instances.context + state.reserved + state.batch
+        columns = (
+            np.arange(len(instances)),
+            state.end_s,
+            each_s,
+            np.maximum(1.0, instances.budget - state.batch),
+            instances.kv_tokens * (1.0 - WATERMARK) - taken,
+            instances.most - inside,
+            inside == 0.0,
+        )
+        return [Line(*line) for line in zip(*(column.tolist() for column in columns), strict=True)]
+
+    def _reserve(self, begun: Rows) -> None:
+        state, instances = self._instances.state, len(self._instances)
+        state.reserved += tokens_by(begun, "left", instances)
+        state.opened += np.bincount(begun["position"], minlength=instances)

@@ -1,0 +1,74 @@
+"""Which instance gets a request of a tick; the rules are those of `routing`, the loads those at its beginning."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodwatt.simulator.services.routing import Router
+from goodwatt.simulator.services.service import Role, Service
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class TickRouting:
+    """`accepts[position]`: what an instance takes; empty while it drains."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+        self._routers = [Router(service) for service in services]
+        self._turns: dict[tuple[int, Role], int] = defaultdict(int)
+        self.accepts: list[tuple[Role, ...]] = []
+        self._open: dict[tuple[int, Role], Ints] = {}
+
+    def change(self, service_of: Ints) -> None:
+        """Instances have come, gone or begun to drain."""
+        roles: tuple[Role, ...] = ("prefill", "decode")
+        self._open = {
+            (service, role): np.array(
+                [i for i, taken in enumerate(self.accepts) if service_of[i] == service and role in taken], dtype=np.int64
+            )
+            for service in range(len(self._services))
+            for role in roles
+        }
+
+    def choose(self, service: int, role: Role, prompts: Floats, load: Floats) -> Ints | None:
+        """The positions for requests in order of arrival, whose tokens are added to `load`; None where nobody is."""
+        open_ones = self._open[service, role]
+        if not len(open_ones):
+            return None
+        facts = self._services[service]
+        if facts.routing == "by_length" and len(open_ones) > 1:
+            chosen = np.empty(len(prompts), dtype=np.int64)
+            long = prompts >= facts.long_tokens
+            for which, tokens in ((long, facts.long_tokens), (~long, 0)):
+                among = np.array(self._routers[service].among(open_ones.tolist(), tokens), dtype=np.int64)
+                chosen[which] = _to_least(among, prompts[which], load)
+            return chosen
+        if facts.routing == "round_robin":
+            turn = self._turns[service, role]
+            self._turns[service, role] = turn + len(prompts)
+            return open_ones[(turn + np.arange(len(prompts))) % len(open_ones)]
+        return _to_least(open_ones, prompts, load)
+
+
+def _to_least(among: Ints, prompts: Floats, load: Floats) -> Ints:
+    """Each to who has least to do, given what those before it have brought."""
+    least = among
+    if len(prompts) < len(among):
+        least = among[np.argpartition(load[among], len(prompts))[: len(prompts) + 1]]
+    heap = list(zip(load[least].tolist(), least.tolist(), strict=True))
+    heapq.heapify(heap)
+    chosen = []
+    for tokens in prompts.tolist():
+        has, position = heap[0]
+        heapq.heapreplace(heap, (has + tokens, position))
+        chosen.append(position)
+    for has, position in heap:
+        load[position] = has
+    return np.array(chosen, dtype=np.int64)

@@ -1,0 +1,119 @@
+"""Requests on their way through instances, as rows of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ROW = np.dtype(
+    [
+        ("position", np.int64),
+        ("arrival_s", np.float64),
+        ("first_s", np.float64),
+        ("prompt", np.float64),
+        ("output", np.float64),
+        ("left", np.float64),
+        ("computed", np.float64),
+        ("owed", np.float64),
+        ("due", np.float64),
+        ("held", np.float64),
+    ]
+)
+"""A request: the position of its instance, arrival and first token (NaN before), its tokens; tokens `left` to be
+computed and `computed` before it decodes, output tokens `owed`. `due`: when its prompt is done, or the instance's count
+of iterations with which its last token comes. `held`: tokens in the cache when it began to decode, less that count
+then: with the count added, tokens in the cache now."""
+Rows = NDArray[np.void]
+
+
+def no_rows() -> Rows:
+    """Nobody."""
+    return np.zeros(0, dtype=ROW)
+
+
+def tokens_by(rows: Rows, column: str, instances: int) -> NDArray[np.float64]:
+    """A column added up by instance."""
+    return np.bincount(rows["position"], weights=rows[column], minlength=instances)
+
+
+def fresh_rows(position: int, arrival_s: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Rows:
+    """Requests that come."""
+    rows = np.zeros(len(np.asarray(arrival_s)), dtype=ROW)
+    rows["position"], rows["arrival_s"], rows["first_s"] = position, arrival_s, np.nan
+    rows["prompt"] = rows["left"] = prompt
+    rows["output"] = rows["owed"] = output
+    return rows
+
+
+def restarted(tables: Sequence[Rows], position: int) -> Rows:
+    """The same as if nothing of them had been done, in order of arrival."""
+    rows = np.concatenate(tables)
+    rows = rows[np.argsort(rows["arrival_s"], kind="stable")]
+    return fresh_rows(position, rows["arrival_s"], rows["prompt"], rows["output"])
+
+
+class Decoding:
+    """Those that decode. Positions and ends stand apart, because every tick looks through them."""
+
+    def __init__(self) -> None:
+        self.size = self._gone = 0
+        self._rows = np.zeros(256, dtype=ROW)
+        self._positions = np.zeros(256, dtype=np.int64)
+        self._due = np.zeros(256)
+
+    @property
+    def rows(self) -> Rows:
+        """All of them, in order of joining."""
+        return self._rows[: self.size][self._due[: self.size] < np.inf]
+
+    def add(self, rows: Rows) -> None:
+        """Some begin to decode."""
+        self._reserve(len(rows))
+        new = slice(self.size, self.size + len(rows))
+        self._rows[new], self._positions[new], self._due[new] = rows, rows["position"], rows["due"]
+        self.size += len(rows)
+
+    def take_ended(self, count: NDArray[np.float64]) -> Rows:
+        """Those whose last token has come, by each instance's count of iterations, leave."""
+        return self._take(np.flatnonzero(self._due[: self.size] <= count[self._positions[: self.size]]))
+
+    def take_of(self, positions: NDArray[np.bool_]) -> Rows:
+        """Those of some instances leave."""
+        here = positions[self._positions[: self.size]] & (self._due[: self.size] < np.inf)
+        return self._take(np.flatnonzero(here))
+
+    def take_rows(self, which: NDArray[np.int64]) -> Rows:
+        """Some leave, by their place in `rows`."""
+        return self._take(np.flatnonzero(self._due[: self.size] < np.inf)[which])
+
+    def move(self, to: NDArray[np.int64]) -> None:
+        """Instances have other positions: `to[old]`."""
+        self._compact()
+        self._positions[: self.size] = to[self._positions[: self.size]]
+        self._rows["position"][: self.size] = self._positions[: self.size]
+
+    def _take(self, places: NDArray[np.int64]) -> Rows:
+        taken = self._rows[places]
+        self._due[places] = np.inf
+        self._gone += len(places)
+        return taken
+
+    def _reserve(self, more: int) -> None:
+        if self.size + more <= len(self._due) and self._gone < max(256, self.size // 4):
+            return
+        self._compact()
+        room = max(256, 2 * (self.size + more))
+        for name in ("_rows", "_positions", "_due"):
+            old = getattr(self, name)
+            grown = np.zeros(room, dtype=old.dtype)
+            grown[: self.size] = old[: self.size]
+            setattr(self, name, grown)
+
+    def _compact(self) -> None:
+        here = self._due[: self.size] < np.inf
+        left = int(here.sum())
+        for column in (self._rows, self._positions, self._due):
+            column[:left] = column[: self.size][here]
+        self.size, self._gone = left, 0
