@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,9 @@ class Service:
     Each of its `min_replicas` to `max_replicas` instances holds `tensor_parallel` GPUs of kind `gpu` on one node and
     takes `start_s` until it serves. `iteration_tokens`: what an iteration computes at most; `most_sequences` are
     served at once. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
-    `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own.
+    `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own, of which
+    `min_prefill` to `max_prefill` of the replicas are, see `pools`. `partition`, `user`, `priority`: as of a job, for
+    whoever places the instances.
     """
 
     name: str
@@ -40,3 +43,17 @@ class Service:
     long_tokens: int = 4096
     long_share: float = 0.5
     separate: bool = False
+    min_prefill: int = 0
+    max_prefill: int = 0
+    partition: str | None = None
+    user: str | None = None
+    priority: int = 0
+
+    @property
+    def pools(self) -> Mapping[Role, tuple[int, int]]:
+        """Least and most instances of each role."""
+        least, most = self.min_replicas, self.max_replicas
+        if not self.separate:
+            return {"both": (least, most)}
+        prefill = self.min_prefill, self.max_prefill
+        return {"prefill": prefill, "decode": (least - self.min_prefill, most - self.max_prefill)}
