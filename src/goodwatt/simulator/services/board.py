@@ -26,6 +26,14 @@ class Ran(NamedTuple):
     watts: float
 
 
+class Setting(NamedTuple):
+    """What others decide of a board: see `Board`."""
+
+    top: int
+    cap_w: float
+    sharing: float
+
+
 class Spent:
     """What iterations took since this was last emptied.
 
@@ -64,6 +72,11 @@ class Board:
         self.top, self.cap_w = len(model.clocks_mhz) - 1, model.default_cap_w
         self.mean_w = model.context_w
 
+    @property
+    def setting(self) -> Setting:
+        """What others decide of it."""
+        return Setting(self.top, self.cap_w, self.sharing)
+
     def find(self, cost_at: CostAt, times: int = 1) -> Ran:
         """Something done so often, at the greatest clock that the cap allows."""
         ran = self._at(cost_at, self.top)
@@ -91,7 +104,7 @@ class Board:
         """Mean over an iteration of this cost at this clock."""
         model = self.model
         core_w = model.core_w[clock] * model.stretch[clock] * self.chip
-        return model.context_w + (core_w * cost.sm_s + model.memory_w * cost.dram_s) / cost.wall_s
+        return model.context_w + float((core_w * cost.sm_s + model.memory_w * cost.dram_s) / cost.wall_s)
 
     def _at(self, cost_at: CostAt, clock: int) -> Ran:
         cost = cost_at(self.x_of(clock))

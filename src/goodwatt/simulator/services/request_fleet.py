@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Sequence as Many
-from functools import partial
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from goodwatt.simulator.services.latency_book import Finished, LatencyBook
 from goodwatt.simulator.services.request_instance import RequestInstance
 from goodwatt.simulator.services.routing import Router
 from goodwatt.simulator.services.sequence import Request, Sequence
-from goodwatt.simulator.services.service import Role, Service
+from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.services.serving import Serving
 
 PROMPTS: tuple[Role, ...] = ("both", "prefill")
@@ -51,7 +50,7 @@ class RequestFleet:
 
     def evict(self, slot: int) -> None:
         """An instance is gone, and its requests begin anew elsewhere."""
-        self._of[slot].evict(slot)
+        self._of[slot].evict(slot, self.now_s)
 
     def outstanding(self, slot: int) -> int:
         """Requests that an instance has not finished."""
@@ -83,6 +82,7 @@ class _Instances:
         self.instances: dict[int, RequestInstance] = {}
         self.prompts: list[int] = []
         self.decodes: list[int] = []
+        self._senders: list[int] = []
         self._router, self._decode_router = Router(self.service), Router(self.service)
         self._homeless: deque[Sequence] = deque()
         self._sent: list[tuple[float, int, Sequence]] = []
@@ -91,6 +91,8 @@ class _Instances:
 
     def start(self, slot: int, board: Board, role: Role, now_s: float) -> None:
         first = self._send if role == "prefill" else _stays
+        if role == "prefill":
+            self._senders.append(slot)
         self.instances[slot] = RequestInstance(
             self.serving.law, self.serving.batching, board, now_s, first, self._finish
         )
@@ -106,11 +108,10 @@ class _Instances:
             if slot in slots:
                 slots.remove(slot)
 
-    def evict(self, slot: int) -> None:
+    def evict(self, slot: int, now_s: float) -> None:
         self.drain(slot)
-        instance = self.instances[slot]
-        for sequence in instance.drain():
-            self._route(sequence, instance.now_s)
+        for sequence in self.instances[slot].drain():
+            self._route(sequence, now_s)
 
     def advance(self, now_s: float, until_s: float) -> None:
         come = self.service.requests.between(now_s, until_s)
@@ -127,9 +128,7 @@ class _Instances:
 
     def _deliver(self, until_s: float) -> None:
         """Hand over what has been sent and arrives before this time; prompts may be done meanwhile."""
-        if not self.service.separate:
-            return
-        for slot in self.prompts:
+        for slot in self._senders:
             self.instances[slot].advance(until_s)
         while self._sent and self._sent[0][0] < until_s:
             time_s, _, sequence = heapq.heappop(self._sent)
@@ -141,15 +140,10 @@ class _Instances:
         if not slots:
             self._homeless.append(sequence)
             return
-        slot = router.choose(slots, sequence.request.prompt_tokens, partial(self._load, now_s))
-        self.instances[slot].advance(now_s)
-        self.instances[slot].admit(sequence)
-
-    def _load(self, now_s: float, slot: int) -> float:
-        instance = self.instances[slot]
-        if instance.quiet_until_s <= now_s:
-            instance.advance(now_s)
-        return instance.load_tokens
+        instances = self.instances
+        slot = router.choose(slots, sequence.request.prompt_tokens, lambda slot: instances[slot].load_tokens(now_s))
+        instances[slot].advance(now_s)
+        instances[slot].admit(sequence)
 
     def _send(self, sequence: Sequence, now_s: float) -> bool:
         arrives_s = now_s + self.serving.transfer_s(sequence.computed)
@@ -158,9 +152,7 @@ class _Instances:
 
     def _finish(self, sequence: Sequence, now_s: float) -> None:
         request = sequence.request
-        self._done.append(
-            (request.arrival_s, sequence.first_s, now_s, request.prompt_tokens, request.output_tokens)
-        )
+        self._done.append((request.arrival_s, sequence.first_s, now_s, request.prompt_tokens, request.output_tokens))
 
     def _note(self) -> None:
         if self._done:

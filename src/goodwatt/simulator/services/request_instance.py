@@ -2,11 +2,12 @@
 
 Every iteration makes one token for each sequence that decodes; what is left of its token budget goes to prompts, first
 come first served, as long as the KV cache has room for them whole. Between two events (a prompt comes or is done, a
-sequence ends, the cache is full) nothing but decoding happens: the batch is the same and each iteration reads one
-token a sequence more, so the time of k iterations is k times the mean of the first and the last.
+sequence ends, the cache is full) nothing but decoding happens, and `decode_run` takes its iterations at once.
 
-A sequence for whose next token the cache has no room is preempted, who came last first, and computed again later, as
-vLLM does by default. Who sends requests to which instance is `router`'s.
+A request begins when the cache has room for all of its context, for a token of each sequence that decodes, and for a
+little more (`WATERMARK`); alone it begins anyway. When there is no room for the next tokens, who began last is
+preempted, waits first in line and is computed again, as vLLM does by default. Who sends requests to which instance is
+for `request_fleet`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 
 from goodwatt.power.serving.iteration_law import Cost, IterationLaw
 from goodwatt.simulator.services.board import Board, Spent
-from goodwatt.simulator.services.sequence import Request, Sequence
+from goodwatt.simulator.services.decode_run import DecodeRun
+from goodwatt.simulator.services.sequence import Sequence
 
 FirstToken = Callable[[Sequence, float], bool]
 """Told of a first token and its time; true: the sequence goes on elsewhere."""
@@ -41,12 +43,15 @@ class Batching:
 class RequestInstance:
     """One instance; `now_s` is when its next iteration may begin.
 
-    `batch` sequences decode with `context` tokens in the cache; `prefilling` are partly computed, `waiting` not yet
-    begun. `reserved`: tokens of cache that those being computed take. `count`: iterations so far. `quiet_until_s`: as
-    long as nobody comes nothing but decoding happens before. `spent`: what its iterations took.
+    `decoding`: sequences that decode by number, who began last at the end, with `context` tokens in the cache;
+    `prefilling` are partly computed, `waiting` not yet begun. `reserved`: tokens of cache that those being computed
+    take; `queued`: those that the waiting ones will. `count`: iterations so far. `quiet_until_s`: as long as nobody
+    comes nothing but decoding happens before. `spent`: what its iterations took.
     """
 
-    def __init__(self, law: IterationLaw, batching: Batching, board: Board, now_s: float, first: FirstToken, done: Done):
+    def __init__(
+        self, law: IterationLaw, batching: Batching, board: Board, now_s: float, first: FirstToken, done: Done
+    ) -> None:
         self.law, self.batching, self.board = law, batching, board
         self._first, self._done = first, done
         self.now_s = now_s
@@ -55,7 +60,8 @@ class RequestInstance:
         self.prefilling: list[Sequence] = []
         self.decoding: dict[int, Sequence] = {}
         self._ends: list[tuple[int, int]] = []
-        self.context = self.reserved = self.count = 0
+        self._run: DecodeRun | None = None
+        self.context = self.reserved = self.queued = self.count = 0
         self.spent = Spent()
         self.preempted = 0
 
@@ -64,27 +70,31 @@ class RequestInstance:
         """Requests that are not done."""
         return len(self.waiting) + len(self.prefilling) + len(self.decoding)
 
-    @property
-    def load_tokens(self) -> int:
-        """Context in the cache, and tokens that wait to be computed."""
-        return self.context + self.reserved + sum(s.left for s in self.waiting)
+    def load_tokens(self, now_s: float) -> int:
+        """Context in the cache, and of those that wait, when all iterations that begin before this time have begun."""
+        if self.quiet_until_s <= now_s:
+            self.advance(now_s)
+        ahead = 0
+        if self._run and self.now_s < now_s:
+            ahead = self._run.begun_before(now_s) - (self.count - self._run.before)
+        return self.context + ahead * len(self.decoding) + self.reserved + self.queued
 
     def admit(self, sequence: Sequence) -> None:
         """Somebody comes, at a time up to which the instance has been advanced."""
         self.waiting.append(sequence)
+        self.queued += sequence.whole
         self.quiet_until_s = -math.inf
 
     def advance(self, until_s: float) -> None:
         """Begin all iterations that begin before this time; the last may end after it."""
         while self.now_s < until_s:
             while self.waiting and not self.waiting[0].left and self._fits(self.waiting[0]):
-                self._join(self.waiting.popleft())
-            batch = len(self.decoding)
-            if batch > 1 and self._room() < batch:
+                self._join(self._next())
+            if self._inside > 1 and self._room() < len(self.decoding):
                 self._preempt_last()
             elif (self.prefilling or self.waiting) and self._prefill():
                 pass
-            elif batch:
+            elif self.decoding:
                 self._decode(until_s)
             else:
                 self.board.rest(until_s - self.now_s)
@@ -94,26 +104,79 @@ class RequestInstance:
         """Give up everybody, who will have to begin anew elsewhere."""
         gone = [*self.decoding.values(), *self.prefilling, *self.waiting]
         self.decoding, self.prefilling, self.waiting = {}, [], deque()
-        self._ends, self.context, self.reserved = [], 0, 0
+        self._ends, self._run, self.context, self.reserved, self.queued = [], None, 0, 0, 0
         for sequence in gone:
             sequence.restart()
         return gone
+
+    # who begins, and who has to stop ------------------------------------------------------------------------------
+
+    def _fits(self, sequence: Sequence) -> bool:
+        room = self._room() - WATERMARK * self.batching.kv_tokens - len(self.decoding)
+        return not self._inside or (self._inside < self.batching.most and sequence.whole <= room)
+
+    @property
+    def _inside(self) -> int:
+        return len(self.decoding) + len(self.prefilling)
+
+    def _room(self) -> float:
+        return self.batching.kv_tokens - self.context - self.reserved
+
+    def _next(self) -> Sequence:
+        """The first in line waits no longer."""
+        sequence = self.waiting.popleft()
+        self.queued -= sequence.whole
+        return sequence
+
+    def _join(self, sequence: Sequence) -> None:
+        """A computed sequence begins to decode."""
+        sequence.ends = self.count + sequence.owed
+        self.decoding[sequence.request.number] = sequence
+        self.context += sequence.computed
+        self._run = None
+        heapq.heappush(self._ends, (sequence.ends, sequence.request.number))
+
+    def _preempt_last(self) -> None:
+        """Who began last waits again, first in line, to be computed anew."""
+        if self.prefilling:
+            sequence = self.prefilling.pop()
+            sequence.left, sequence.computed = sequence.whole, 0
+            self.reserved -= sequence.left
+        else:
+            sequence = self._stopped()
+        self.waiting.appendleft(sequence)
+        self.queued += sequence.whole
+        self.preempted += 1
+
+    def _stopped(self) -> Sequence:
+        """Who decodes for the shortest time, no more; its last token is not in the cache but has to be computed too."""
+        _, sequence = self.decoding.popitem()
+        owed = sequence.ends - self.count
+        held = sequence.computed + sequence.owed - owed
+        self.context -= held
+        self._run = None
+        sequence.left, sequence.computed, sequence.owed, sequence.ends = held + 1, 0, owed, 0
+        return sequence
 
     # one iteration with prompts ----------------------------------------------------------------------------------
 
     def _prefill(self) -> bool:
         """One iteration with as many prompt tokens as the budget allows; False if none may begin."""
-        parts, tokens, pairs, context = self._parts()
+        parts = self._parts()
         if not parts:
             return False
-        batch = len(self.decoding)
-        tokens, pairs, context = tokens + batch, pairs + self.context, context + self.context
-        sequences, sharing = batch + len(parts), self.board.sharing
-        ran = self.board.find(lambda x: self.law.cost(tokens, pairs, sequences, context, x, sharing))
-        self._spend(ran.cost, ran.clock, 1)
+        tokens, pairs, context = len(self.decoding), float(self.context), self.context
         for sequence, share in parts:
+            tokens += share
+            pairs += share * (sequence.computed + 0.5 * share)
+            context += sequence.computed + share
             sequence.left -= share
             sequence.computed += share
+        sequences, sharing = len(self.decoding) + len(parts), self.board.sharing
+        ran = self.board.find(lambda x: self.law.cost(tokens, pairs, sequences, context, x, sharing))
+        self.board.spend(ran.watts, ran.cost.wall_s)
+        self._made(ran.cost, ran.clock, 1, self.now_s + ran.cost.wall_s)
+        self._run = None
         self._end_sequences()
         self.prefilling = [sequence for sequence, _ in parts if sequence.left] + self.prefilling[len(parts) :]
         for sequence, _ in parts:
@@ -121,37 +184,21 @@ class RequestInstance:
                 self._computed(sequence)
         return True
 
-    def _parts(self) -> tuple[list[tuple[Sequence, int]], int, float, float]:
-        """Whose prompt goes on by how many tokens; those tokens, their pairs, and what they read of the cache."""
-        batching, parts = self.batching, list[tuple[Sequence, int]]()
-        left = batching.budget - len(self.decoding)
-        tokens, pairs, context = 0, 0.0, 0.0
+    def _parts(self) -> list[tuple[Sequence, int]]:
+        """Whose prompt goes on by how many tokens: those begun first, then who may begin."""
+        parts, left = list[tuple[Sequence, int]](), self.batching.budget - len(self.decoding)
         for sequence in self.prefilling:
             if left <= 0:
-                break
-            share = min(left, sequence.left)
-            parts.append((sequence, share))
-            left -= share
+                return parts
+            parts.append((sequence, min(left, sequence.left)))
+            left -= parts[-1][1]
         while left > 0 and self.waiting and self.waiting[0].left and self._fits(self.waiting[0]):
-            sequence = self.waiting.popleft()
+            sequence = self._next()
             self.prefilling.append(sequence)
             self.reserved += sequence.whole
-            share = min(left, sequence.left)
-            parts.append((sequence, share))
-            left -= share
-        for sequence, share in parts:
-            tokens += share
-            pairs += share * (sequence.computed + 0.5 * share)
-            context += sequence.computed + share
-        return parts, tokens, pairs, context
-
-    def _fits(self, sequence: Sequence) -> bool:
-        inside = len(self.decoding) + len(self.prefilling)
-        room = self._room() - WATERMARK * self.batching.kv_tokens
-        return not inside or (inside < self.batching.most and sequence.whole + len(self.decoding) <= room)
-
-    def _room(self) -> float:
-        return self.batching.kv_tokens - self.context - self.reserved
+            parts.append((sequence, min(left, sequence.left)))
+            left -= parts[-1][1]
+        return parts
 
     def _computed(self, sequence: Sequence) -> None:
         """Its context is in the cache and its next token is made."""
@@ -165,42 +212,38 @@ class RequestInstance:
         elif not (first and self._first(sequence, self.now_s)):
             self._join(sequence)
 
-    def _join(self, sequence: Sequence) -> None:
-        """A computed sequence begins to decode."""
-        sequence.ends = self.count + sequence.owed
-        self.decoding[sequence.request.number] = sequence
-        self.context += sequence.computed
-        heapq.heappush(self._ends, (sequence.ends, sequence.request.number))
-
     # decoding ----------------------------------------------------------------------------------------------------
 
     def _decode(self, until_s: float) -> None:
         """Iterations of the same batch, up to the next event or the first that begins at `until_s` or later."""
-        batch, context, cost, sharing = len(self.decoding), self.context, self.law.cost, self.board.sharing
-        times = max(1, min(self._ends[0][0] - self.count, int(self._room() // batch)))
-        grown = context + batch * (times - 1)
+        run = self._run
+        if run is None or run.setting != self.board.setting:
+            run = self._run = self._planned()
+        self.quiet_until_s = run.end_s
+        made = self.count - run.before
+        begun = max(made + 1, run.begun_before(until_s))
+        end_s = run.begin_s + begun * run.cost(0, begun).wall_s
+        self.board.spend(run.watts, end_s - self.now_s)
+        self._made(run.cost(made, begun), run.clock, begun - made, end_s)
+        if begun == run.times:
+            self._run = None
+            self._end_sequences()
 
-        def mean_at(x: float) -> Cost:
-            first = cost(batch, context, batch, context, x, sharing)
-            return first if times == 1 else _between(first, cost(batch, grown, batch, grown, x, sharing), 0.5)
+    def _planned(self) -> DecodeRun:
+        """Iterations up to the next event."""
+        batch, context, law_cost, board = len(self.decoding), self.context, self.law.cost, self.board
+        times = self._ends[0][0] - self.count
+        if self._inside > 1:
+            times = min(times, int(self._room() // batch))
+        middle, sharing = context + 0.5 * batch * (times - 1), board.sharing
+        mean, clock, watts = board.find(lambda x: law_cost(batch, middle, batch, middle, x, sharing), times)
+        first = mean if times == 1 else law_cost(batch, context, batch, context, board.x_of(clock), sharing)
+        return DecodeRun(self.now_s, self.count, times, first, mean, clock, watts, board.setting)
 
-        clock, mean = self.board.find(mean_at, times)[1::-1]
-        self.quiet_until_s = self.now_s + times * mean.wall_s
-        if self.quiet_until_s > until_s and times > 1:
-            first = cost(batch, context, batch, context, self.board.x_of(clock), sharing)
-            more_s = 2.0 * (mean.wall_s - first.wall_s) / (times - 1)
-            begun = min(times, begun_before(until_s - self.now_s, first.wall_s, more_s))
-            mean, times = _between(first, mean, (begun - 1) / (times - 1)), begun
-        self._spend(mean, clock, times)
-        self._end_sequences()
-
-    def _spend(self, cost: Cost, clock: int, times: int) -> None:
-        """So many iterations of this mean cost have been made."""
-        span_s = cost.wall_s * times
-        watts = self.board.watts(cost, clock)
-        self.board.spend(watts, span_s)
-        self.now_s += span_s
-        self.spent.add(cost, watts - self.board.model.context_w, times)
+    def _made(self, cost: Cost, clock: int, times: int, now_s: float) -> None:
+        """So many iterations of this mean cost have been made, the last of which ends now."""
+        self.now_s = now_s
+        self.spent.add(cost, self.board.watts(cost, clock) - self.board.model.context_w, times)
         self.count += times
         self.context += times * len(self.decoding)
 
@@ -212,25 +255,3 @@ class RequestInstance:
                 del self.decoding[number]
                 self.context -= sequence.computed + sequence.owed
                 self._done(sequence, self.now_s)
-
-    def _preempt_last(self) -> None:
-        """Who began to decode last waits again, first in line, to be computed anew."""
-        _, sequence = self.decoding.popitem()
-        owed = sequence.ends - self.count
-        sequence.left = sequence.computed + sequence.owed - owed
-        self.context -= sequence.left
-        sequence.computed, sequence.owed, sequence.ends = 0, owed, 0
-        self.waiting.appendleft(sequence)
-        self.preempted += 1
-
-
-def begun_before(span_s: float, first_s: float, more_s: float) -> int:
-    """How many iterations begin within a span, the first at once and taking `first_s`, each `more_s` longer."""
-    if abs(more_s) < 1e-9 * first_s:
-        return max(1, math.ceil(span_s / first_s))
-    half = first_s - 0.5 * more_s
-    return max(1, math.ceil((math.sqrt(max(0.0, half * half + 2.0 * more_s * span_s)) - half) / more_s))
-
-
-def _between(one: Cost, other: Cost, share: float) -> Cost:
-    return Cost(*[a + (b - a) * share for a, b in zip(one, other, strict=True)])
