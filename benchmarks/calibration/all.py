@@ -26,11 +26,12 @@ STEPS = (
     "b300_caps",
     "derived_kinds",
     "vidur_collectives",
+    "serving",
     "h200_pairs",
     "miso_mig",
     "workloads",
 )
-"""Those that write, by what they need: kinds of GPUs, kinds derived from them, wires, sharing, then the classes."""
+"""Those that write, by what they need: kinds of GPUs, kinds derived from them, wires, serving, sharing, the classes."""
 SHOWN = ("gavel_pairs", "lucid_pairs", "parvagpu", "node_power", "sia_scaling", "rubick_scaling")
 """Those that write nothing: demands that only the fidelity tables use, and figures that are entered by hand."""
 

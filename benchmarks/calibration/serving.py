@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import yaml
@@ -96,6 +97,7 @@ def fit_splitwise(rows: Sequence[Measured]) -> Figures:
     return fit(rows, Figures(CHIP, {"llama2-70b": OLD, "bloom-176b": OLD}), {**chip_free(OLD_CHIP), **OLD_FREE})
 
 
+@cache
 def fit_vllm(hopper: ChipFigures) -> Figures:
     """Software, prompts and answers of the leaderboard, on H100 with Hopper's figures as they are, and B200's chip."""
     start = Figures(hopper, {"": VLLM}, WORK, {BLACKWELL: hopper})

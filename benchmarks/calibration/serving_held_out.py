@@ -119,7 +119,7 @@ def _wanted(row: Served, fitted: bool, host_bound: bool) -> bool:
     return is_host_bound(row) if host_bound else not is_host_bound(row) and (row.model in FITTED) == fitted
 
 
-# two GPUs, cycles of several iterations, gaps --------------------------------------------------------------------------
+# two GPUs, cycles of several iterations, gaps -------------------------------------------------------------------------
 
 
 def two_gpus(exchange: Software | None = None) -> list[Held]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from fidelity import facts, network, one_gpu, scenarios, sharing, supply, workloads
+from fidelity import facts, network, one_gpu, scenarios, serving, sharing, supply, workloads
 from fidelity.row import Row
 from measured import ROOT, SHARED, need, print_table, write_results
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "One GPU over clocks and caps": one_gpu.rows,
     "Shared GPUs": sharing.rows,
     "Collectives and gangs": network.rows,
+    "Serving of language models": serving.rows,
     "Facts of real boards": facts.rows,
 }
 BESIDE: dict[str, Callable[[], list[dict[str, Any]]]] = {
