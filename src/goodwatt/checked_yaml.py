@@ -181,7 +181,7 @@ def _problem(details: ErrorDetails, place: Place, known: Models) -> str:
 
 def _unknown_key(place: Place, known: Models) -> str:
     section = next((known[str(part)] for part in reversed(place[:-1]) if part in known), known[""])
-    keys = sorted(section.model_fields)
+    keys = sorted(field.alias or name for name, field in section.model_fields.items())
     near = difflib.get_close_matches(str(place[-1]), keys, n=1, cutoff=0.5)
     return f"unknown key: did you mean {near[0]!r}?" if near else f"unknown key; known: {', '.join(keys)}"
 

@@ -1,0 +1,154 @@
+"""What a services file may say, as pydantic models; `service.Service` says what it means.
+
+What may be written in short (a model or a file by its name, a number of replicas) is put at length here, so that the
+rest knows one form only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from goodwatt.checked_yaml import Name, NotNegative, Positive, Strict, scientific
+from goodwatt.simulator.services.service import Routing
+
+Above = Annotated[float, BeforeValidator(scientific), Field(gt=0, allow_inf_nan=False)]
+AtLeastOne = Annotated[float, BeforeValidator(scientific), Field(ge=1, allow_inf_nan=False)]
+ShareAbove = Annotated[float, BeforeValidator(scientific), Field(gt=0, le=1)]
+Precision = Literal["bf16", "fp16", "fp8", "int8", "int4"]
+
+
+def _short(kind: type[object], *keys: str) -> Callable[[object], object]:
+    """A value of this kind stands for each of these keys."""
+
+    def at_length(value: object) -> object:
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        return dict.fromkeys(keys, value) if right else value
+
+    return at_length
+
+
+class ModelEntry(Strict):
+    """A model: a published one by `name`, whose figures the others replace, or all that is needed.
+
+    `parameters_b`, `active_b`: billions, all and those that a token passes; `routed`: of the experts, the share that a
+    token passes. `query_heads`: heads that ask, where they times `head_dim` are not `hidden`.
+    """
+
+    name: Name | None = None
+    parameters_b: Above | None = None
+    active_b: Above | None = None
+    routed: ShareAbove | None = None
+    layers: Positive | None = None
+    hidden: Positive | None = None
+    kv_heads: Positive | None = None
+    query_heads: Positive | None = None
+    head_dim: Positive | None = None
+    precision: Precision | None = None
+    weight_bytes: Above | None = None
+    kv_bytes: Above | None = None
+
+
+class LengthsEntry(Strict):
+    """How long prompts and outputs are: those of a class, of a file of requests, or all alike."""
+
+    class_: Name | None = Field(None, alias="class")
+    file: Name | None = None
+    prompt_tokens: Positive | None = None
+    output_tokens: Positive | None = None
+
+
+class RequestsEntry(Strict):
+    """Where requests come from: a trace (`file`), rates over time (`profile`), or a `class` of services."""
+
+    file: Name | None = None
+    profile: Name | None = None
+    class_: Name | None = Field(None, alias="class")
+    format: Name | None = None
+    time_zone: Name | None = None
+    select: Name | None = None
+    rate_factor: Above | None = None
+    mean_per_s: Above | None = None
+    peak_per_s: Above | None = None
+    peak_to_trough: AtLeastOne | None = None
+    days: Above | None = None
+    lengths: Annotated[LengthsEntry, BeforeValidator(_short(str, "class"))] | None = None
+    repeat: bool | None = None
+    start_s: NotNegative | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+
+
+class ReplicasEntry(Strict):
+    """How many instances there may be, and what one takes until it serves."""
+
+    min: Positive | None = None
+    max: Positive | None = None
+    start_s: NotNegative | None = None
+
+
+class PoolEntry(Strict):
+    """How many instances of one role there may be."""
+
+    min: Positive
+    max: Positive
+
+
+Pool = Annotated[PoolEntry, BeforeValidator(_short(int, "min", "max"))]
+
+
+class PoolsEntry(Strict):
+    """Prompts are computed on instances of their own."""
+
+    prefill: Pool
+    decode: Pool
+
+
+class PromiseEntry(Strict):
+    """Limits that 99% of the requests keep."""
+
+    ttft_p99_s: Above | None = None
+    tpot_p99_s: Above | None = None
+    latency_p99_s: Above | None = None
+
+
+class ServiceEntry(Strict):
+    """One service."""
+
+    name: Name
+    model: Annotated[ModelEntry, BeforeValidator(_short(str, "name"))]
+    gpu: Name
+    tensor_parallel: Positive | None = None
+    replicas: Annotated[ReplicasEntry, BeforeValidator(_short(int, "min", "max"))] | None = None
+    pools: PoolsEntry | None = None
+    promise: PromiseEntry
+    requests: Annotated[RequestsEntry, BeforeValidator(_short(str, "file"))]
+    software: Name | None = None
+    routing: Routing | None = None
+    long_tokens: Positive | None = None
+    long_share: ShareAbove | None = None
+    iteration_tokens: Positive | None = None
+    most_sequences: Positive | None = None
+    partition: Name | None = None
+    user: Name | None = None
+    priority: int | None = None
+
+
+class ServicesFile(Strict):
+    """The whole file."""
+
+    services: Annotated[list[ServiceEntry], Field(min_length=1)]
+
+
+SECTIONS: dict[str, Any] = {
+    "services": ServiceEntry,
+    "model": ModelEntry,
+    "replicas": ReplicasEntry,
+    "pools": PoolsEntry,
+    "prefill": PoolEntry,
+    "decode": PoolEntry,
+    "promise": PromiseEntry,
+    "requests": RequestsEntry,
+    "lengths": LengthsEntry,
+}
