@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from goodwatt.simulator.services.by_instance import summed
 from goodwatt.simulator.services.made_iterations import APART, Positions, Stretches
 
 Floats = NDArray[np.float64]
@@ -33,7 +34,7 @@ def decoding_s(
     same = positions[1:] == positions[:-1]
     before_s[1:][same] = latest_s[:-1][same]
     covered_s = np.maximum(0.0, latest_s - np.maximum(before_s, begin_s))
-    total_s = carried_s - from_s + np.bincount(positions, weights=covered_s, minlength=instances)
+    total_s = carried_s - from_s + summed(positions, covered_s, instances)
     return np.maximum(0.0, total_s - _inside(prompts, carried_s, positions, begin_s, latest_s, instances))
 
 
@@ -53,7 +54,7 @@ def _inside(
         mine = (place >= 0) & (positions[place] == prompts.positions)
         busy_s = np.where(mine, latest_s[place], busy_s)
     overlap_s = np.clip(busy_s - prompts.begin_s, 0.0, prompts.end_s - prompts.begin_s)
-    return np.bincount(prompts.positions, weights=overlap_s, minlength=instances)
+    return summed(prompts.positions, overlap_s, instances)
 
 
 def _running_max(positions: Positions, values: Floats, from_s: float) -> Floats:
@@ -62,4 +63,5 @@ def _running_max(positions: Positions, values: Floats, from_s: float) -> Floats:
         return values
     apart = 2.0 * (float(values.max()) - from_s) + 1.0
     raised = np.maximum.accumulate(values - from_s + positions * apart)
-    return raised - positions * apart + from_s
+    latest: Floats = raised - positions * apart + from_s
+    return latest

@@ -32,7 +32,6 @@ class Stretches(NamedTuple):
         share = (end_s - self.begin_s) / (self.end_s - self.begin_s)
         return Stretches(self.positions, self.begin_s, end_s, self.iterations * share)
 
-
     def followed_by(self, later: Stretches) -> Stretches:
         """Both."""
         return Stretches(*[np.concatenate(pair) for pair in zip(self, later, strict=True)])
@@ -65,12 +64,16 @@ class MadeIterations:
 
     def at(self, positions: Positions, time_s: Floats) -> Floats:
         """Iterations made by a time in the tick."""
-        return np.interp(positions * APART + self._share(time_s), self._axis, self._count) - self._base[positions]
+        count: Floats = np.interp(positions * APART + self._share(time_s), self._axis, self._count)
+        more: Floats = count - self._base[positions]
+        return more
 
     def when(self, positions: Positions, iterations: Floats) -> Floats:
         """The time by which so many have been made."""
         place = np.interp(self._base[positions] + iterations, self._count, self._axis) - positions * APART
-        return self._from_s + np.clip(place, 0.0, 1.0) * self._span_s
+        time_s: Floats = self._from_s + np.clip(place, 0.0, 1.0) * self._span_s
+        return time_s
 
     def _share(self, time_s: Floats) -> Floats:
-        return np.maximum(time_s - self._from_s, 0.0) / self._span_s
+        share: Floats = np.maximum(time_s - self._from_s, 0.0) / self._span_s
+        return share

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from goodwatt.power.serving.iteration_law import Cost
 from goodwatt.simulator.services.board import Board, Spent
+from goodwatt.simulator.services.by_instance import counted, summed
 from goodwatt.simulator.services.decoding_time import decoding_s
 from goodwatt.simulator.services.latency_book import Finished, LatencyBook
 from goodwatt.simulator.services.made_iterations import MadeIterations, Stretches
@@ -29,7 +30,7 @@ from goodwatt.simulator.services.serving import TRANSFER_S, Serving
 from goodwatt.simulator.services.tick_instances import Pace, TickInstances
 from goodwatt.simulator.services.tick_prompts import Extra, TickPrompts
 from goodwatt.simulator.services.tick_routing import TickRouting
-from goodwatt.simulator.services.tick_tables import Decoding, Rows, fresh_rows, no_rows, restarted, tokens_by
+from goodwatt.simulator.services.tick_tables import Decoding, Rows, fresh_rows, no_rows, restarted, together, tokens_by
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -112,7 +113,7 @@ class TickFleet:
             mine = table["position"] == position
             rows.append(table[mine])
             setattr(self, name, table[~mine])
-        self._homeless = np.concatenate([self._homeless, restarted(rows, int(self._instances.state.service[position]))])
+        self._homeless = together(self._homeless, restarted(rows, int(self._instances.state.service[position])))
         self._remove(position)
 
     def _remove(self, position: int) -> None:
@@ -139,7 +140,7 @@ class TickFleet:
         extra = np.zeros((len(SPENT), len(instances)))
         if len(rows):
             computed = self._prompts.compute(rows, pace, until_s)
-            self._waiting, self._begun = computed.waiting, np.concatenate([self._begun, computed.done])
+            self._waiting, self._begun = computed.waiting, together(self._begun, computed.done)
             prompts = prompts.followed_by(computed.iterations)
             instances.note_last(computed.iterations)
             extra = _by_instance(computed.extra, computed.positions, len(instances))
@@ -157,8 +158,8 @@ class TickFleet:
         joined = self._join(made, each_s, until_s)
         spent_s = decoding_s((self.now_s, until_s), last_s, *joined, prompts)
         positions, size = prompts.positions, len(instances)
-        prompts_s = np.bincount(positions, weights=prompts.end_s - prompts.begin_s, minlength=size)
-        iterations = spent_s / each_s + np.bincount(positions, weights=prompts.iterations, minlength=size)
+        prompts_s = summed(positions, prompts.end_s - prompts.begin_s, size)
+        iterations = spent_s / each_s + summed(positions, prompts.iterations, size)
         decoded = np.stack([*_columns(pace.cost, pace.joules)]) * iterations
         decoded[SPENT.index("wall_s")] = spent_s + prompts_s
         decoded[SPENT.index("iterations")] = iterations
@@ -183,7 +184,7 @@ class TickFleet:
         if not len(rows):
             return
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
-        state.batch -= np.bincount(positions, minlength=size)
+        state.batch -= counted(positions, size)
         state.held -= tokens_by(rows, "held", size)
         rows["due"] = made.when(positions, rows["due"] - state.count[positions])
         self._ended.append((state.service[positions], rows))
@@ -194,7 +195,7 @@ class TickFleet:
         rows, self._begun = self._begun[due], self._begun[~due]
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
         state.reserved -= tokens_by(rows, "computed", size)
-        state.opened -= np.bincount(positions, minlength=size)
+        state.opened -= counted(positions, size)
         rows["owed"] -= 1.0
         rows["first_s"] = np.where(np.isnan(rows["first_s"]), rows["due"], rows["first_s"])
         begin_s = rows["due"].copy()
@@ -220,7 +221,7 @@ class TickFleet:
     def _enter(self, rows: Rows) -> None:
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
         self._decoding.add(rows)
-        state.batch += np.bincount(positions, minlength=size)
+        state.batch += counted(positions, size)
         state.held += tokens_by(rows, "held", size)
         np.maximum.at(state.last_due, positions, rows["due"])
 
@@ -236,7 +237,7 @@ class TickFleet:
             each_s = np.array([serving.transfer_token_s for serving in self._servings])[service[sent]]
             away["due"] += TRANSFER_S + away["computed"] * each_s
             away["position"] = service[sent]
-            self._sent = np.concatenate([self._sent, away])
+            self._sent = together(self._sent, away)
         self._ended.append((service[~sent], rows[~sent]))
 
     def _preempt(self) -> None:
@@ -259,7 +260,7 @@ class TickFleet:
         state.held[position] -= gone["held"].sum()
         gone["left"], gone["computed"] = gone["held"] + count, 0.0
         gone["owed"] = gone["due"] - count
-        self._waiting = np.concatenate([gone, self._waiting])
+        self._waiting = together(gone, self._waiting)
 
     # requests ----------------------------------------------------------------------------------------------------
 
@@ -267,7 +268,7 @@ class TickFleet:
         """Those who wait, and those who come in this tick, with the instances that they are given to."""
         rows = [self._waiting]
         state = self._instances.state
-        waiting = np.bincount(self._waiting["position"], weights=self._waiting["left"], minlength=len(self._instances))
+        waiting = summed(self._waiting["position"], self._waiting["left"], len(self._instances))
         load = self._instances.context + state.reserved + waiting
         self._hand_over(until_s, load)
         homeless, self._homeless = self._homeless, no_rows()
@@ -275,15 +276,15 @@ class TickFleet:
             come = serving.service.requests.between(self.now_s, until_s)
             self._books[service].arrive(come.arrival_s)
             fresh = fresh_rows(service, come.arrival_s, come.prompt_tokens, come.output_tokens)
-            mine = np.concatenate([homeless[homeless["position"] == service], fresh])
+            mine = together(homeless[homeless["position"] == service], fresh) if len(homeless) else fresh
             if len(mine):
                 rows.append(self._given(mine, service, load))
-        return np.concatenate(rows)
+        return together(*rows)
 
     def _given(self, rows: Rows, service: int, load: Floats) -> Rows:
         positions = self._routing.choose(service, "prefill", rows["prompt"], load)
         if positions is None:
-            self._homeless = np.concatenate([self._homeless, rows])
+            self._homeless = together(self._homeless, rows)
             return no_rows()
         rows["position"] = positions
         return rows
@@ -300,7 +301,7 @@ class TickFleet:
             room = self._instances.kv_tokens[positions] - load[positions]
             fits = rows["computed"] <= room
             self._receive(rows[fits], positions[fits])
-            self._sent = np.concatenate([self._sent[~mine], rows[~fits]])
+            self._sent = together(self._sent[~mine], rows[~fits])
             arriving = self._sent["due"] < until_s
 
     def _receive(self, rows: Rows, positions: Ints) -> None:
@@ -308,15 +309,15 @@ class TickFleet:
         rows["position"] = positions
         rows["owed"] += 1.0  # which joining takes away, for the token that computing a prompt makes
         state.reserved += tokens_by(rows, "computed", size)
-        state.opened += np.bincount(positions, minlength=size)
-        self._begun = np.concatenate([self._begun, rows])
+        state.opened += counted(positions, size)
+        self._begun = together(self._begun, rows)
 
     def _note(self) -> None:
         """Write finished requests into the books."""
         if not self._ended:
             return
         services = np.concatenate([service for service, _ in self._ended])
-        rows = np.concatenate([rows for _, rows in self._ended])
+        rows = together(*[rows for _, rows in self._ended])
         self._ended = []
         columns = [rows[name] for name in ("arrival_s", "first_s", "due", "prompt", "output")]
         for service, book in enumerate(self._books):
@@ -331,6 +332,4 @@ def _columns(cost: Cost, joules: Floats) -> list[Floats]:
 
 
 def _by_instance(extra: Extra, positions: Ints, size: int) -> Floats:
-    return np.stack(
-        [np.bincount(positions, weights=column, minlength=size) for column in _columns(extra.cost, extra.joules)]
-    )
+    return np.stack([summed(positions, column, size) for column in _columns(extra.cost, extra.joules)])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodwatt.power.serving.iteration_law import Cost
+from goodwatt.simulator.services.by_instance import counted, summed
 from goodwatt.simulator.services.made_iterations import Stretches
-from goodwatt.simulator.services.prompt_iterations import Line, Plan
+from goodwatt.simulator.services.prompt_iterations import Lines, Plan, plan_alone, plan_in_turn
 from goodwatt.simulator.services.request_instance import WATERMARK
 from goodwatt.simulator.services.tick_instances import GUESSES, Pace, TickInstances
 from goodwatt.simulator.services.tick_tables import Rows, tokens_by
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 GOLDEN = 0.6180339887498949
 """Multiples of it fill the unit interval evenly: how far an iteration is when a request comes."""
 
@@ -51,17 +52,15 @@ class TickPrompts:
         chunk = self._chunk(rows)
         extra = self._extra(rows, chunk, pace)
         plan = self._plan(rows, extra, chunk, pace, until_s)
-        left, done_s = np.array(plan.left), np.array(plan.done_s)
+        left, done_s = plan.left, plan.done_s
         share = (rows["left"] - left) / chunk
         fresh = (rows["computed"] == 0.0) & (left < rows["left"])
         self._reserve(rows[fresh])
         rows["computed"] += rows["left"] - left
         rows["left"], rows["due"] = left, done_s
-        begin_s, end_s = np.array(plan.begin_s), np.array(plan.end_s)
-        iterations = Stretches(np.array(plan.positions, dtype=np.int64), begin_s, end_s, np.ones(len(begin_s)))
         scaled = Extra(Cost(*[column * share for column in extra.cost]), extra.joules * share)
         done = done_s < np.inf
-        return Computed(rows[~done], rows[done], iterations, rows["position"], scaled)
+        return Computed(rows[~done], rows[done], plan.iterations, rows["position"], scaled)
 
     def _chunk(self, rows: Rows) -> Floats:
         """Tokens that an iteration computes with this prompt: of it alone, or as many as pile up."""
@@ -69,7 +68,7 @@ class TickPrompts:
         room = np.maximum(instances.budget - instances.state.batch, 1.0)[position]
         alone = rows["left"] / np.ceil(rows["left"] / room)
         waited = rows["arrival_s"] < instances.state.end_s[position]
-        piled = np.bincount(position, weights=rows["left"] * waited, minlength=len(instances))
+        piled = summed(position, rows["left"] * waited, len(instances))
         chunk: Floats = np.maximum(alone, np.minimum(piled[position], room))
         return chunk
 
@@ -82,22 +81,32 @@ class TickPrompts:
         law, sharing, x = instances.law_of(position), boards.sharing[position], boards.top[position]
         backlog = rows["arrival_s"] < state.end_s[position]
         mean_w = np.where(backlog, boards.kept_w[position], state.mean_w[position])
-        for _ in range(GUESSES + 1):
-            cost = law.cost(
-                chunk + batch, chunk * reads + context, batch + 1.0, context + reads + 0.5 * chunk, x, sharing
-            )
-            joules = boards.joules(cost, x, position)
-            span_s = cost.wall_s * np.maximum(1.0, rows["left"] / chunk)
-            within = boards.within(joules, cost, boards.allowed_w(span_s, mean_w, position), position)
-            if not (within < 0.995).any():
-                break
-            x = boards.slower(x, within, position)
+        cost = law.cost(chunk + batch, chunk * reads + context, batch + 1.0, context + reads + 0.5 * chunk, x, sharing)
+        joules = boards.joules(cost, x, position)
+        span_s = cost.wall_s * np.maximum(1.0, rows["left"] / chunk)
+        within = boards.within(joules, cost, boards.allowed_w(span_s, mean_w, position), position)
+        if (within < 1.0).any():
+            cost, joules = self._slower(cost, x, within, span_s / cost.wall_s, mean_w, position)
         return Extra(
             Cost(*[column - base[position] for column, base in zip(cost, pace.cost, strict=True)]),
             joules - pace.joules[position],
         )
 
+    def _slower(
+        self, cost: Cost, x: Floats, within: Floats, times: Floats, mean_w: Floats, position: Ints
+    ) -> tuple[Cost, Floats]:
+        """At clocks that the caps allow: time follows them as far as it follows clocks at all, energy the voltage."""
+        boards, top, at_top = self._instances.boards, x, cost
+        for _ in range(GUESSES):
+            x = boards.slower(x, within, position)
+            cost = at_top._replace(wall_s=at_top.wall_s + at_top.scaled_s * (top / x - 1.0))
+            joules = boards.joules(cost, x, position)
+            allowed_w = boards.allowed_w(cost.wall_s * times, mean_w, position)
+            within = boards.within(joules, cost, allowed_w, position)
+        return cost, joules
+
     def _plan(self, rows: Rows, extra: Extra, chunk: Floats, pace: Pace, until_s: float) -> Plan:
+        """Who has an instance for himself in this tick is put there all at once, the others one after the other."""
         position, each_s = rows["position"], pace.cost.wall_s
         self.count += len(rows)
         into = (np.arange(self.count - len(rows), self.count) * GOLDEN) % 1.0
@@ -105,32 +114,29 @@ class TickPrompts:
         ready_s = rows["arrival_s"] + np.where(decodes, into * each_s[position], 0.0)
         need = np.where(rows["computed"] == 0.0, rows["left"], 0.0)
         token_s = np.maximum(extra.cost.wall_s, 1e-9) / chunk
-        columns = (rows["left"], need, rows["arrival_s"], ready_s, token_s)
-        prompts = list(zip(*(column.tolist() for column in columns), strict=True))
-        edges = np.flatnonzero(np.diff(position)) + 1
-        plan, lines = Plan(), self._lines(each_s)
-        for low, high in itertools.pairwise([0, *edges.tolist(), len(rows)]):
-            if low < high:
-                plan.compute(lines[int(position[low])], prompts[low:high], until_s)
+        prompts = np.stack([rows["left"], need, rows["arrival_s"], ready_s, token_s])
+        lines = self._lines(each_s)
+        plan = plan_alone(lines, position, prompts, until_s)
+        rest = np.flatnonzero(np.isnan(plan.left))
+        if len(rest):
+            plan = plan_in_turn(plan, lines, position, prompts, rest, until_s)
         return plan
 
-    def _lines(self, each_s: Floats) -> list[Line]:
+    def _lines(self, each_s: Floats) -> Lines:
         """All instances; one that is empty takes the first prompt whatever its length."""
         instances, state = self._instances, self._instances.state
         inside = state.batch + state.opened
         taken = instances.context + state.reserved + state.batch
-        columns = (
-            np.arange(len(instances)),
-            state.end_s,
-            each_s,
-            np.maximum(1.0, instances.budget - state.batch),
-            instances.kv_tokens * (1.0 - WATERMARK) - taken,
-            instances.most - inside,
-            inside == 0.0,
+        return Lines(
+            free_s=state.end_s,
+            each_s=each_s,
+            budget=np.maximum(1.0, instances.budget - state.batch),
+            room=instances.kv_tokens * (1.0 - WATERMARK) - taken,
+            seats=instances.most - inside,
+            empty=inside == 0.0,
         )
-        return [Line(*line) for line in zip(*(column.tolist() for column in columns), strict=True)]
 
     def _reserve(self, begun: Rows) -> None:
         state, instances = self._instances.state, len(self._instances)
         state.reserved += tokens_by(begun, "left", instances)
-        state.opened += np.bincount(begun["position"], minlength=instances)
+        state.opened += counted(begun["position"], instances)

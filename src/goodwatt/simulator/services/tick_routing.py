@@ -31,7 +31,8 @@ class TickRouting:
         roles: tuple[Role, ...] = ("prefill", "decode")
         self._open = {
             (service, role): np.array(
-                [i for i, taken in enumerate(self.accepts) if service_of[i] == service and role in taken], dtype=np.int64
+                [at for at, taken in enumerate(self.accepts) if service_of[at] == service and role in taken],
+                dtype=np.int64,
             )
             for service in range(len(self._services))
             for role in roles
