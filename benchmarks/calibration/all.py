@@ -30,8 +30,10 @@ STEPS = (
     "h200_pairs",
     "miso_mig",
     "workloads",
+    "step_serving",
 )
-"""Those that write, by what they need: kinds of GPUs, kinds derived from them, wires, serving, sharing, the classes."""
+"""Those that write, by what they need: kinds of GPUs, kinds derived from them, wires, serving, sharing, the classes,
+serving without tokens."""
 SHOWN = ("gavel_pairs", "lucid_pairs", "parvagpu", "node_power", "sia_scaling", "rubick_scaling")
 """Those that write nothing: demands that only the fidelity tables use, and figures that are entered by hand."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from goodwatt.errors import InputError
 from goodwatt.power.serving.llm_models import llm_models
 from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
 from goodwatt.simulator.services.services_file import read_services
@@ -45,7 +46,7 @@ def entry(**changes: str) -> str:
     return "services:\n  -\n" + "\n".join(lines) + "\n"
 
 
-def one(folder: Path, seed: int = 0, **changes: str) -> Service:
+def one(folder: Path, seed: int = 0, **changes: Any) -> Service:
     (service,) = read(folder, entry(**changes), seed)
     return service
 
@@ -106,14 +107,16 @@ def test_numbers_of_replicas(tmp_path: Path, text: str, span: tuple[int, int]) -
 def test_a_model_by_name_with_figures_of_its_own(tmp_path: Path) -> None:
     plain = one(tmp_path, model="Qwen3-30B-A3B").model
     assert plain == llm_models()["qwen3-30b-a3b"]
-    changed = cast("LlmShape", one(tmp_path, model="{name: qwen3-30b-a3b, precision: fp8, kv_bytes: 1}").model)
+    changed = one(tmp_path, model="{name: qwen3-30b-a3b, precision: fp8, kv_bytes: 1}").model
+    assert isinstance(changed, LlmShape)
     assert (changed.weight_bytes, changed.kv_bytes) == (1.0, 1.0)
     assert (changed.parameters, changed.query_width) == (30.221e9, 4096)
 
 
 def test_a_mixture_of_experts_by_its_figures(tmp_path: Path) -> None:
     text = "{parameters_b: 20, active_b: 5, routed: .25, layers: 32, hidden: 4096, kv_heads: 8, head_dim: 64}"
-    shape = cast("LlmShape", one(tmp_path, model=text).model)
+    shape = one(tmp_path, model=text).model
+    assert isinstance(shape, LlmShape)
     assert (shape.active_parameters, shape.routed, shape.head_dim) == (5e9, 0.25, 64)
     assert shape.experts == pytest.approx(1.0)
 
@@ -125,6 +128,33 @@ def test_shapes_of_published_models_are_sound(name: str) -> None:
     assert feed_forward_and_attention * 0.5 < shape.active_parameters <= shape.parameters
     assert 0.0 <= shape.experts <= 1.0
     assert (shape.experts > 0.0) == ("8x7b" in name or "-a" in name)
+
+
+# models without tokens ------------------------------------------------------------------------------------------------
+
+IMAGES: dict[str, Any] = {"promise": "{latency_p99_s: 8}", "requests": "{profile: rates.csv, mean_per_s: 0.2}"}
+
+
+def test_a_measured_model_without_tokens(tmp_path: Path) -> None:
+    service = one(tmp_path, model="{name: SD-3.5-medium, steps: 40}", **IMAGES)
+    assert isinstance(service.model, StepShape)
+    assert (service.model.steps, service.most_sequences) == (40, 16)
+    come = service.requests.between(0.0, 600.0)
+    assert set(come.prompt_tokens.tolist()) == {1}
+    assert set(come.output_tokens.tolist()) == {40}
+
+
+def test_a_model_of_a_workload_class(tmp_path: Path) -> None:
+    service = one(tmp_path, model="{workload: dlrm, batch: 64, batch_gain: 10}", most_sequences="512", **IMAGES)
+    assert service.model == StepShape.of_class("dlrm", batch=64, batch_gain=10.0)
+    assert service.most_sequences == 512
+
+
+def test_a_model_by_what_a_request_takes(tmp_path: Path) -> None:
+    text = "{request_s: 1.5, steps: 30, batch_gain: 1.4, measured_on: A100-SXM4-80GB, like: sd35_image}"
+    service = one(tmp_path, model=text, **IMAGES)
+    wanted = StepShape.of_times("sd35_image", "A100-SXM4-80GB", request_s=1.5, steps=30, batch_gain=1.4)
+    assert service.model == wanted
 
 
 # requests -------------------------------------------------------------------------------------------------------------
@@ -168,8 +198,9 @@ def test_a_class_of_services_goes_on_week_after_week(tmp_path: Path) -> None:
 def test_sources_draw_from_the_seed_of_the_run_and_the_name_of_the_service(tmp_path: Path) -> None:
     chat = "{class: chat, mean_per_s: 5}"
 
-    def arrivals(seed: int, name: str = "chat", requests: str = chat) -> list[float]:
-        return one(tmp_path, seed, name=name, requests=requests).requests.between(0.0, 600.0).arrival_s.tolist()
+    def arrivals(seed: int, name: str = "chat", requests: str = chat) -> list[Any]:
+        come = one(tmp_path, seed, name=name, requests=requests).requests.between(0.0, 600.0)
+        return [*come.arrival_s]
 
     assert arrivals(1) == arrivals(1)
     assert arrivals(1) != arrivals(2)
@@ -196,13 +227,30 @@ def test_bad_rows_are_gone_past_only_when_asked(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"model": "llama-3-70b"}, "line 4, key 'model': unknown model 'llama-3-70b': did you mean 'llama-3.1-70b'"),
-        ({"model": "{parameters_b: 7, layers: 32}"}, "or the name of a model; missing: hidden, kv_heads"),
+        ({"model": "{parameters_b: 7, layers: 32}"}, "workload, or request_s; missing: hidden, kv_heads"),
         ({"model": "{paramters_b: 7}"}, "key 'paramters_b': unknown key: did you mean 'parameters_b'?"),
         ({"model": "{name: llama-3.1-8b, active_b: 9}"}, "expected at most the 7.505 of parameters_b, got 9"),
         ({"model": "{name: llama-3.1-8b, routed: .5}"}, "without, there are no experts"),
         ({"model": "{name: llama-3.1-8b, precision: fp9}"}, "expected 'bf16', 'fp16', 'fp8', 'int8' or 'int4', got"),
         ({"model": "{name: llama-3.1-8b, precision: fp8, weight_bytes: 1}"}, "expected precision or weight_bytes"),
         ({"model": "llama-3.1-405b"}, "GB of weights do not fit 1 x H100-SXM"),
+        ({"model": "resnet5"}, "unknown model 'resnet5': did you mean 'resnet50'"),
+        ({"model": "resnet50"}, "key 'ttft_p99_s': expected latency_p99_s: requests of a model that is no language"),
+        ({"model": "resnet50", "tensor_parallel": "2", **IMAGES}, "key 'tensor_parallel': expected 1 without tokens"),
+        ({"model": "resnet50", "software": "vllm", **IMAGES}, "key 'software': expected with a language model only"),
+        ({"model": "resnet50", "routing": "by_length", **IMAGES}, "expected by_length with a language model only"),
+        (
+            {"model": "resnet50", **IMAGES, "requests": "{profile: rates.csv, lengths: chat}"},
+            "key 'lengths': expected with a language model: requests of others have no tokens",
+        ),
+        ({"model": "{name: resnet50, hidden: 3}", **IMAGES}, "key 'hidden': expected steps with resnet50"),
+        ({"model": "{workload: dlrmm}", **IMAGES}, "unknown workload class 'dlrmm': did you mean 'dlrm'"),
+        (
+            {"model": "{workload: dlrm, request_s: 3}", **IMAGES},
+            "key 'request_s': expected workload, batch, batch_gain",
+        ),
+        ({"model": "{request_s: 3}", **IMAGES}, "expected like: the workload class that it resembles"),
+        ({"model": "{request_s: 3, like: dlrm, floor_s: 4}", **IMAGES}, "to take less than a step, 3 s, got 4 s"),
         ({"gpu": "H1000"}, "line 5, key 'gpu': unknown GPU kind 'H1000': did you mean"),
         ({"software": "vlm"}, "key 'software': unknown serving software 'vlm': did you mean 'vllm'?"),
         ({"promise": "{}"}, "line 6, key 'promise': expected at least one of ttft_p99_s, tpot_p99_s, latency_p99_s"),
@@ -231,7 +279,7 @@ def test_bad_rows_are_gone_past_only_when_asked(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_say_where_what_was_expected_and_what_came(
-    tmp_path: Path, changes: dict[str, str], message: str
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError) as problem:
         one(tmp_path, **changes)

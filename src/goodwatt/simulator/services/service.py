@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.traces.requests.request_source import RequestSource
 
@@ -24,11 +25,11 @@ class Service:
     served at once. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
     `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own, of which
     `min_prefill` to `max_prefill` of the replicas are, see `pools`. `partition`, `user`, `priority`: as of a job, for
-    whoever places the instances.
+    whoever places the instances. What speaks of tokens, prompts and pools is for language models.
     """
 
     name: str
-    model: LlmShape
+    model: LlmShape | StepShape
     gpu: str
     tensor_parallel: int
     promise: Promise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from goodwatt.errors import FieldError, InputError, Place
+from goodwatt.simulator.services.step_source import StepSource
 from goodwatt.traces.requests.generate import class_source
 from goodwatt.traces.requests.rate_profile import RateProfile
 from goodwatt.traces.requests.reading import read_rate_profile, read_request_trace
@@ -138,6 +139,8 @@ class RequestFiles:
 
 def request_notes(source: RequestSource) -> list[str]:
     """What whoever reads the results should know of a source: rows left out or skipped, what was made up."""
+    if isinstance(source, StepSource):
+        return request_notes(source.source)
     told = getattr(source, "trace", None) or getattr(source, "profile", None)
     return list(_notes(told)) if isinstance(told, RequestTrace | RateProfile) else []
 

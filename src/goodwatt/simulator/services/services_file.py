@@ -12,15 +12,18 @@ from typing import Any
 
 from goodwatt.checked_yaml import build_checked, read_text
 from goodwatt.cluster.catalogue import gpu_kind
-from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import FieldError, InputError, Place
+from goodwatt.power.serving.llm_shape import LlmShape
 from goodwatt.power.serving.serving_figures import software
+from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
-from goodwatt.simulator.services.service_models import has_tokens, model_of
+from goodwatt.simulator.services.service_models import model_of
 from goodwatt.simulator.services.service_requests import RequestFiles
 from goodwatt.simulator.services.services_schema import SECTIONS, ServicesFile
 from goodwatt.simulator.services.serving import serving_of
+from goodwatt.simulator.services.step_source import StepSource
+from goodwatt.traces.requests.request_source import RequestSource
 
 Content = Mapping[str, Any]
 
@@ -67,20 +70,33 @@ def _service(entry: Content, place: Place, files: RequestFiles) -> Service:
     kind = _checked((*place, "gpu"), gpu_kind, entry["gpu"])
     if "software" in entry:
         _checked((*place, "software"), software, entry["software"])
-    model = model_of(entry["model"], (*place, "model"))
-    tokens = has_tokens(model)
-    _refuse_unused(entry, place, tokens=tokens)
+    model = model_of(entry["model"], (*place, "model"), kind.name)
+    tokens = isinstance(model, LlmShape)
+    if not tokens:
+        _refuse_what_needs_tokens(entry, place)
+    _refuse_unused(entry, place)
     service = Service(
         model=model,
         gpu=kind.name,
         tensor_parallel=entry.get("tensor_parallel", 1),
         promise=_promise(entry["promise"], (*place, "promise")),
-        requests=files.source(entry["requests"], entry["name"], (*place, "requests"), tokens=tokens),
-        **_replicas(entry, place),
-        **{key: entry[key] for key in _AS_THEY_ARE if key in entry},
+        requests=_requests(entry, model, place, files),
+        **(_replicas(entry, place) | _largest_batch(model) | {key: entry[key] for key in _AS_THEY_ARE if key in entry}),
     )
-    _check_fits(service, kind, place)
+    _checked((*place, "model"), serving_of, service, kind)
     return service
+
+
+def _requests(entry: Content, model: LlmShape | StepShape, place: Place, files: RequestFiles) -> RequestSource:
+    place = (*place, "requests")
+    if isinstance(model, LlmShape):
+        return files.source(entry["requests"], entry["name"], place, tokens=True)
+    return StepSource(files.source(entry["requests"], entry["name"], place, tokens=False), model.steps)
+
+
+def _largest_batch(model: LlmShape | StepShape) -> dict[str, Any]:
+    """As many at once as were measured, where nobody says."""
+    return {"most_sequences": model.most} if isinstance(model, StepShape) and model.most else {}
 
 
 def _promise(entry: Content, place: Place) -> Promise:
@@ -116,21 +132,25 @@ def _span(entry: Content, place: Place) -> tuple[int, int]:
     return least, most
 
 
-def _refuse_unused(entry: Content, place: Place, *, tokens: bool) -> None:
+def _refuse_unused(entry: Content, place: Place) -> None:
     """What would count nowhere is a mistake of whoever wrote it."""
     for key in ("long_tokens", "long_share"):
         if key in entry and entry.get("routing") != "by_length":
             raise FieldError((*place, key), "expected with routing: by_length only")
-    if not tokens:
-        for key in ("pools", "software", "iteration_tokens"):
-            if key in entry:
-                raise FieldError((*place, key), "expected with a language model only")
-        if entry.get("routing") == "by_length":
-            raise FieldError((*place, "routing"), "expected by_length with a language model only")
 
 
-def _check_fits(service: Service, kind: GpuKind, place: Place) -> None:
-    _checked((*place, "model"), lambda: serving_of(service, kind))
+def _refuse_what_needs_tokens(entry: Content, place: Place) -> None:
+    for key in ("pools", "software", "iteration_tokens"):
+        if key in entry:
+            raise FieldError((*place, key), "expected with a language model only")
+    if entry.get("routing") == "by_length":
+        raise FieldError((*place, "routing"), "expected by_length with a language model only")
+    for key in ("ttft_p99_s", "tpot_p99_s"):
+        if key in entry["promise"]:
+            problem = "expected latency_p99_s: requests of a model that is no language model have no tokens"
+            raise FieldError((*place, "promise", key), problem)
+    if entry.get("tensor_parallel", 1) != 1:
+        raise FieldError((*place, "tensor_parallel"), f"expected 1 without tokens, got {entry['tensor_parallel']}")
 
 
 def _checked(place: Place, make: Callable[..., Any], *arguments: object) -> Any:

@@ -31,10 +31,14 @@ def _short(kind: type[object], *keys: str) -> Callable[[object], object]:
 
 
 class ModelEntry(Strict):
-    """A model: a published one by `name`, whose figures the others replace, or all that is needed.
+    """A model: a known one by `name`, whose figures the others replace, or all that is needed.
 
-    `parameters_b`, `active_b`: billions, all and those that a token passes; `routed`: of the experts, the share that a
-    token passes. `query_heads`: heads that ask, where they times `head_dim` are not `hidden`.
+    Language models: `parameters_b`, `active_b`: billions, all and those that a token passes; `routed`: of the experts,
+    the share that a token passes. `query_heads`: heads that ask, where they times `head_dim` are not `hidden`.
+
+    Others: a class of the catalogue (`workload`) whose step does one iteration over `batch` requests, or what a request
+    takes alone (`request_s`, on `measured_on`, with launches of `floor_s` each step) and which class it is `like`; for
+    both its `steps` and `batch_gain`, requests per second of large batches over those of one at a time.
     """
 
     name: Name | None = None
@@ -49,6 +53,14 @@ class ModelEntry(Strict):
     precision: Precision | None = None
     weight_bytes: Above | None = None
     kv_bytes: Above | None = None
+    steps: Positive | None = None
+    workload: Name | None = None
+    batch: Positive | None = None
+    request_s: Above | None = None
+    batch_gain: AtLeastOne | None = None
+    floor_s: NotNegative | None = None
+    measured_on: Name | None = None
+    like: Name | None = None
 
 
 class LengthsEntry(Strict):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from goodwatt.cluster.gpu_kind import GpuKind
+from goodwatt.errors import InputError
 from goodwatt.power.gpu.model import GpuModel, gpu_model
 from goodwatt.power.network.board import NETWORK_EFFICIENCY, board_of
 from goodwatt.power.serving.iteration_law import IterationLaw
 from goodwatt.power.serving.llm_on_gpu import kv_capacity_tokens, llm_law
+from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.power.serving.step_shape import NO_CACHE_TOKENS, StepShape, step_law
 from goodwatt.simulator.services.request_instance import Batching
 from goodwatt.simulator.services.service import Service
 
@@ -34,17 +37,33 @@ TRANSFER_S = 0.002
 
 def serving_of(service: Service, kind: GpuKind) -> Serving:
     """Raises InputError where the kind is unknown to the model, or the weights do not fit."""
+    if isinstance(service.model, StepShape):
+        return _of_steps(service, service.model, kind)
+    return _of_tokens(service, service.model, kind)
+
+
+def _of_tokens(service: Service, shape: LlmShape, kind: GpuKind) -> Serving:
     gpus = service.tensor_parallel
     board = board_of(kind)
     nic_gbps = board.nic_gbps / max(1, board.gpus_per_nic or gpus) * gpus * NETWORK_EFFICIENCY
     return Serving(
         service=service,
         model=gpu_model(kind),
-        law=llm_law(service.model, kind, gpus, service.software),
+        law=llm_law(shape, kind, gpus, service.software),
         batching=Batching(
             budget=service.iteration_tokens,
             most=service.most_sequences,
-            kv_tokens=kv_capacity_tokens(service.model, kind, gpus),
+            kv_tokens=kv_capacity_tokens(shape, kind, gpus),
         ),
-        transfer_token_s=service.model.kv_token_bytes / (nic_gbps * 1e9),
+        transfer_token_s=shape.kv_token_bytes / (nic_gbps * 1e9),
+    )
+
+
+def _of_steps(service: Service, shape: StepShape, kind: GpuKind) -> Serving:
+    """Each request is one token in an iteration, and no cache is ever full."""
+    if service.tensor_parallel != 1:
+        raise InputError(f"expected 1 GPU an instance for a model without tokens, got {service.tensor_parallel}")
+    batching = Batching(budget=service.most_sequences, most=service.most_sequences, kv_tokens=NO_CACHE_TOKENS)
+    return Serving(
+        service=service, model=gpu_model(kind), law=step_law(shape, kind), batching=batching, transfer_token_s=0.0
     )
