@@ -14,7 +14,8 @@ class LlmShape:
     """A decoder of `layers` layers of width `hidden` whose KV cache has `kv_heads` heads of `head_dim` a layer.
 
     `parameters`: all that an iteration may read, so without the table that words come in by (the figures were fitted
-    so; 7% of a model of 8B, less of larger ones). `active_parameters`: those that one token passes, fewer than all in a mixture of experts.
+    so; 7% of a model of 8B, less of larger ones). `active_parameters`: those that one token passes, fewer than all in a
+    mixture of experts.
     `weight_bytes`, `kv_bytes`: of a parameter and of a cached number, 2 in 16-bit. `routed`: the share of the experts
     that a token passes (8 of 128: 0.0625); 0 where it is not known: then all weights count as those of experts.
     `query_width`: heads that ask times `head_dim`, where it is not `hidden` (0).
