@@ -20,7 +20,7 @@ H100, H200, B200 = gpu_kind("H100-SXM"), gpu_kind("H200-SXM"), gpu_kind("B200-SX
 
 def shape(**figures: float) -> StepShape:
     whole = {"item_s": 0.01, **figures}
-    return StepShape(like="sd35_image", figures=(StepFigures(gpu="H100-SXM", **whole),))  # type: ignore[arg-type]
+    return StepShape(like="sd35_image", figures=(StepFigures(gpu="H100-SXM", **whole),))
 
 
 def wall_s(model: StepShape, batch: int, x: float = 1.0, sharing: float = 1.0) -> float:
