@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -84,30 +85,23 @@ def put_through(instance: RequestInstance, requests: Sequence[Request], stops_s:
     instance.advance(LATER_S)
 
 
-@st.composite
-def request_lists(draw: st.DrawFn, most_prompt: int = 6000, most_output: int = 400, most: int = 25) -> list[Request]:
-    """Gaps of 0 (bursts) to 3 s, outputs of one token among them."""
-    rows = draw(
-        st.lists(
-            st.tuples(
-                st.one_of(st.just(0.0), st.floats(0.0, 3.0, allow_subnormal=False)),
-                st.integers(1, most_prompt),
-                st.one_of(st.just(1), st.integers(1, most_output)),
-            ),
-            min_size=1,
-            max_size=most,
-        )
-    )
+def random_requests(seed: int) -> list[Request]:
+    """Few or many, at once or over a minute, short or long; outputs of one token among them."""
+    rng = random.Random(seed)
+    gap_s, prompt, output = rng.choice([0.0, 0.01, 0.2, 2.0]), rng.choice([10, 300, 6000]), rng.choice([3, 40, 400])
     requests, now_s = [], 0.0
-    for number, (gap_s, prompt, output) in enumerate(rows):
-        now_s += gap_s
-        requests.append(Request(number, now_s, prompt, output))
+    for number in range(rng.randint(1, 30)):
+        if rng.random() < 0.7:
+            now_s += rng.expovariate(1.0) * gap_s
+        tokens = 1 if rng.random() < 0.1 else rng.randint(1, output)
+        requests.append(Request(number, now_s, rng.randint(1, prompt), tokens))
     return requests
 
 
+REQUESTS = st.integers(0, 2**32).map(random_requests)
 BATCHINGS = st.builds(
     Batching,
-    budget=st.sampled_from([3, 64, 512, 2048, 8192]),
+    budget=st.sampled_from([20, 64, 512, 2048, 8192]),
     most=st.sampled_from([1, 2, 5, 256]),
     kv_tokens=st.sampled_from([40.0, 500.0, 3000.0, 12000.5, 4e5]),
 )

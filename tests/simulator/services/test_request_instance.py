@@ -13,12 +13,12 @@ from tests.simulator.services.iteration_by_iteration import IterationByIteration
 from tests.simulator.services.served_requests import (
     BATCHINGS,
     LAWS,
+    REQUESTS,
     Outcome,
     instance_of,
     law_of,
     model_of,
     put_through,
-    request_lists,
     straight,
 )
 
@@ -49,7 +49,7 @@ def both(
     "8B on one H200", Batching(budget=64, most=256, kv_tokens=500.0), [Request(n, 0.0, 100, 300) for n in range(9)]
 )
 @example("8B on one H200", Batching(budget=3, most=9, kv_tokens=4e5), [Request(n, 0.0, 7, 9) for n in range(9)])
-@given(NAMES, BATCHINGS, request_lists())
+@given(NAMES, BATCHINGS, REQUESTS)
 def test_all_is_as_iteration_by_iteration(name: str, batching: Batching, requests: list[Request]) -> None:
     fast, outcome, slow = both(name, batching, requests)
     assert outcome.ended == [served.request.number for served in slow.ended]
@@ -85,7 +85,7 @@ def test_the_line_through_a_run_of_decoding_costs_little(name: str) -> None:
 # whatever comes -------------------------------------------------------------------------------------------------------
 
 
-@given(NAMES, BATCHINGS, request_lists())
+@given(NAMES, BATCHINGS, REQUESTS)
 def test_each_request_ends_once_and_not_too_early(name: str, batching: Batching, requests: list[Request]) -> None:
     law = law_of(name)
     instance, outcome = instance_of(law, batching, model_of(name))
@@ -99,7 +99,7 @@ def test_each_request_ends_once_and_not_too_early(name: str, batching: Batching,
     assert (instance.outstanding, instance.context, instance.reserved, instance.queued) == (0, 0, 0, 0)
 
 
-@given(BATCHINGS, request_lists(most=12))
+@given(BATCHINGS, REQUESTS)
 def test_the_cache_is_never_too_full_but_for_one(batching: Batching, requests: list[Request]) -> None:
     instance, _ = instance_of(law_of("8B on one H200"), batching, model_of("8B on one H200"))
     for request in requests:
@@ -121,7 +121,7 @@ def test_who_is_computed_last_is_preempted_before_who_decodes() -> None:
     assert outcome.ended == [0, 1]
 
 
-@given(NAMES, BATCHINGS, request_lists(), st.lists(st.floats(0.0, 60.0), max_size=40), st.sampled_from([1e6, 450.0]))
+@given(NAMES, BATCHINGS, REQUESTS, st.lists(st.floats(0.0, 60.0), max_size=40), st.sampled_from([1e6, 450.0]))
 def test_pieces_change_nothing(
     name: str, batching: Batching, requests: list[Request], stops_s: list[float], cap_w: float
 ) -> None:
@@ -137,7 +137,7 @@ def test_pieces_change_nothing(
     assert pieces.spent.wall_s == close(whole.spent.wall_s)
 
 
-@given(request_lists(most=8), st.lists(st.floats(0.0, 30.0), max_size=10))
+@given(REQUESTS, st.lists(st.floats(0.0, 30.0), max_size=10))
 def test_its_load_is_told_without_advancing_it(requests: list[Request], times_s: list[float]) -> None:
     """Between events the load is foretold; it is what an advanced instance has."""
     told, real = (instance_of(law_of("8B on one H200"), ROOMY, model_of("8B on one H200"))[0] for _ in range(2))
