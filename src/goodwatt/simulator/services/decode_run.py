@@ -34,6 +34,11 @@ class DecodeRun(NamedTuple):
         """When the last one ends."""
         return self.begin_s + self.times * float(self.mean.wall_s)
 
+    @property
+    def last_s(self) -> float:
+        """When the last one begins."""
+        return self.end_s - float(2.0 * self.mean.wall_s - self.first.wall_s)
+
     def begun_before(self, time_s: float) -> int:
         """How many begin before this time."""
         if time_s >= self.end_s:

@@ -72,7 +72,7 @@ class RequestInstance:
 
     def load_tokens(self, now_s: float) -> int:
         """Context in the cache, and of those that wait, when all iterations that begin before this time have begun."""
-        if self.quiet_until_s <= now_s:
+        if self.quiet_until_s < now_s:
             self.advance(now_s)
         ahead = 0
         if self._run and self.now_s < now_s:
@@ -219,7 +219,7 @@ class RequestInstance:
         run = self._run
         if run is None or run.setting != self.board.setting:
             run = self._run = self._planned()
-        self.quiet_until_s = run.end_s
+        self.quiet_until_s = run.last_s
         made = self.count - run.before
         begun = max(made + 1, run.begun_before(until_s))
         end_s = run.begin_s + begun * run.cost(0, begun).wall_s
