@@ -19,7 +19,8 @@ class Place:
     `beside` names a running job: the new one gets exactly its GPUs and shares them in the mode `sharing`
     (timeslice or mps), under mps with at most `thread_percent` of the SMs. With `sharing` mig a job of one GPU gets a
     MIG instance of the `profile`, or of its own. An elastic job may get any number of GPUs that it allows. `clock_mhz`
-    and `cap_w` are set on the job's GPUs for as long as it runs; None leaves the default.
+    and `cap_w` are set on the job's GPUs for as long as it runs; None leaves the default. `role`: what an instance of
+    a service does, "both", "prefill" or "decode"; jobs have none other than "both".
     """
 
     job_id: str
@@ -31,6 +32,7 @@ class Place:
     profile: str | None = None
     clock_mhz: float | None = None
     cap_w: float | None = None
+    role: str = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """Give an instance of a service no more requests; it gives its GPUs back when it has finished those it has."""
+
+    job_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitUntil:
     """Ask again at this time even if nothing happens before."""
 
@@ -144,7 +154,7 @@ class Group:
 
 
 PowerDecision = SetClock | SetCap | Sleep | Wake
-Decision = Place | Preempt | Migrate | Resize | Partition | Hold | WaitUntil | Group | PowerDecision
+Decision = Place | Preempt | Migrate | Resize | Partition | Hold | Drain | WaitUntil | Group | PowerDecision
 
 
 @dataclass(frozen=True, slots=True)

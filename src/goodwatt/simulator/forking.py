@@ -26,6 +26,7 @@ def forked(sim: Simulation) -> Simulation:
     twin.recorder = sim.recorder.copy()
     twin.refused = dict(sim.refused)
     twin.live = {job_id: run.copy() for job_id, run in sim.live.items()}
+    twin.services = sim.services and sim.services.copy(twin.live)
     twin.pools = {name: pool.copy(twin.live) for name, pool in sim.pools.items()}
     rng = random.Random()
     rng.setstate(sim.view.random.getstate())

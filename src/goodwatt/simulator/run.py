@@ -68,14 +68,14 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
         timeline=_timeline(sim),
         node_names=[node.name for node in nodes],
         gpus_per_node=[node.gpus for node in nodes],
-        occupancy=sim.recorder.stays(sim.now_s, list(sim.live.values())),
+        occupancy=[s for s in sim.recorder.stays(sim.now_s, list(sim.live.values())) if s.job < len(sim.jobs)],
         power=summary["power"],
     )
 
 
 def _columns(sim: Simulation) -> JobColumns:
-    recorder, jobs = sim.recorder, sim.jobs
-    starts = _optional(recorder.start_s)
+    recorder, jobs, rows = sim.recorder, sim.jobs, len(sim.jobs)  # beyond them stand instances of services
+    starts = _optional(recorder.start_s[:rows])
     names = [node.name for node in sim.cluster.nodes]
     return JobColumns(
         job_id=[job.job_id for job in jobs],
@@ -84,29 +84,29 @@ def _columns(sim: Simulation) -> JobColumns:
         num_gpus=[job.num_gpus for job in jobs],
         submit_s=[job.submit_s for job in jobs],
         start_s=starts,
-        end_s=_optional(recorder.end_s),
+        end_s=_optional(recorder.end_s[:rows]),
         queueing_s=[None if s is None else s - job.submit_s for s, job in zip(starts, jobs, strict=True)],
-        preemptions=recorder.preemptions.tolist(),
-        nodes=["+".join([names[node] for node, _ in placement]) for placement in recorder.nodes],
-        work_gpu_s=recorder.work_gpu_s.tolist(),
-        lost_work_gpu_s=recorder.lost_gpu_s.tolist(),
-        energy_j=_optional(recorder.energy_j),
+        preemptions=recorder.preemptions[:rows].tolist(),
+        nodes=["+".join([names[node] for node, _ in placement]) for placement in recorder.nodes[:rows]],
+        work_gpu_s=recorder.work_gpu_s[:rows].tolist(),
+        lost_work_gpu_s=recorder.lost_gpu_s[:rows].tolist(),
+        energy_j=_optional(recorder.energy_j[:rows]),
         state=_states(sim),
         workload=[job.workload for job in jobs],
         reference_gpu=[job.reference_gpu for job in jobs],
-        sharing=recorder.sharing[:],
-        clock_mhz=_optional(recorder.clock_mhz),
-        failures=recorder.job_failures[:],
-        lost_energy_j=recorder.lost_j[:],
+        sharing=recorder.sharing[:rows],
+        clock_mhz=_optional(recorder.clock_mhz[:rows]),
+        failures=recorder.job_failures[:rows],
+        lost_energy_j=recorder.lost_j[:rows],
         gpu_milli=[job.gpu_milli for job in jobs],
-        waited_for=recorder.waited_for[:],
-        lost_s=_lost(recorder),
+        waited_for=recorder.waited_for[:rows],
+        lost_s=_lost(recorder, rows),
     )
 
 
-def _lost(recorder: Recorder) -> dict[str, array[float]]:
+def _lost(recorder: Recorder, rows: int) -> dict[str, array[float]]:
     """Where each job's time went, a column for each part."""
-    plain = recorder.lost_s
+    plain = recorder.lost_s[: rows * LOST_WIDTH]
     columns = {part: plain[slot::LOST_WIDTH] for slot, part in enumerate(LOST, 1)}
     jobs = (LostTime.from_plain(plain[at : at + LOST_WIDTH]) for at in range(0, len(plain), LOST_WIDTH))
     return {**columns, "productive": array("d", [job.productive_s for job in jobs])}
@@ -117,11 +117,13 @@ def _optional(column: array[float]) -> list[float | None]:
 
 
 def _states(sim: Simulation) -> list[str]:
-    states = ["waiting" if math.isnan(end) else "finished" for end in sim.recorder.end_s]
+    states = ["waiting" if math.isnan(end) else "finished" for end in sim.recorder.end_s[: len(sim.jobs)]]
     states[sim.next_arrival :] = ["unsubmitted"] * (len(states) - sim.next_arrival)
     for index in sim.refused:
         states[index] = "refused"
     for run in sim.live.values():
+        if run.index >= len(states):
+            continue
         states[run.index] = "running" if run.placement else "waiting"
     return states
 
@@ -129,10 +131,10 @@ def _states(sim: Simulation) -> list[str]:
 def _timeline(sim: Simulation) -> Timeline:
     """Each row holds until the next; the last says how the run ended."""
     recorder, power = sim.recorder, sim.physics.power()
-    running = len(sim.state.placements)
+    running, queued = sim.running_and_queued()
     return Timeline(
         t_s=[*recorder.times, recorder.last_s],
-        queued=[*recorder.queued, len(sim.live) - running],
+        queued=[*recorder.queued, queued],
         running=[*recorder.running, running],
         busy_gpus=[*recorder.busy, sum(sim.state.used_milli) / WHOLE_GPU_MILLI],
         power_w=[*recorder.power, sum(power)],

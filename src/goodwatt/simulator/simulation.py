@@ -41,6 +41,7 @@ from goodwatt.simulator.power import racks, slowest_clock
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
 from goodwatt.simulator.records.recorder import Recorder
+from goodwatt.simulator.services import service_run
 from goodwatt.simulator.settings.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.timetable import mark_times, outage_times
@@ -92,6 +93,7 @@ class Simulation:
         show(self)
         self.set_going(self.start_s)
         breakdowns.begin(self)
+        service_run.begin(self)
 
     def _build(self) -> None:
         """The cluster with all of its parts, as it is before anything happens."""
@@ -101,9 +103,11 @@ class Simulation:
         self.state.slices.settle(self.engine.mig == "dynamic")
         self.physics = make_physics(self.state, self.engine, options)
         self.quotas = QuotaUse.of(cluster.quotas)
+        self.services = service_run.services_of(cluster, options, len(self.jobs), self.start_s)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
-        self.recorder = Recorder(len(self.jobs), self.start_s, options.budget_w, options.draw)
+        rows = len(self.jobs) + (len(self.services.instances) if self.services is not None else 0)
+        self.recorder = Recorder(rows, self.start_s, options.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
         self.asleep: dict[int, str] = {}
@@ -153,6 +157,8 @@ class Simulation:
     def apply(self, decisions: Iterable[Decision]) -> None:
         """Carry out the policy's answer to the view that `advance` returned."""
         self.deciding = False
+        if self.services is not None:
+            self.services.due = False
         self.view.late, self.view.kept = None, 0
         for pool in self.view.pools:
             pool.changed = False
@@ -267,7 +273,9 @@ class Simulation:
             self.clock.call(time_s, Kind.WAKE, self._on_wake, time_s)
 
     def pool_of(self, job: JobRequest) -> Pool:
-        """The pool that a job waits and runs in."""
+        """The pool that a job waits and runs in; instances of services have their own."""
+        if self.services is not None and (pool := self.services.pool_of(job.job_id)) is not None:
+            return pool
         return self.pools.get(job.partition) or self.pools[None]
 
     # inside ------------------------------------------------------------------------------------------------------
@@ -287,18 +295,36 @@ class Simulation:
         if self.round_s < math.inf:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
 
+    def stop_if_over(self) -> bool:
+        """End the run if nothing is left to happen; whether it has."""
+        self.stopped = self.stopped or self._all_done()
+        return self.stopped
+
     def _all_done(self) -> bool:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
-        return not self.live and self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
+        if self.services is not None:
+            jobs_live = len(self.live) > len(self.services.instances)
+            if jobs_live or not self.services.over(self.clock.now):
+                return False
+        elif self.live:
+            return False
+        return self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
 
     def account(self) -> None:
         """Count what has been drawn and done up to now."""
         now_s, last_s = self.clock.now, self.recorder.last_s
         if now_s > last_s:
-            running = len(self.state.placements)
-            queued = len(self.live) - running
+            running, queued = self.running_and_queued()
             self.recorder.advance(now_s, self.state, self.physics, queued, running, len(self.asleep))
             self.facility.add(self.recorder.totals, self.recorder.power[-1], last_s, now_s)
+
+    def running_and_queued(self) -> tuple[int, int]:
+        """Jobs that hold GPUs and jobs that wait, instances of services left out."""
+        running, waiting = len(self.state.placements), len(self.live) - len(self.state.placements)
+        if self.services is not None:
+            holding = self.services.holding
+            running, waiting = running - holding, waiting - (len(self.services.instances) - holding)
+        return running, waiting
 
     def _settle(self) -> None:
         for run in self.live.values():
@@ -362,6 +388,9 @@ class Simulation:
     def _enqueue(self, run: JobRun) -> None:
         self.view.now_s = self.clock.now
         pool = self.pool_of(run.spec)
+        if self.services is not None and run.spec.job_id in self.services.instances:
+            pool.queue.add((run.key, run.sequence, run))
+            return
         run.key = self.policy.queue_key(run, self.view)
         run.sequence = self.sequence = self.sequence + 1
         pool.queue.add((run.key, run.sequence, run))
@@ -374,6 +403,10 @@ class Simulation:
             for other in self._concerned(pool):
                 other.changed = True
         pool.changed = True
+        self.ask()
+
+    def ask(self) -> None:
+        """Let a decision fall due, though nothing has happened to a queue."""
         if not self.deciding and self.round_s == math.inf:
             now, interval = self.clock.now, self.engine.decision_interval_s
             self.round_s = math.ceil(now / interval) * interval if interval else now

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.decisions import Place
     from goodwatt.simulator.power.power_room import PowerRoom
     from goodwatt.simulator.power.racks import RackPower, Racks
+    from goodwatt.simulator.services.services_view import ServicesView
 
 
 _NOBODY: dict[str, JobRun] = {}
@@ -96,7 +97,7 @@ class View:
     decided. `fed`: the share of each node's GPUs for which a power policy has power, while the scheduling policy is
     asked; None: of all. `held` are waiting jobs that a power policy holds back while the scheduling policy is asked;
     `leaving` running jobs that the scheduling policy stops at this moment, while the power policy is asked about what
-    it starts.
+    it starts. `services`: the services that run beside the jobs; None without any.
     """
 
     __slots__ = (
@@ -120,6 +121,7 @@ class View:
         "price",
         "quotas",
         "random",
+        "services",
         "state",
     )
 
@@ -153,6 +155,7 @@ class View:
         self.price: EnergyPrice | None = None
         self.book: PowerRoom | None = None
         self.guardrails: Guardrails = NO_GUARDRAILS
+        self.services: ServicesView | None = None
         self._racks: Racks | None = None
 
     def run(self, job_id: str) -> JobRun:

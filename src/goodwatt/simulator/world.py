@@ -16,6 +16,7 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.physics.contract import IdealPhysics, Physics
 from goodwatt.simulator.policy import Memory, Policy
 from goodwatt.simulator.power.power_room import PowerRoom
+from goodwatt.simulator.services.services_view import ServicesView
 from goodwatt.simulator.settings.engine import EngineSettings
 from goodwatt.simulator.view import Pool, View
 
@@ -134,3 +135,4 @@ def show(sim: Simulation) -> None:
     view.book = None if sim.book is None else PowerRoom(sim.book)
     view.budget_w, view.price, view.guardrails = options.budget_w, options.price, options.guardrails
     view.preemptive = sim.policy.preemptive
+    view.services = None if sim.services is None else ServicesView(sim.services)

@@ -18,6 +18,7 @@ from goodwatt.simulator.acting import allowed, longest_wait, resizing
 from goodwatt.simulator.acting.requests import MIG, request_of
 from goodwatt.simulator.decisions import (
     Decision,
+    Drain,
     Group,
     Hold,
     Migrate,
@@ -34,6 +35,7 @@ from goodwatt.simulator.decisions import (
 )
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.power import power_control
+from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.simulation import Simulation
@@ -99,6 +101,7 @@ class Executor:
 
     def _start(self, run: JobRun, decision: Place, granted: bool = False) -> None:
         sim, wanted, beside = self._sim, request_of(run.base, decision), self._host(decision)
+        service_run.check_role(sim, run, decision.role)
         if sim.quotas is not None and (reason := sim.quotas.excess(wanted)):
             raise DoesNotFitError(reason)
         others = () if beside is None else allowed.neighbours(sim, beside)
@@ -111,6 +114,7 @@ class Executor:
         allowed.free_clocks(sim, run, others)
         run.sharing = MIG if wanted.mig_profile is not None else decision.sharing or EXCLUSIVE
         run.thread_percent, run.spec = decision.thread_percent, wanted
+        service_run.take_role(sim, run, decision.role)
         try:
             sim.start(run, decision.nodes, self._gpus(decision), beside, granted)
         except DoesNotFitError:
@@ -183,6 +187,8 @@ class Executor:
                 return "the job is running"
         elif not holds:
             return "the job is not running"
+        elif self._sim.services is not None and step.job_id in self._sim.services.instances:
+            return "an instance of a service is drained, not stopped"
         elif not allowed.may_take_away(self._sim, step, run):
             return "the job must not be stopped"
         else:
@@ -265,6 +271,15 @@ class Executor:
             return reason
         return partitions.partition(self._sim, decision)
 
+    def _drain(self, decision: Drain) -> str | None:
+        services, run = self._sim.services, self._sim.live.get(decision.job_id)
+        if services is None or decision.job_id not in services.instances:
+            return "it is no instance of a service"
+        if run is None or not run.placement:
+            return "the instance holds no GPUs"
+        service_run.drain(self._sim, run)
+        return None
+
     # time and power ----------------------------------------------------------------------------------------------
 
     def _wait(self, decision: WaitUntil) -> str | None:
@@ -331,6 +346,7 @@ _ACTS = {
     Resize: Executor._resize.__name__,
     Partition: Executor._partition.__name__,
     Hold: Executor._hold.__name__,
+    Drain: Executor._drain.__name__,
     WaitUntil: Executor._wait.__name__,
     SetClock: Executor._set.__name__,
     SetCap: Executor._set.__name__,

@@ -13,6 +13,7 @@ from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.failures import breakdowns, faults, memory_fit
 from goodwatt.simulator.failures.checkpoints import plan_of
 from goodwatt.simulator.power import observation, power_control, ramping
+from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
@@ -45,6 +46,7 @@ def set_to_work(sim: Simulation, run: JobRun) -> None:
     """A job that has left the queue and has its GPUs begins, and is watched."""
     plan_checkpoints(sim, run)
     run.begin(sim.clock.now, sim.engine.completion_lag_s)
+    service_run.placed(sim, run)
     if sim.resetting or run.spec.mig_profile is not None:
         run._truth.overhead_s += partitions.wait_s(sim, run)
     sim.physics.placed(run)
@@ -63,6 +65,7 @@ def set_to_work(sim: Simulation, run: JobRun) -> None:
 
 def give_back(sim: Simulation, run: JobRun) -> None:
     """Nothing of it is left on its GPUs, and what was to happen to it there does not happen."""
+    service_run.left(sim, run)
     sim.timers.cancel(run.command)
     sim.timers.cancel(run._truth.fault)
     run.command = run._truth.fault = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
 from goodwatt.simulator.power import observation, ramping
+from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
@@ -25,6 +26,8 @@ def begin(sim: Simulation, run: JobRun) -> None:
     overhead_s = run._truth.overhead_s
     if overhead_s > 0.0 and sim.physics.pause(run, True):
         sim.timers.set(sim.now_s + overhead_s, Kind.SETTLE, job_works, run.spec.job_id, run.started_s)
+    else:
+        service_run.ready(sim, run)
 
 
 @action
@@ -38,6 +41,7 @@ def job_works(sim: Simulation, job_id: str, started_s: float) -> None:
         return
     run._truth.overhead_s = 0.0
     sim.physics.pause(run, False)
+    service_run.ready(sim, run)
     sim.follow()
     ramping.go_on(sim, run)
     observation.watch(sim, run)

@@ -157,6 +157,7 @@ _BY_NAME: Mapping[str, _Check] = {
     "beside": (_TEXT | {_NONE}, None, "None or the id of a job"),
     "sharing": (_TEXT | {_NONE}, None, "None or a mode such as mps"),
     "profile": (_TEXT | {_NONE}, None, "None or a MIG profile such as 1g.10gb"),
+    "role": (_TEXT, None, "what an instance of a service does, such as both"),
     "thread_percent": (_NUMBER, _is_size, "a Python number"),
     "clock_mhz": (_NUMBER | {_NONE}, _is_size, "None or a Python number of MHz"),
     "cap_w": (_NUMBER | {_NONE}, _is_size, "None or a Python number of watts"),

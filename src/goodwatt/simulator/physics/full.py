@@ -8,6 +8,7 @@ numbers are the simulated truth: the model with the residuals of `simulator.phys
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -21,6 +22,7 @@ from goodwatt.simulator.physics.contract import Change, ClusterPower
 from goodwatt.simulator.physics.job_points import COMMUNICATING, JobPoints, waiting_w
 from goodwatt.simulator.physics.node_book import NodeBook
 from goodwatt.simulator.physics.power_meter import MICRO, PowerMeter
+from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, cap_in_range, common_cap_w
 from goodwatt.simulator.physics.shared_gpu import parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
@@ -95,10 +97,23 @@ class FullPhysics:
         for node, mask in run.placement:
             self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
 
+    def serve(self, job_id: str, served: Served) -> None:
+        """What an instance of a service does from now on, before it gets its GPUs or while it holds them."""
+        self._tenants.served[job_id] = served
+        run = self._tenants.runs.get(job_id)
+        if run is not None:
+            self.reset(run)
+            self._dirty_jobs[job_id] = None
+
     def set_node(self, node: int, mode: str) -> None:
         """A node is on, off or at a stage of sleep from now on."""
         self._book.set_mode(node, mode)
         self._dirty_gpus.setdefault(node, 0)
+
+    def chip(self, run: JobRun) -> float:
+        """Mean of the chip factors of a running job's GPUs."""
+        chips = [self._gpus.chip(node, gpu) for node, mask in run.placement for gpu in members(mask)]
+        return math.fsum(chips) / len(chips) if chips else 1.0
 
     def forget(self, run: JobRun) -> None:
         """A job has ended for good."""
@@ -126,7 +141,9 @@ class FullPhysics:
         return self._gpus.fits_memory(run)
 
     def checkpoint_mib(self, run: JobRun) -> float:
-        """As its class has it."""
+        """As its class has it; an instance of a service has nothing to save."""
+        if run.spec.job_id in self._tenants.served:
+            return 0.0
         return self._tenants.facts_of(run).workload.checkpoint_mib if run.spec.num_gpus else 0.0
 
     def counters(self, run: JobRun) -> Counters | None:

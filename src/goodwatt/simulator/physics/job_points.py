@@ -69,6 +69,8 @@ class JobPoints:
         job_id = run.spec.job_id
         if not run.spec.num_gpus:
             return JobPoint(1.0, 0.0)
+        if job_id in self._tenants.served:
+            return self._instance_point(run, nodes)
         for node, _ in run.placement:
             nodes.setdefault(node, 0)
         if job_id in self.launching:
@@ -92,6 +94,8 @@ class JobPoints:
         on = self._tenants.on(run, model)
         if job_id in self._tenants.paused:
             return Tenant(run, on, 0.0, 0.0)
+        if job_id in self._tenants.served:
+            return Tenant(run, on, 1.0, 0.0)
         own = on.speed * speed
         together = own * self.hosts.factor(node, job_id)
         pace = self._pace.get(job_id, together)
@@ -110,6 +114,13 @@ class JobPoints:
             model = self._tenants.models[node]
             if model is not None and mask:
                 self.hosts.add(node, self._tenants.on(run, model).demand, mask.bit_count(), sign)
+
+    def _instance_point(self, run: JobRun, nodes: dict[int, int]) -> JobPoint:
+        """It does no work that this knows of; its GPUs draw what it told."""
+        for node, _ in run.placement:
+            nodes.setdefault(node, 0)
+        watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
+        return JobPoint(0.0, None if None in watts else math.fsum(watts))  # type: ignore[arg-type] # None is not in them
 
     def _launch_point(self, run: JobRun) -> JobPoint:
         """It does not compute yet: nodes that are up draw what waiting draws, the others idle."""

@@ -128,6 +128,11 @@ class SettledGpus:
         point = self.point_under(model, node, gpu, runs, setting)
         return point if len(runs) == len(names) else _with_paused(point, runs, names)
 
+    def chip(self, node: int, gpu: int) -> float:
+        """The factor on the SM watts of a GPU; 1 where nothing is known of its kind."""
+        model = self._tenants.models[node]
+        return 1.0 if model is None else self._chip(model, node, gpu)
+
     def _chip(self, model: GpuModel, node: int, gpu: int) -> float:
         chip = self._chips.get((node, gpu))
         if chip is None:

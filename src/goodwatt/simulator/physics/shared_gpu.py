@@ -18,6 +18,7 @@ from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
 from goodwatt.simulator.physics.job_facts import OnKind
 from goodwatt.simulator.physics.power_meter import MICRO, GpuParts
+from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.truth import Truth
 
 
@@ -25,7 +26,7 @@ class Tenant(NamedTuple):
     """A job on a GPU, the share of the time that it computes (`busy`), and that it waits for others of its gang."""
 
     run: JobRun
-    on: OnKind
+    on: OnKind | Served
     busy: float
     waits: float
 
@@ -46,7 +47,7 @@ def sharing_mode(runs: Sequence[JobRun], share_mode: str) -> Mode | None:
 
 def settled(
     model: GpuModel,
-    on: Sequence[tuple[JobRun, OnKind]],
+    on: Sequence[tuple[JobRun, OnKind | Served]],
     mode: Mode | None,
     setting: Setting,
     chip: float,
@@ -61,7 +62,7 @@ def settled(
     return point._replace(speeds=tuple([min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True)]))
 
 
-def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind]], mode: Mode, position: int) -> bool:
+def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind | Served]], mode: Mode, position: int) -> bool:
     """Whether the job at this position, counted by arrival, finds its memory.
 
     A job that names its MIG profile has been measured in it and fits; so does any job on a GPU that it has to itself,
@@ -105,7 +106,7 @@ def _parts(
     return 0, held, round(sm_w * MICRO), round(dram_w * MICRO)
 
 
-def _waiting_w(model: GpuModel, point: GpuPoint, on: OnKind, cap_w: float | None) -> tuple[float, float]:
+def _waiting_w(model: GpuModel, point: GpuPoint, on: OnKind | Served, cap_w: float | None) -> tuple[float, float]:
     """SM and DRAM watts while a job waits for the others of its gang, within the cap if that can be."""
     sm_w, dram_w = on.waiting.u * model.core_w[model.index_of(point.clock_mhz)], on.waiting.m * model.memory_w
     if cap_w is not None:
@@ -139,7 +140,7 @@ def _normalised(values: Sequence[float]) -> Iterable[float]:
     return [value / total if total > 0.0 else 1.0 / len(values) for value in values]
 
 
-def _resident(run: JobRun, on: OnKind, mode: Mode, model: GpuModel) -> Resident:
+def _resident(run: JobRun, on: OnKind | Served, mode: Mode, model: GpuModel) -> Resident:
     if mode == "mig":
         assert run.spec.mig_profile is not None  # noqa: S101 - nobody else is on a GPU in MIG mode
         return Resident(on.demand, profile=mig.profile(model.kind, run.spec.mig_profile))

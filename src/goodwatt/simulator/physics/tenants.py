@@ -7,13 +7,15 @@ from goodwatt.cluster.cluster import Cluster
 from goodwatt.power.gpu.model import GpuModel, gpu_model
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.job_facts import JobFacts, OnKind
+from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.truth import Truth
 
 
 class Tenants:
     """`of_gpus[node][gpu]` names the jobs on a GPU, who came first stands first; `runs` are the running jobs by id.
 
-    `paused` are those that hold GPUs and compute nothing now. `models[node]` is the model of a node's GPUs, None where
+    `paused` are those that hold GPUs and compute nothing now. `served`: instances of services, of whom no facts are
+    known but what they did last. `models[node]` is the model of a node's GPUs, None where
     nothing but the name of their kind is known.
     """
 
@@ -24,6 +26,7 @@ class Tenants:
         self.of_gpus: list[tuple[tuple[str, ...], ...]] = [((),) * node.gpus for node in cluster.nodes]
         self.runs: dict[str, JobRun] = {}
         self.paused: set[str] = set()
+        self.served: dict[str, Served] = {}
         self._facts: dict[str, JobFacts] = {}
 
     def enter(self, run: JobRun) -> None:
@@ -62,8 +65,10 @@ class Tenants:
             facts = self._facts[run.spec.job_id] = JobFacts(run._truth.job, self._cluster, self._truth)
         return facts
 
-    def on(self, run: JobRun, model: GpuModel) -> OnKind:
+    def on(self, run: JobRun, model: GpuModel) -> OnKind | Served:
         """The truth about a job on a kind of GPU."""
+        if self.served and (instance := self.served.get(run.spec.job_id)) is not None:
+            return instance
         facts = self._facts.get(run.spec.job_id) or self.facts_of(run)
         return facts.kinds.get(model.kind.name) or facts.on(model, run._truth.job.reference_gpu)
 
@@ -72,5 +77,5 @@ class Tenants:
         twin = object.__new__(Tenants)
         twin.__dict__.update(self.__dict__)
         twin.runs = {job_id: live[job_id] for job_id in self.runs}
-        twin.of_gpus, twin.paused = self.of_gpus[:], set(self.paused)
+        twin.of_gpus, twin.paused, twin.served = self.of_gpus[:], set(self.paused), dict(self.served)
         return twin

@@ -20,7 +20,8 @@ SENSOR_S = 1.0
 
 def watch(sim: Simulation, run: JobRun) -> None:
     """Show the policy a job's telemetry when it has settled, if the policy wants to see it."""
-    if sim.observe_s is not None and run.spec.num_gpus:
+    instance = sim.services is not None and run.spec.job_id in sim.services.instances
+    if sim.observe_s is not None and run.spec.num_gpus and not instance:
         sim.timers.set(sim.now_s + max(sim.observe_s, SENSOR_S), Kind.WAKE, observe, run.spec.job_id, run.started_s)
 
 

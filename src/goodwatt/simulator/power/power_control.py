@@ -14,6 +14,7 @@ from goodwatt.simulator import nodes
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
 from goodwatt.simulator.power import observation, ramping
+from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
@@ -54,6 +55,7 @@ def set_now(sim: Simulation, run: JobRun, clock_mhz: float | None, cap_w: float 
         return False
     run.clock_mhz, run.cap_w = clock_mhz, cap_w
     sim.physics.reset(run)
+    service_run.tune(sim, run)
     if sim.book is not None:
         sim.book.settled(run)
     return True
@@ -66,6 +68,7 @@ def gpus_settle(sim: Simulation, job_id: str, clock_mhz: float | None, cap_w: fl
     run.command = 0
     run.clock_mhz, run.cap_w = clock_mhz, cap_w
     sim.physics.reset(run)
+    service_run.tune(sim, run)
     if sim.book is not None and sim.book.settled(run):
         room_is_free(sim)
     sim.follow()

@@ -47,6 +47,13 @@ class Spent:
         self.joules = self.wall_s = self.gpu_s = self.scaled_s = self.sm_s = self.dram_s = 0.0
         self.iterations = 0
 
+    def copy(self) -> Spent:
+        """An independent copy."""
+        twin = Spent()
+        for name in Spent.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
     def add(self, cost: Cost, watts: float, times: int) -> None:
         """So many iterations of this mean cost, at `watts` above the context's."""
         self.joules += watts * cost.wall_s * times

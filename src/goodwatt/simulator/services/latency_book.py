@@ -57,6 +57,13 @@ class LatencyBook:
         self.prompt_tokens = self.output_tokens = 0.0
         self.on_time_prompt_tokens = self.on_time_output_tokens = 0.0
 
+    def copy(self) -> LatencyBook:
+        """An independent copy."""
+        twin = object.__new__(LatencyBook)
+        arrays = {name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        twin.__dict__.update(self.__dict__, **arrays)
+        return twin
+
     def arrive(self, arrival_s: Floats) -> None:
         """Requests have come."""
         if len(arrival_s):
@@ -86,6 +93,11 @@ class LatencyBook:
         """Of a latency, over all time or one window; None where nobody finished."""
         counts = self.counts[MEASURES.index(measure)]
         return percentile_s(counts.sum(axis=0) if window is None else counts[window], percent)
+
+    @property
+    def arrived_in_all(self) -> int:
+        """Requests that have come."""
+        return int(self.arrived.sum())
 
     @property
     def attainment(self) -> float | None:

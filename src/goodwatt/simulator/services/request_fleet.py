@@ -49,12 +49,16 @@ class RequestFleet:
         self._of[slot].drain(slot)
 
     def evict(self, slot: int) -> None:
-        """An instance is gone, and its requests begin anew elsewhere."""
+        """An instance is gone, what it spent and all; its requests begin anew elsewhere."""
         self._of[slot].evict(slot, self.now_s)
 
     def outstanding(self, slot: int) -> int:
         """Requests that an instance has not finished."""
         return self._of[slot].instances[slot].outstanding
+
+    def queued(self, service: int) -> int:
+        """Requests of a service of which nothing has been computed yet."""
+        return self._services[service].queued
 
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next iteration."""
@@ -65,6 +69,15 @@ class RequestFleet:
         instance = self._of[slot].instances[slot]
         spent, instance.spent = instance.spent, Spent()
         return spent
+
+    def copy(self) -> RequestFleet:
+        """An independent copy; services are facts and shared."""
+        twin = object.__new__(RequestFleet)
+        copies = {id(instances): instances.copy() for instances in self._services}
+        twin._services = list(copies.values())
+        twin._of = [copies[id(instances)] for instances in self._of]
+        twin.now_s = self.now_s
+        return twin
 
     def advance(self, until_s: float) -> None:
         """Requests come up to this time."""
@@ -89,6 +102,20 @@ class _Instances:
         self._count = 0
         self._done: list[tuple[float, float, float, int, int]] = []
 
+    def copy(self) -> _Instances:
+        twin = object.__new__(_Instances)
+        twin.__dict__.update(self.__dict__)
+        twin.book, twin._done = self.book.copy(), self._done[:]
+        twin._router, twin._decode_router = self._router.copy(), self._decode_router.copy()
+        twin.prompts, twin.decodes, twin._senders = self.prompts[:], self.decodes[:], self._senders[:]
+        twin._homeless = deque(sequence.copy() for sequence in self._homeless)
+        twin._sent = [(time_s, number, sequence.copy()) for time_s, number, sequence in self._sent]
+        twin.instances = {
+            slot: instance.copy(twin._send if slot in self._senders else _stays, twin._finish)
+            for slot, instance in self.instances.items()
+        }
+        return twin
+
     def start(self, slot: int, board: Board, role: Role, now_s: float) -> None:
         first = self._send if role == "prefill" else _stays
         if role == "prefill":
@@ -110,8 +137,13 @@ class _Instances:
 
     def evict(self, slot: int, now_s: float) -> None:
         self.drain(slot)
-        for sequence in self.instances[slot].drain():
+        self._senders = [sender for sender in self._senders if sender != slot]
+        for sequence in self.instances.pop(slot).drain():
             self._route(sequence, now_s)
+
+    @property
+    def queued(self) -> int:
+        return len(self._homeless) + sum(len(instance.waiting) for instance in self.instances.values())
 
     def advance(self, now_s: float, until_s: float) -> None:
         come = self.service.requests.between(now_s, until_s)

@@ -79,6 +79,17 @@ class RequestInstance:
             ahead = self._run.begun_before(now_s) - (self.count - self._run.before)
         return self.context + ahead * len(self.decoding) + self.reserved + self.queued
 
+    def copy(self, first: FirstToken, done: Done) -> RequestInstance:
+        """An independent copy, which tells others of its tokens."""
+        twin = object.__new__(RequestInstance)
+        twin.__dict__.update(self.__dict__)
+        twin._first, twin._done = first, done
+        twin.board, twin.spent, twin._ends = self.board.copy(), self.spent.copy(), self._ends[:]
+        twin.waiting = deque(sequence.copy() for sequence in self.waiting)
+        twin.prefilling = [sequence.copy() for sequence in self.prefilling]
+        twin.decoding = {number: sequence.copy() for number, sequence in self.decoding.items()}
+        return twin
+
     def admit(self, sequence: Sequence) -> None:
         """Somebody comes, at a time up to which the instance has been advanced."""
         self.waiting.append(sequence)

@@ -18,6 +18,12 @@ class Router:
         self._service = service
         self.turn = 0
 
+    def copy(self) -> Router:
+        """An independent copy."""
+        twin = Router(self._service)
+        twin.turn = self.turn
+        return twin
+
     def choose(self, slots: Sequence[int], prompt_tokens: int, load_of: LoadOf) -> int:
         """One of the instances; `slots` is not empty."""
         if self._service.routing == "round_robin":

@@ -90,6 +90,12 @@ class TickFleet:
         unbegun = int((waiting & (self._waiting["computed"] == 0.0)).sum())
         return round(float(state.batch[position] + state.opened[position])) + unbegun
 
+    def queued(self, service: int) -> int:
+        """Requests of a service of which nothing has been computed yet."""
+        waiting = self._waiting[self._waiting["computed"] == 0.0]
+        here = self._instances.state.service[waiting["position"]] == service
+        return int(here.sum() + (self._homeless["position"] == service).sum())
+
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next tick."""
         self._instances.stale = True
@@ -102,6 +108,19 @@ class TickFleet:
             setattr(spent, name, value)
         self._spent[:, position] = 0.0
         return spent
+
+    def copy(self) -> TickFleet:
+        """An independent copy; services are facts and shared."""
+        twin = object.__new__(TickFleet)
+        twin.__dict__.update(self.__dict__)
+        twin._books = [book.copy() for book in self._books]
+        twin._instances = self._instances.copy()
+        twin._prompts = self._prompts.copy(twin._instances)
+        twin._routing, twin._decoding = self._routing.copy(), self._decoding.copy()
+        twin._slots, twin._roles, twin._ended = self._slots[:], self._roles[:], self._ended[:]
+        for name in ("_waiting", "_begun", "_homeless", "_sent", "_spent"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
 
     def evict(self, slot: int) -> None:
         """An instance is gone, and its requests begin anew elsewhere."""
@@ -136,6 +155,15 @@ class TickFleet:
         instances = self._instances
         instances.begin()
         rows = self._coming(until_s)
+        if len(instances):
+            self._serve(rows, until_s)
+        self.now_s = until_s
+        if len(self._ended) >= NOTE_AFTER:
+            self._note()
+
+    def _serve(self, rows: Rows, until_s: float) -> None:
+        """Compute prompts and decode."""
+        instances = self._instances
         pace, prompts = instances.pace(), instances.under_way(self.now_s)
         extra = np.zeros((len(SPENT), len(instances)))
         if len(rows):
@@ -145,9 +173,6 @@ class TickFleet:
             instances.note_last(computed.iterations)
             extra = _by_instance(computed.extra, computed.positions, len(instances))
         self._decode(pace, prompts.until(until_s), extra, until_s)
-        self.now_s = until_s
-        if len(self._ended) >= NOTE_AFTER:
-            self._note()
 
     def _decode(self, pace: Pace, prompts: Stretches, extra: Floats, until_s: float) -> None:
         """What is decoded up to the end of the tick, and who ends."""

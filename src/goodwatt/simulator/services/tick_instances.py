@@ -76,6 +76,15 @@ class TickInstances:
         self.stale = True
         return len(self.boards_of) - 1
 
+    def copy(self) -> TickInstances:
+        """An independent copy."""
+        twin = object.__new__(TickInstances)
+        twin.__dict__.update(self.__dict__)
+        twin.state = State(*[getattr(self.state, name).copy() for name in State.__slots__])
+        twin.boards_of = [board.copy() for board in self.boards_of]
+        twin._restack()
+        return twin
+
     def remove(self, position: int) -> None:
         """One is gone; those behind it move up."""
         for name in State.__slots__:

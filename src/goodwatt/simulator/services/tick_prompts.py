@@ -46,6 +46,12 @@ class TickPrompts:
         self._instances = instances
         self.count = 0
 
+    def copy(self, instances: TickInstances) -> TickPrompts:
+        """The same over a copy of the instances."""
+        twin = TickPrompts(instances)
+        twin.count = self.count
+        return twin
+
     def compute(self, rows: Rows, pace: Pace, until_s: float) -> Computed:
         """What iterations that begin in the tick compute of the prompts in `rows`."""
         rows = rows[np.argsort(rows["position"], kind="stable")]

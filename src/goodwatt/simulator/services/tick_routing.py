@@ -25,6 +25,14 @@ class TickRouting:
         self._turns: dict[tuple[int, Role], int] = defaultdict(int)
         self.accepts: list[tuple[Role, ...]] = []
         self._open: dict[tuple[int, Role], Ints] = {}
+        self.change(np.zeros(0, dtype=np.int64))
+
+    def copy(self) -> TickRouting:
+        """An independent copy."""
+        twin = TickRouting(self._services)
+        twin._turns.update(self._turns)
+        twin.accepts, twin._open = self.accepts[:], dict(self._open)
+        return twin
 
     def change(self, service_of: Ints) -> None:
         """Instances have come, gone or begun to drain."""

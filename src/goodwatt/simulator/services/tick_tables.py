@@ -81,6 +81,12 @@ class Decoding:
         """All of them, in order of joining."""
         return self._rows[: self.size][self._due[: self.size] < np.inf]
 
+    def copy(self) -> Decoding:
+        """An independent copy."""
+        twin = Decoding()
+        twin.add(self.rows)
+        return twin
+
     def add(self, rows: Rows) -> None:
         """Some begin to decode."""
         self._reserve(len(rows))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from goodwatt.power.facility.energy_price import EnergyPrice, StepSeries
 from goodwatt.simulator.settings.guardrails import NO_GUARDRAILS, Guardrails
+from goodwatt.simulator.settings.serving_settings import SERVING, ServingSettings
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.services.service import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +24,7 @@ class RunOptions:
     each job ran, for charts of nodes. `physics`: ideal or full; `truth`: under full physics, residual (the simulated
     world differs from the model by its held-out error) or model (an oracle's world). `price`: what energy costs, in
     money and CO2, and `outside_c`: the outside temperature, both in seconds of the trace. Its second 0 is `epoch_s`
-    seconds after 1970 for people (None: nobody says).
+    seconds after 1970 for people (None: nobody says). `services` run beside the jobs, simulated as `serving` says.
     """
 
     seed: int = 0
@@ -33,6 +39,8 @@ class RunOptions:
     outside_c: StepSeries | None = None
     epoch_s: float | None = None
     guardrails: Guardrails = NO_GUARDRAILS
+    services: Sequence[Service] = ()
+    serving: ServingSettings = SERVING
 
 
 DEFAULTS = RunOptions()

@@ -1,0 +1,97 @@
+"""A scheduling policy and a service policy acting together, as one policy; each has its own memory.
+
+Services come first: what they take is not offered to jobs at that moment. A power policy goes around both
+(`powered.Powered`), so that instances get clocks and caps as jobs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from goodwatt.cluster.state import DoesNotFitError
+from goodwatt.policies.memories import Memories, parts_of, remembering
+from goodwatt.policies.service_policy import ServicePolicy
+from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.policy import Policy
+from goodwatt.simulator.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What `--policy P --service-policy S` makes; `service_spec` is S."""
+
+    scheduling: Policy
+    services: ServicePolicy
+    service_spec: str
+
+    @property
+    def name(self) -> str:
+        """Both specifications."""
+        return f"{self.scheduling.name} / {self.service_spec}"
+
+    @property
+    def oracle(self) -> bool:
+        """As the scheduling policy is."""
+        return self.scheduling.oracle
+
+    @property
+    def preemptive(self) -> bool:
+        """As the scheduling policy is."""
+        return self.scheduling.preemptive
+
+    @property
+    def head_only(self) -> bool:
+        """As the scheduling policy is."""
+        return self.scheduling.head_only
+
+    @property
+    def observe_s(self) -> float | None:
+        """When the scheduling policy wants to see telemetry."""
+        wish: float | None = getattr(self.scheduling, "observe_s", None)
+        return wish
+
+    def new_memory(self) -> Memories:
+        """Two empty ones."""
+        return Memories((self.scheduling.new_memory(), self.services.new_memory()))
+
+    def queue_key(self, run: JobRun, view: View) -> Any:
+        """The scheduling policy's."""
+        with remembering(view, parts_of(view)[0]):
+            return self.scheduling.queue_key(run, view)
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """What is due for services, then what is left for jobs."""
+        scheduling, services = parts_of(view)
+        first: Sequence[Decision] = ()
+        if view.services is not None and view.services.due:
+            with remembering(view, services):
+                first = tuple(self.services.decide(view))
+        with view.what_if() as state, remembering(view, scheduling):
+            for place in (decision for decision in first if isinstance(decision, Place)):
+                with suppress(DoesNotFitError):
+                    state.allocate(view.run(place.job_id).base, place.nodes)
+            return [*first, *self.scheduling.decide(view)]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePolicies:
+    """Several service policies, one after the other."""
+
+    name: str
+    parts: tuple[ServicePolicy, ...]
+
+    def new_memory(self) -> Memories:
+        """One for each."""
+        return Memories(tuple(part.new_memory() for part in self.parts))
+
+    def decide(self, view: View) -> Sequence[Decision]:
+        """All that they decide."""
+        decisions: list[Decision] = []
+        for part, memory in zip(self.parts, parts_of(view), strict=True):
+            with remembering(view, memory):
+                decisions += part.decide(view)
+        return decisions

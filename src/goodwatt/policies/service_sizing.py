@@ -1,0 +1,57 @@
+"""Bringing the instances of a service to a number: who starts where, who drains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from goodwatt.policies.wiring import tightest_node
+from goodwatt.simulator.decisions import Decision, Drain, Place
+from goodwatt.simulator.services.service import Role, Service
+from goodwatt.simulator.services.services_view import InstanceView
+from goodwatt.simulator.view import View
+
+
+def sized(view: View, wanted: Sequence[dict[Role, int]], reason: str) -> list[Decision]:
+    """Decisions that bring each service to so many instances of each role; what does not fit is tried again later.
+
+    Places are tried on the view's state, so that two instances do not get the same GPUs.
+    """
+    services = view.services
+    assert services is not None  # noqa: S101 - a service policy is asked where there are services
+    decisions: list[Decision] = []
+    with view.what_if():
+        for number, roles in enumerate(wanted):
+            instances = services.instances(number)
+            for role, count in roles.items():
+                decisions += _changes(view, instances, role, count, reason)
+    return decisions
+
+
+def within(service: Service, role: Role, count: int) -> int:
+    """A number of instances as far as the service allows it."""
+    least, most = service.pools[role]
+    return min(max(count, least), most)
+
+
+def active(instances: Sequence[InstanceView], role: Role) -> list[InstanceView]:
+    """Those that serve in a role, or will soon."""
+    return [one for one in instances if one.state in {"starting", "serving"} and one.role == role]
+
+
+def _changes(view: View, instances: Sequence[InstanceView], role: Role, count: int, reason: str) -> Iterator[Decision]:
+    here = active(instances, role)
+    idle = [one for one in instances if one.state == "idle"]
+    for one in idle[: max(0, count - len(here))]:
+        node = tightest_node(one.run.base, view.state)
+        if node is None:
+            return
+        nodes = ((node, one.run.base.num_gpus),)
+        view.state.allocate(one.run.base, nodes)
+        yield Place(one.job_id, nodes, role=role)
+    for one in sorted(here, key=_least_missed)[: max(0, len(here) - count)]:
+        yield Drain(one.job_id, reason)
+
+
+def _least_missed(one: InstanceView) -> tuple[bool, int]:
+    """Those that still start go first, then those with the fewest requests."""
+    return one.state == "serving", one.outstanding

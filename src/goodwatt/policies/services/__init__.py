@@ -1,0 +1,1 @@
+"""Service policies, a file each."""

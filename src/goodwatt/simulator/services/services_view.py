@@ -1,0 +1,73 @@
+"""What policies see of services: who is there, what comes, how it goes. To be read only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.jobs.job_run import JobRun
+    from goodwatt.simulator.services.latency_book import LatencyBook
+    from goodwatt.simulator.services.service import Role, Service
+    from goodwatt.simulator.services.service_run import Services
+    from goodwatt.simulator.services.serving import Serving
+
+
+class InstanceView(NamedTuple):
+    """An instance: idle, starting, serving or draining; its role, its job, requests that it has not finished, and the
+    share of the time since the last control in which it had something to do."""
+
+    run: JobRun
+    state: str
+    role: Role
+    outstanding: int
+    busy: float
+
+    @property
+    def job_id(self) -> str:
+        """By which decisions name it."""
+        return self.run.spec.job_id
+
+
+class ServicesView:
+    """`due`: a control has just been made, and decisions about services are wanted."""
+
+    __slots__ = ("_services",)
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @property
+    def due(self) -> bool:
+        """Whether something is to be decided about services now."""
+        return self._services.due
+
+    @property
+    def control_s(self) -> float:
+        """From one control to the next."""
+        return self._services.settings.control_s
+
+    @property
+    def servings(self) -> Sequence[Serving]:
+        """The services and what their iterations cost."""
+        return self._services.servings
+
+    def service(self, number: int) -> Service:
+        """A service by number."""
+        return self._services.servings[number].service
+
+    def instances(self, number: int) -> list[InstanceView]:
+        """All instances of a service, in order."""
+        return [InstanceView(i.run, i.state, i.role, i.outstanding, i.busy) for i in self._services.of(number)]
+
+    def rate(self, number: int) -> float:
+        """Requests a second since the last control."""
+        return self._services.rates[number]
+
+    def queued(self, number: int) -> int:
+        """Requests of which nothing has been computed yet."""
+        return self._services.fleet.queued(number)
+
+    def book(self, number: int) -> LatencyBook:
+        """What became of the requests so far."""
+        return self._services.fleet.books[number]
