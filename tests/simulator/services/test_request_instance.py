@@ -137,6 +137,20 @@ def test_pieces_change_nothing(
     assert pieces.spent.wall_s == close(whole.spent.wall_s)
 
 
+def test_pieces_change_nothing_under_a_tight_cap() -> None:
+    """What the board remembers does not depend on the pieces either."""
+    requests = [Request(n, 0.11 * n, 700 + 97 * n % 900, 3 + n % 7) for n in range(40)]
+    name = "8B on one H200"
+    (whole, one), (pieces, other) = (instance_of(law_of(name), ROOMY, model_of(name), 450.0) for _ in range(2))
+    put_through(whole, requests)
+    put_through(pieces, requests, [0.003 * n for n in range(2000)])
+    assert other.end_s == {number: close(end_s) for number, end_s in one.end_s.items()}
+    assert pieces.spent.joules == close(whole.spent.joules)
+    free, outcome = instance_of(law_of(name), ROOMY, model_of(name))
+    put_through(free, requests)
+    assert sum(one.end_s.values()) > sum(outcome.end_s.values()) + 0.1
+
+
 @given(REQUESTS, st.lists(st.floats(0.0, 30.0), max_size=10))
 def test_its_load_is_told_without_advancing_it(requests: list[Request], times_s: list[float]) -> None:
     """Between events the load is foretold; it is what an advanced instance has."""
