@@ -1,7 +1,7 @@
 """An instance that makes one iteration after the other and decides everything anew each time: what the fast one is
 held to. Slow and simple on purpose; it shares nothing with it but the law of an iteration and the facts of a request.
 
-No cap: every iteration runs at the greatest clock.
+Without a board every iteration runs at the greatest clock; with one the board finds a clock for each by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.serving.iteration_law import IterationLaw
+from goodwatt.simulator.services.board import Board
 from goodwatt.simulator.services.request_instance import Batching
 from goodwatt.simulator.services.sequence import Request
 
@@ -39,10 +40,10 @@ class Served:
 
 
 class IterationByIteration:
-    """`ended`: requests in the order in which their last tokens came; `most_tokens`: of cache ever taken by several."""
+    """`ended`: requests in the order in which their last tokens came."""
 
-    def __init__(self, law: IterationLaw, batching: Batching, model: GpuModel) -> None:
-        self.law, self.batching, self.model = law, batching, model
+    def __init__(self, law: IterationLaw, batching: Batching, model: GpuModel, board: Board | None = None) -> None:
+        self.law, self.batching, self.model, self.board = law, batching, model, board
         self.now_s, self.joules, self.busy_s = 0.0, 0.0, 0.0
         self.line: list[Served] = []
         self.inside: list[Served] = []  # in the order in which they began
@@ -57,6 +58,8 @@ class IterationByIteration:
             if self.line or self.inside:
                 self.iterate()
             else:
+                if self.board:
+                    self.board.rest(coming[0].request.arrival_s - self.now_s)
                 self.now_s = coming[0].request.arrival_s
 
     def iterate(self) -> None:
@@ -105,10 +108,15 @@ class IterationByIteration:
             else:
                 pairs += sum(served.cached + place + 0.5 for place in range(tokens))
                 context += served.cached + tokens
-        cost = self.law.cost(sum(tokens for _, tokens in parts), pairs, len(parts), context)
+        tokens, clock = sum(tokens for _, tokens in parts), -1
+        cost = self.law.cost(tokens, pairs, len(parts), context)
+        if self.board:
+            cost, clock, watts = self.board.find(lambda x: self.law.cost(tokens, pairs, len(parts), context, x))
+            self.board.spend(watts, cost.wall_s)
         self.now_s += cost.wall_s
         self.busy_s += cost.wall_s
-        self.joules += self.model.core_w[-1] * cost.sm_s + self.model.memory_w * cost.dram_s
+        core_w = self.model.core_w[clock] * self.model.stretch[clock]
+        self.joules += core_w * cost.sm_s + self.model.memory_w * cost.dram_s
         self.iterations += 1
 
     def token(self, served: Served) -> None:

@@ -252,6 +252,23 @@ def test_nobody_is_lost(
     assert all(fleet.outstanding(slot) == 0 for slot in slots)
 
 
+@given(REQUESTS, ROUTINGS, st.floats(0.0, 20.0), st.booleans())
+def test_a_copy_goes_its_own_way(requests: list[Request], routing: str, at_s: float, separate: bool) -> None:
+    """What becomes of the copy does not touch what it was made of, and both do the same if left alone."""
+    roles: list[Role] = ["prefill", "prefill", "decode", "decode"] if separate else ["both"] * 4
+    more = {"routing": routing, "separate": separate, "long_tokens": 200}
+    (fleet, slots), (same, others) = (fleet_of(requests, roles, **more) for _ in range(2))
+    fleet.advance(at_s)
+    twin, disturbed = fleet.copy(), fleet.copy()
+    disturbed.evict(slots[-1])
+    disturbed.board(slots[0]).top = 0
+    for each in (disturbed, twin, fleet, same):
+        each.advance(LATER_S)
+    found = result(same, others)
+    assert result(twin, slots) == found
+    assert result(fleet, slots) == found
+
+
 def test_boards_are_set_by_slot_and_spending_is_taken_once() -> None:
     fleet, slots = fleet_of([Request(0, 0.0, 500, 400)], ["both", "both"], routing="round_robin")
     fleet.board(slots[1]).top = 0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from goodwatt.simulator.services.board import Board
 from goodwatt.simulator.services.request_instance import Batching, RequestInstance
 from goodwatt.simulator.services.sequence import Request
 from goodwatt.simulator.services.sequence import Sequence as Served
@@ -80,6 +81,24 @@ def test_the_line_through_a_run_of_decoding_costs_little(name: str) -> None:
         latency_s = served.end_s - served.request.arrival_s
         assert abs(outcome.end_s[served.request.number] - served.end_s) < 1e-4 * latency_s
     assert fast.spent.joules == close(slow.joules)
+
+
+@pytest.mark.parametrize("cap_w", [650.0, 500.0, 350.0])
+def test_one_clock_for_a_run_costs_little(cap_w: float) -> None:
+    """A board that looks at each iteration by itself spends what is left of its mean at once; a run spreads it."""
+    name = "8B on one H200"
+    requests = [Request(n, 0.07 * n, 50 + 997 * n % 4000, 1 + 379 * n % 300) for n in range(120)]
+    board = Board(model_of(name))
+    board.cap_w = cap_w
+    slow = IterationByIteration(law_of(name), ROOMY, model_of(name), board)
+    slow.serve(requests)
+    fast, outcome = instance_of(law_of(name), ROOMY, model_of(name), cap_w)
+    put_through(fast, requests)
+    latencies_s = {s.request.number: s.end_s - s.request.arrival_s for s in slow.ended}
+    for number, latency_s in latencies_s.items():
+        assert abs(outcome.end_s[number] - number * 0.07 - latency_s) < 0.01 * latency_s
+    assert fast.spent.joules == close(slow.joules, rel=1e-3)
+    assert fast.spent.wall_s == close(slow.busy_s, rel=1e-3)
 
 
 # whatever comes -------------------------------------------------------------------------------------------------------
