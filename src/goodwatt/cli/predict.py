@@ -1,11 +1,17 @@
-"""`goodwatt predict`: would these share a GPU well? Printing is `prediction_view`."""
+"""`goodwatt predict`: would these share a GPU well, or what does a service take? Printing is `prediction_view` and
+`service_prediction_view`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from goodwatt.power.workloads.demand import Setting
 
 
 class SharingMode(StrEnum):
@@ -23,9 +29,12 @@ JOB_HELP = (
 )
 
 
+SERVICE_HELP = "Instead of JOBs: a service of a services file, by its name where there are several."
+
+
 def predict(
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=JOB_HELP, show_default=False)],
-    gpu: Annotated[str, typer.Option("--gpu", "-g", help="A GPU kind (goodwatt gpus list).")],
+    jobs: Annotated[list[str] | None, typer.Argument(metavar="[JOB...]", help=JOB_HELP, show_default=False)] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", "-g", help="A GPU kind (goodwatt gpus list).")] = None,
     mode: Annotated[
         SharingMode | None,
         typer.Option(help="How they share it.", show_default="exclusive for one job, timeslice for several"),
@@ -36,24 +45,69 @@ def predict(
     slices: Annotated[str | None, typer.Option(help="MIG: a profile for each job: 3g,4g.")] = None,
     clock: Annotated[float | None, typer.Option(help="Lock the SM clock, MHz.")] = None,
     cap: Annotated[float | None, typer.Option(help="Cap the board's power, W.")] = None,
+    service: Annotated[str | None, typer.Option(metavar="FILE[:NAME]", help=SERVICE_HELP)] = None,
+    rate: Annotated[float | None, typer.Option(metavar="R", help="Service: requests per second in all.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(metavar="N", help="Service: how many instances; default: its fewest.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Predict speed and watts of jobs that share one GPU, from classes or telemetry, without a simulation."""
-    from goodwatt.cli.prediction_view import show
-    from goodwatt.cluster.catalogue import gpu_kind
-    from goodwatt.power.telemetry import prediction
+    """Predict speed and watts of jobs that share one GPU, from classes or telemetry, without a cluster.
+
+    With --service: latencies, watts and energy of a service at a load, the clock of least energy that keeps its
+    promise, and how much load it takes. This simulates some minutes of requests again and again, for some seconds.
+    """
     from goodwatt.power.workloads.demand import Setting
 
+    setting = Setting(clock, cap)
+    if service is not None:
+        _refuse("--service", {"JOB": jobs, "--gpu": gpu, "--mode": mode, "--threads": threads, "--slices": slices})
+        _predict_service(service, rate, replicas, setting, json)
+        return
+    _refuse("JOBs", {"--rate": rate, "--replicas": replicas})
+    _predict_jobs(jobs or [], gpu, None if mode is None else mode.value, threads, slices, setting, json)
+
+
+def _predict_service(
+    where: str, rate_per_s: float | None, replicas: int | None, setting: Setting, as_json: bool
+) -> None:
+    from goodwatt.cli.predict_service import predicted
+    from goodwatt.cli.service_prediction_view import show
+
+    show(predicted(where, rate_per_s, replicas, setting), as_json)
+
+
+def _predict_jobs(
+    jobs: list[str],
+    gpu: str | None,
+    mode: str | None,
+    threads: str | None,
+    slices: str | None,
+    setting: Setting,
+    as_json: bool,
+) -> None:
+    from goodwatt.cli.prediction_view import show
+    from goodwatt.cluster.catalogue import gpu_kind
+    from goodwatt.errors import InputError
+    from goodwatt.power.telemetry import prediction
+
+    if not jobs or gpu is None:
+        lacking = "a JOB" if not jobs else "--gpu KIND"
+        raise InputError(
+            f"expected JOB... with --gpu KIND, or --service FILE[:NAME] with --rate R; {lacking} is missing"
+        )
     kind = gpu_kind(gpu)
-    found = prediction.predict(
-        kind,
-        [prediction.subject(job, kind) for job in jobs],
-        None if mode is None else mode.value,
-        _percentages(threads),
-        _words(slices),
-        Setting(clock, cap),
-    )
-    show(found, json)
+    subjects = [prediction.subject(job, kind) for job in jobs]
+    show(prediction.predict(kind, subjects, mode, _percentages(threads), _words(slices), setting), as_json)
+
+
+def _refuse(beside: str, options: Mapping[str, object]) -> None:
+    """What counts nowhere is a mistake of whoever typed it."""
+    from goodwatt.errors import InputError
+
+    for name, value in options.items():
+        if value not in (None, []):
+            raise InputError(f"{name}: not with {beside}")
 
 
 def _words(text: str | None) -> list[str]:

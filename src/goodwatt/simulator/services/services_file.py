@@ -81,7 +81,7 @@ def _service(entry: Content, place: Place, files: RequestFiles) -> Service:
         tensor_parallel=entry.get("tensor_parallel", 1),
         promise=_promise(entry["promise"], (*place, "promise")),
         requests=_requests(entry, model, place, files),
-        **(_replicas(entry, place) | _largest_batch(model) | {key: entry[key] for key in _AS_THEY_ARE if key in entry}),
+        **(_replicas(entry, place) | _unless_told(model) | {key: entry[key] for key in _AS_THEY_ARE if key in entry}),
     )
     _checked((*place, "model"), serving_of, service, kind)
     return service
@@ -94,9 +94,11 @@ def _requests(entry: Content, model: LlmShape | StepShape, place: Place, files: 
     return StepSource(files.source(entry["requests"], entry["name"], place, tokens=False), model.steps)
 
 
-def _largest_batch(model: LlmShape | StepShape) -> dict[str, Any]:
-    """As many at once as were measured, where nobody says."""
-    return {"most_sequences": model.most} if isinstance(model, StepShape) and model.most else {}
+def _unless_told(model: LlmShape | StepShape) -> dict[str, Any]:
+    """Without tokens: as many at once as were measured, and in turn, since tokens do not tell what is left to do."""
+    if isinstance(model, LlmShape):
+        return {}
+    return {"routing": "round_robin", **({"most_sequences": model.most} if model.most else {})}
 
 
 def _promise(entry: Content, place: Place) -> Promise:

@@ -26,6 +26,11 @@ class Serving:
     batching: Batching
     transfer_token_s: float
 
+    @property
+    def has_cache(self) -> bool:
+        """Whether its requests take room of a KV cache."""
+        return isinstance(self.service.model, LlmShape)
+
     def transfer_s(self, tokens: int) -> float:
         """Seconds to send the KV cache of so many tokens."""
         return TRANSFER_S + tokens * self.transfer_token_s
