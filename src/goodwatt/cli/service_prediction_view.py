@@ -55,7 +55,9 @@ def _title(found: ServicePrediction) -> str:
     on = f"{parts} of {service.tensor_parallel} x {service.gpu}"
     asked = [f"at most {found.asked.clock_mhz:,.0f} MHz"]
     asked += [] if found.setting.cap_w is None else [f"{found.setting.cap_w:,.0f} W a GPU"]
-    return f"[bold]{escape(service.name)}[/bold]: {found.asked.rate_per_s:g} requests/s on {on}, {', '.join(asked)}"
+    return (
+        f"[bold]{escape(service.name)}[/bold]: {_rate(found.asked.rate_per_s)} requests/s on {on}, {', '.join(asked)}"
+    )
 
 
 def _table(*titles: str) -> Table:
@@ -101,7 +103,7 @@ def _rows(found: ServicePrediction) -> Iterator[tuple[str, Callable[[ServedLoad]
 def _loads(found: ServicePrediction) -> Iterator[str | Table]:
     if not found.rows:
         return
-    yield f"Keeps its promise up to {found.greatest_per_s:.3g} requests/s. On the way there:"
+    yield f"Keeps its promise up to {_rate(found.greatest_per_s)} requests/s. On the way there:"
     measures = _measures(found)
     work = "tokens/J" if found.asked.tokens_per_j is not None else "J/request"
     titles = [f"p99 {name.removesuffix('_s')}" for name in measures]
@@ -113,7 +115,7 @@ def _loads(found: ServicePrediction) -> Iterator[str | Table]:
 
 def _load_cells(row: LoadRow, measures: list[str]) -> Iterator[str]:
     yield f"{100.0 * row.share:.0f}%"
-    yield f"{row.asked.rate_per_s:.3g}"
+    yield _rate(row.asked.rate_per_s)
     yield from (_seconds(row.asked.p99_s[measure]) for measure in measures)
     yield f"{100.0 * row.asked.attainment:.2f}%"
     yield from _work_cells(row.asked)
@@ -160,6 +162,10 @@ def _notes(found: ServicePrediction) -> Iterator[str]:
 def _measures(found: ServicePrediction) -> list[str]:
     """Without tokens there is only the whole."""
     return list(NAMES) if found.asked.tokens_per_j is not None else ["latency_s"]
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}" if per_s >= 1000.0 else f"{per_s:.3g}"
 
 
 def _seconds(value: float | None) -> str:

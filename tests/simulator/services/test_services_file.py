@@ -11,10 +11,12 @@ import pytest
 from goodwatt.errors import InputError
 from goodwatt.power.serving.llm_models import llm_models
 from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.power.serving.step_models import step_models
 from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
 from goodwatt.simulator.services.services_file import read_services
+from goodwatt.simulator.services.services_schema import SECTIONS
 from goodwatt.traces.requests.request_source import ProfileSource, TraceSource
 
 REQUESTS = "arrival_s,prompt_tokens,output_tokens\n0.5,100,10\n1.5,200,20\n2.5,300,30\n"
@@ -305,3 +307,19 @@ def test_a_file_without_services(tmp_path: Path, text: str, message: str) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such services file"):
         read_services(tmp_path / "none.yaml")
+
+
+def test_the_example_that_ships_and_its_documentation() -> None:
+    root = Path(__file__).parents[3]
+    services = {service.name: service for service in read_services(root / "examples" / "services.yaml")}
+    assert list(services) == ["chat", "code", "images", "ranking"]
+    assert services["code"].pools == {"prefill": (1, 4), "decode": (2, 6)}
+    assert services["ranking"].most_sequences == 512
+    for service in services.values():
+        assert len(service.requests.between(36_000.0, 37_000.0).arrival_s) > 50
+    page = (root / "docs" / "reference" / "services-file.md").read_text(encoding="utf-8")
+    for name in (*llm_models(), *step_models()):
+        assert f"`{name}`" in page
+    for section in SECTIONS.values():
+        for key, field in section.model_fields.items():
+            assert (field.alias or key) in page

@@ -30,9 +30,10 @@ WARM_UP_S = 120.0
 MEASURED_S = 900.0
 """What is measured after the warm-up, unless that is fewer requests than `FEWEST` or more than `MOST`."""
 FEWEST, MOST = 2_000, 20_000
-SHORTEST_S = 2.0
-MOST_PER_S = 20_000.0
-"""Requests per second of one instance: ten times what an A100 does of the smallest model that was measured."""
+WARM_UP_REQUESTS, MEASURED_REQUESTS = 5.0, 10.0
+"""Both last so many times what a request takes alone or may take: before that batches and queues have not grown."""
+MOST_PER_S = 1e6
+"""Requests per second of one instance; nothing does as many."""
 MOST_INSTANCES = 4
 """More are not simulated: with four, sharing a queue has done nearly all that it does."""
 SAMPLE = 20_000
@@ -88,18 +89,23 @@ class Trial:
 
         Raises InputError for a rate that cannot be meant.
         """
-        most_per_s = MOST_PER_S * sum(self.instances.values())
-        if not 0.0 < rate_per_s <= most_per_s:
+        if not 0.0 < rate_per_s <= self.most_per_s:
             raise InputError(
-                f"expected a rate above 0 and up to {most_per_s:g} requests per second, got {rate_per_s:g}"
+                f"expected a rate above 0 and up to {self.most_per_s:g} requests per second, got {rate_per_s:g}"
             )
         run = _Run(self, rate_per_s, setting, promise or self.serving.service.promise)
         return run.outcome()
 
     @property
-    def gpus(self) -> int:
-        """Of all instances."""
-        return sum(self.instances.values()) * self.serving.service.tensor_parallel
+    def most_per_s(self) -> float:
+        """A rate above this cannot be meant."""
+        return MOST_PER_S * sum(self.instances.values())
+
+    @property
+    def alone_s(self) -> float:
+        """What decoding takes of a mean request that is alone on an instance."""
+        context = float(self.sample.prompt_tokens.mean())
+        return float(self.sample.output_tokens.mean() * self.serving.law.cost(1.0, context, 1.0, context).wall_s)
 
 
 def sampled(source: RequestSource) -> Requests:
@@ -147,7 +153,8 @@ class _Run:
         self._cap_w = setting.cap_w or model.default_cap_w
         whole, self._counts = sum(trial.instances.values()), _few(trial.instances)
         self._part_per_s = rate_per_s * sum(self._counts.values()) / whole
-        self._warm_s, self._end_s = _spans(self._part_per_s)
+        slow_s = max(trial.alone_s, promise.ttft_s or 0.0, promise.latency_s or 0.0)
+        self._warm_s, self._end_s = _spans(self._part_per_s, slow_s)
         source = _poisson(trial.sample, self._part_per_s, self._end_s, trial.seed)
         service = replace(trial.serving.service, promise=promise, requests=source)
         self._fleet = _Fleet([replace(trial.serving, service=service)], 0.0)
@@ -236,10 +243,11 @@ def _few(instances: dict[Role, int]) -> dict[Role, int]:
     return {"both": min(instances["both"], MOST_INSTANCES)} if "both" in instances else instances
 
 
-def _spans(rate_per_s: float) -> tuple[float, float]:
+def _spans(rate_per_s: float, slow_s: float) -> tuple[float, float]:
     """When the warm-up and when the measured time ends."""
-    measured_s = max(FEWEST / rate_per_s, min(MEASURED_S, max(SHORTEST_S, MOST / rate_per_s)))
-    warm_s = max(min(WARM_UP_S, measured_s / 3.0), measured_s / 10.0)
+    most_s = min(MEASURED_S, max(MEASURED_REQUESTS * slow_s, MOST / rate_per_s))
+    measured_s = max(FEWEST / rate_per_s, most_s)
+    warm_s = max(min(WARM_UP_S, measured_s / 3.0), measured_s / 10.0, min(WARM_UP_S, WARM_UP_REQUESTS * slow_s))
     return warm_s, warm_s + measured_s
 
 

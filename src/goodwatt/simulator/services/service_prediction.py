@@ -98,7 +98,7 @@ class _Search:
 
     def at(self, rate_per_s: float) -> ServedLoad:
         """Under the setting asked for."""
-        self._tell(f"{rate_per_s:.3g}/s")
+        self._tell(f"{rate_per_s:,.4g}/s")
         return self._trial.at(rate_per_s, self._setting)
 
     def best(self, rate_per_s: float) -> ServedLoad | None:
@@ -142,7 +142,7 @@ class _Search:
         """A load that keeps the promise and twice of it that does not, near the load asked for."""
         rate = asked.rate_per_s
         if asked.kept:
-            while self.at(2.0 * rate).kept:
+            while 2.0 * rate <= self._trial.most_per_s and self.at(2.0 * rate).kept:
                 rate *= 2.0
             return rate, 2.0 * rate
         while rate > LEAST_PER_S:
