@@ -105,6 +105,10 @@ class FullPhysics:
             self.reset(run)
             self._dirty_jobs[job_id] = None
 
+    def served(self, job_id: str) -> Served:
+        """What an instance of a service was last told to do."""
+        return self._tenants.served[job_id]
+
     def set_node(self, node: int, mode: str) -> None:
         """A node is on, off or at a stage of sleep from now on."""
         self._book.set_mode(node, mode)

@@ -204,7 +204,18 @@ def ready(sim: Simulation, run: JobRun) -> None:
     _up_to_now(sim, services)
     board = Board(services.servings[instance.service].model, physics_of(sim).chip(run))
     instance.slot = services.fleet.start(instance.service, board, instance.role)
+    if (like := _another(services, instance)) is not None:
+        physics_of(sim).serve(run.spec.job_id, physics_of(sim).served(like.run.spec.job_id))
     tune(sim, run)
+
+
+def _another(services: Services, instance: Instance) -> Instance | None:
+    """One that does the same already: until the next control a new one is taken to draw what it draws.
+
+    The meter follows by one control, so an instance's last stretch is never told; this is its place.
+    """
+    others = (one for one in services.of(instance.service) if one.slot is not None and one is not instance)
+    return next((one for one in others if one.role == instance.role and one.busy > 0.0), None)
 
 
 def left(sim: Simulation, run: JobRun) -> None:

@@ -167,11 +167,14 @@ class TickFleet:
         pace, prompts = instances.pace(), instances.under_way(self.now_s)
         extra = np.zeros((len(SPENT), len(instances)))
         if len(rows):
-            computed = self._prompts.compute(rows, pace, until_s)
+            computed = self._prompts.compute(rows, pace, self.now_s, until_s)
             self._waiting, self._begun = computed.waiting, together(self._begun, computed.done)
             prompts = prompts.followed_by(computed.iterations)
             instances.note_last(computed.iterations)
             extra = _by_instance(computed.extra, computed.positions, len(instances))
+        if "prefill" in self._roles:
+            self._send(until_s)
+            self._hand_over(until_s)
         self._decode(pace, prompts.until(until_s), extra, until_s)
 
     def _decode(self, pace: Pace, prompts: Stretches, extra: Floats, until_s: float) -> None:
@@ -180,7 +183,7 @@ class TickFleet:
         made = MadeIterations(self.now_s, until_s, each_s, prompts)
         last_s = self._last_end_s(made, until_s)
         self._end(self._decoding.take_ended(state.count + made.total), made)
-        joined = self._join(made, each_s, until_s)
+        joined = self._join(made, until_s)
         spent_s = decoding_s((self.now_s, until_s), last_s, *joined, prompts)
         positions, size = prompts.positions, len(instances)
         prompts_s = summed(positions, prompts.end_s - prompts.begin_s, size)
@@ -211,37 +214,31 @@ class TickFleet:
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
         state.batch -= counted(positions, size)
         state.held -= tokens_by(rows, "held", size)
-        rows["due"] = made.when(positions, rows["due"] - state.count[positions])
-        self._ended.append((state.service[positions], rows))
+        self._note_ended(rows, made.when(positions, rows["due"] - state.count[positions]))
 
-    def _join(self, made: MadeIterations, each_s: Floats, until_s: float) -> tuple[Ints, Floats, Floats]:
+    def _join(self, made: MadeIterations, until_s: float) -> tuple[Ints, Floats, Floats]:
         """Those whose prompt is done begin to decode; (positions, from when, until when) of them."""
         due = self._begun["due"] <= until_s
         rows, self._begun = self._begun[due], self._begun[~due]
+        state, positions, size = self._instances.state, rows["position"], len(self._instances)
+        self._compute_done(rows)
+        begin_s = rows["due"].copy()
+        count = state.count[positions] + made.at(positions, begin_s)
+        ends = count + rows["owed"]
+        over = ends <= state.count[positions] + made.total[positions]
+        end_s = np.where(over, np.maximum(begin_s, made.when(positions, ends - state.count[positions])), until_s)
+        self._note_ended(rows[over], end_s[over])
+        rows["due"], rows["held"] = ends, rows["computed"] - count
+        self._enter(rows[~over])
+        return positions, begin_s, end_s
+
+    def _compute_done(self, rows: Rows) -> None:
+        """Their context is in the cache and their next token is made."""
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
         state.reserved -= tokens_by(rows, "computed", size)
         state.opened -= counted(positions, size)
         rows["owed"] -= 1.0
         rows["first_s"] = np.where(np.isnan(rows["first_s"]), rows["due"], rows["first_s"])
-        begin_s = rows["due"].copy()
-        early_s = np.maximum(self.now_s - begin_s, 0.0)  # sent over in the last tick, and began there
-        count = state.count[positions] + made.at(positions, begin_s) - early_s / each_s[positions]
-        owed = np.where(self._stay(rows), rows["owed"], 0.0)
-        ends = count + owed
-        end_s = np.maximum(begin_s, made.when(positions, ends - state.count[positions]))
-        end_s = np.where(ends < state.count[positions], begin_s + owed * each_s[positions], end_s)
-        over = ends <= state.count[positions] + made.total[positions]
-        end_s = np.where(over, end_s, until_s)
-        self._leave(rows[over], end_s[over])
-        rows["due"], rows["held"] = ends, rows["computed"] - count
-        self._enter(rows[~over])
-        return positions, begin_s, end_s
-
-    def _stay(self, rows: Rows) -> NDArray[np.bool_]:
-        """Who decodes on the instance that computed his prompt."""
-        leaves = np.array([role == "prefill" for role in self._roles], dtype=bool)
-        stays: NDArray[np.bool_] = ~leaves[rows["position"]]
-        return stays
 
     def _enter(self, rows: Rows) -> None:
         state, positions, size = self._instances.state, rows["position"], len(self._instances)
@@ -250,20 +247,9 @@ class TickFleet:
         state.held += tokens_by(rows, "held", size)
         np.maximum.at(state.last_due, positions, rows["due"])
 
-    def _leave(self, rows: Rows, end_s: Floats) -> None:
-        """Who never entered a batch beyond this tick: done, or sent to an instance that decodes."""
-        if not len(rows):
-            return
-        service = self._instances.state.service[rows["position"]]
-        sent = ~self._stay(rows) & (rows["owed"] > 0.0)
+    def _note_ended(self, rows: Rows, end_s: Floats) -> None:
         rows["due"] = end_s
-        if sent.any():
-            away = rows[sent]
-            each_s = np.array([serving.transfer_token_s for serving in self._servings])[service[sent]]
-            away["due"] += TRANSFER_S + away["computed"] * each_s
-            away["position"] = service[sent]
-            self._sent = together(self._sent, away)
-        self._ended.append((service[~sent], rows[~sent]))
+        self._ended.append((self._instances.state.service[rows["position"]], rows))
 
     def _preempt(self) -> None:
         """Where the caches are over-full, who began to decode last waits again, first in line, to be computed anew."""
@@ -295,7 +281,6 @@ class TickFleet:
         state = self._instances.state
         waiting = summed(self._waiting["position"], self._waiting["left"], len(self._instances))
         load = self._instances.context + state.reserved + waiting
-        self._hand_over(until_s, load)
         homeless, self._homeless = self._homeless, no_rows()
         for service, serving in enumerate(self._servings):
             come = serving.service.requests.between(self.now_s, until_s)
@@ -314,8 +299,23 @@ class TickFleet:
         rows["position"] = positions
         return rows
 
-    def _hand_over(self, until_s: float, load: Floats) -> None:
+    def _send(self, until_s: float) -> None:
+        """Those whose prompt is done on an instance for prompts leave it: done, or on their way to one that decodes."""
+        senders = np.array([role == "prefill" for role in self._roles], dtype=bool)
+        leave = (self._begun["due"] <= until_s) & senders[self._begun["position"]]
+        rows, self._begun = self._begun[leave], self._begun[~leave]
+        self._compute_done(rows)
+        over = rows["owed"] <= 0.0
+        self._note_ended(rows[over], rows["due"][over])
+        away = rows[~over]
+        away["position"] = self._instances.state.service[away["position"]]
+        each_s = np.array([serving.transfer_token_s for serving in self._servings])[away["position"]]
+        away["due"] += TRANSFER_S + away["computed"] * each_s
+        self._sent = together(self._sent, away)
+
+    def _hand_over(self, until_s: float) -> None:
         """Those whose cache arrives in this tick join an instance that decodes, if its cache has room."""
+        load = self._instances.context + self._instances.state.reserved
         arriving = self._sent["due"] < until_s
         for service in np.unique(self._sent["position"][arriving]).tolist():
             mine = arriving & (self._sent["position"] == service)
@@ -323,15 +323,14 @@ class TickFleet:
             positions = self._routing.choose(service, "decode", rows["prompt"], load)
             if positions is None:
                 continue
-            room = self._instances.kv_tokens[positions] - load[positions]
-            fits = rows["computed"] <= room
+            fits = load[positions] <= self._instances.kv_tokens[positions]  # `load` has theirs already
             self._receive(rows[fits], positions[fits])
             self._sent = together(self._sent[~mine], rows[~fits])
             arriving = self._sent["due"] < until_s
 
     def _receive(self, rows: Rows, positions: Ints) -> None:
         state, size = self._instances.state, len(self._instances)
-        rows["position"] = positions
+        rows["position"], rows["due"] = positions, np.maximum(rows["due"], self.now_s)
         rows["owed"] += 1.0  # which joining takes away, for the token that computing a prompt makes
         state.reserved += tokens_by(rows, "computed", size)
         state.opened += counted(positions, size)

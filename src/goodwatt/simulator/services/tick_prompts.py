@@ -52,11 +52,11 @@ class TickPrompts:
         twin.count = self.count
         return twin
 
-    def compute(self, rows: Rows, pace: Pace, until_s: float) -> Computed:
+    def compute(self, rows: Rows, pace: Pace, now_s: float, until_s: float) -> Computed:
         """What iterations that begin in the tick compute of the prompts in `rows`."""
         rows = rows[np.argsort(rows["position"], kind="stable")]
         chunk = self._chunk(rows)
-        extra = self._extra(rows, chunk, pace)
+        extra = self._extra(rows, chunk, pace, until_s - now_s)
         plan = self._plan(rows, extra, chunk, pace, until_s)
         left, done_s = plan.left, plan.done_s
         share = (rows["left"] - left) / chunk
@@ -78,24 +78,38 @@ class TickPrompts:
         chunk: Floats = np.maximum(alone, np.minimum(piled[position], room))
         return chunk
 
-    def _extra(self, rows: Rows, chunk: Floats, pace: Pace) -> Extra:
+    def _extra(self, rows: Rows, chunk: Floats, pace: Pace, span_s: float) -> Extra:
         """Of an iteration with so many tokens of the prompt's kind, at the clock that the cap allows."""
-        instances, position = self._instances, rows["position"]
-        state, boards = instances.state, instances.boards
-        batch, context = state.batch[position], instances.context[position]
-        reads = rows["computed"] + 0.5 * rows["left"]
-        law, sharing, x = instances.law_of(position), boards.sharing[position], boards.top[position]
+        state, boards, position = self._instances.state, self._instances.boards, rows["position"]
+        x = boards.top[position]
+        cost = self._cost(rows, chunk, np.ones(len(rows)), x)
+        times = rows["left"] / chunk
+        if (times > 1.0).any():  # later iterations read more, but only those of this tick count now
+            cost = self._cost(rows, chunk, np.minimum(times, np.maximum(1.0, span_s / cost.wall_s)), x)
+        joules = boards.joules(cost, x, position)
         backlog = rows["arrival_s"] < state.end_s[position]
         mean_w = np.where(backlog, boards.kept_w[position], state.mean_w[position])
-        cost = law.cost(chunk + batch, chunk * reads + context, batch + 1.0, context + reads + 0.5 * chunk, x, sharing)
-        joules = boards.joules(cost, x, position)
-        span_s = cost.wall_s * np.maximum(1.0, rows["left"] / chunk)
-        within = boards.within(joules, cost, boards.allowed_w(span_s, mean_w, position), position)
+        times = np.maximum(1.0, times)
+        within = boards.within(joules, cost, boards.allowed_w(cost.wall_s * times, mean_w, position), position)
         if (within < 1.0).any():
-            cost, joules = self._slower(cost, x, within, span_s / cost.wall_s, mean_w, position)
+            cost, joules = self._slower(cost, x, within, times, mean_w, position)
         return Extra(
             Cost(*[column - base[position] for column, base in zip(cost, pace.cost, strict=True)]),
             joules - pace.joules[position],
+        )
+
+    def _cost(self, rows: Rows, chunk: Floats, iterations: Floats, x: Floats) -> Cost:
+        """Mean of so many iterations, beside who decodes already."""
+        instances, position = self._instances, rows["position"]
+        batch, context = instances.state.batch[position], instances.context[position]
+        reads = rows["computed"] + 0.5 * np.minimum(rows["left"], chunk * iterations)
+        return instances.law_of(position).cost(
+            chunk + batch,
+            chunk * reads + context,
+            batch + 1.0,
+            context + reads + 0.5 * chunk,
+            x,
+            instances.boards.sharing[position],
         )
 
     def _slower(
