@@ -174,11 +174,13 @@ def fit_all(rows: Sequence[Row]) -> dict[tuple[str, str], StepFigures]:
     return found
 
 
-def held_out(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
-    """Every other batch, by what the fit to those between says: the row, relative errors of seconds and watts."""
-    seen = [row for _, _, mine in groups(rows) for row in mine[0::2]]
-    figures = fit_all(seen)
-    unseen = [row for _, _, mine in groups(rows) for row in mine[1::2]]
+def held_out(rows: Sequence[Row], parity: int = 0) -> list[tuple[Row, float, float]]:
+    """Every other batch, by what the fit to the rest says: the row, relative errors of seconds and watts.
+
+    `parity`: 0 fits the smallest batch and every other one from there, 1 those between.
+    """
+    figures = fit_all([row for _, _, mine in groups(rows) for row in mine[parity::2]])
+    unseen = [row for _, _, mine in groups(rows) for row in mine[1 - parity :: 2]]
     off = [(row, *told(figures[row.model, row.kind], row)) for row in unseen]
     return [(row, seconds / row.seconds - 1.0, watts / row.watts - 1.0) for row, seconds, watts in off]
 

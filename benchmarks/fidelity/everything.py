@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from fidelity import facts, network, one_gpu, scenarios, serving, sharing, supply, workloads
+from fidelity import facts, network, one_gpu, scenarios, serving, sharing, step_serving, supply, workloads
 from fidelity.row import Row
 from measured import ROOT, SHARED, need, print_table, write_results
 
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "Shared GPUs": sharing.rows,
     "Collectives and gangs": network.rows,
     "Serving of language models": serving.rows,
+    "Serving without tokens": step_serving.rows,
     "Facts of real boards": facts.rows,
 }
 BESIDE: dict[str, Callable[[], list[dict[str, Any]]]] = {
