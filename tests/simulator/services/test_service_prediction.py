@@ -13,6 +13,7 @@ from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.errors import InputError
 from goodwatt.power.serving.llm_models import llm_models
 from goodwatt.power.serving.step_models import step_models
+from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.services import load_trial
 from goodwatt.simulator.services.load_trial import ServedLoad, Trial, sampled
@@ -148,8 +149,7 @@ def test_the_greatest_load_keeps_the_promise_and_little_more_does_not() -> None:
 
 
 def test_the_greatest_load_does_not_hang_on_the_one_asked_for() -> None:
-    low, high = (predicted(chat(), rate).greatest_per_s for rate in (0.3, 60.0))
-    assert low == pytest.approx(high, rel=0.1)
+    assert predicted(chat(), 60.0).greatest_per_s == pytest.approx(one_chat().greatest_per_s, rel=0.1)
 
 
 def test_a_promise_that_nothing_keeps() -> None:
@@ -167,6 +167,16 @@ def test_a_service_without_tokens() -> None:
     alone_s = 28 * step_models()["sd-3.5-medium"].on("B200-SXM").alone_s
     assert found.asked.p50_s["latency_s"] == pytest.approx(alone_s, rel=0.1)
     assert 0.1 < found.greatest_per_s * alone_s < 1.23, "as many as the largest batches would do at most"
+
+
+def test_what_takes_a_fraction_of_a_millisecond_is_tried_for_a_fraction_of_a_second() -> None:
+    model = StepShape.of_class("dlrm", batch=64, batch_gain=10.0)
+    source = StepSource(class_source("chat", mean_per_s=1.0), 1)
+    promise = Promise(latency_s=0.02)
+    asked = trial(chat(model=model, gpu="H200-SXM", requests=source, promise=promise, most_sequences=512))
+    most_per_s = 1.0 / model.figures[0].item_s
+    assert asked.at(0.7 * most_per_s).kept
+    assert not asked.at(1.5 * most_per_s).kept
 
 
 def test_trials_are_told_and_about_as_many_as_expected() -> None:

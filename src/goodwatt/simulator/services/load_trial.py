@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from goodwatt.errors import InputError
 from goodwatt.power.workloads.demand import DEFAULT_SETTING, Setting
-from goodwatt.simulator.services.board import Board
+from goodwatt.simulator.services.board import Board, Spent
 from goodwatt.simulator.services.latency_book import MEASURES, LatencyBook, percentile_s
 from goodwatt.simulator.services.promise import PERCENTILE, Promise
 from goodwatt.simulator.services.request_fleet import RequestFleet
@@ -165,6 +165,32 @@ class _Run:
 
     def outcome(self) -> ServedLoad:
         """Run it and read off what came of it."""
+        before, served, after, spent = self._run()
+        model, asked = self._trial.serving.model, after.arrived - before.done
+        span_s, gpus = self._end_s - self._warm_s, len(self._slots)
+        attainment = (after.on_time - before.on_time) / asked if asked else 1.0
+        gpu_w = model.context_w + sum(one.joules for one in spent) / (gpus * span_s)
+        instance_w = gpu_w * self._trial.serving.service.tensor_parallel
+        joules, cache = instance_w * gpus * span_s, self._trial.serving.has_cache
+        return ServedLoad(
+            rate_per_s=self._rate_per_s,
+            clock_mhz=model.clocks_mhz[self._top],
+            requests=asked,
+            p50_s=_percentiles(after.latencies - before.latencies, 50.0),
+            p99_s=_percentiles(after.latencies - before.latencies, PERCENTILE),
+            attainment=attainment,
+            kept=attainment >= PERCENTILE / 100.0,
+            gpu_w=gpu_w,
+            instance_w=instance_w,
+            tokens_per_j=(served.output_tokens - before.output_tokens) / joules if cache else None,
+            requests_per_j=(served.done - before.done) / joules,
+            utilisation=sum(one.gpu_s for one in spent) / (gpus * span_s),
+            busy=min(1.0, sum(one.wall_s for one in spent) / (gpus * span_s)),
+            kv_use=float(np.mean(self._cached)) / self._trial.serving.batching.kv_tokens if cache else None,
+        )
+
+    def _run(self) -> tuple[_Counts, _Counts, _Counts, list[Spent]]:
+        """Counts after the warm-up, after the measured time and when all is done; what the measured time took."""
         fleet, book = self._fleet, self._fleet.books[0]
         fleet.advance(self._warm_s)
         for slot in self._slots:
@@ -174,31 +200,7 @@ class _Run:
         spent = [fleet.take_spent(slot) for slot in self._slots]
         served = _Counts.of(book)
         self._finish()
-        after = _Counts.of(book)
-        span_s = self._end_s - self._warm_s
-        serving, gpus = self._trial.serving, len(self._slots)
-        model, of_instance = serving.model, serving.service.tensor_parallel
-        gpu_w = model.context_w + sum(one.joules for one in spent) / (gpus * span_s)
-        joules = gpu_w * gpus * of_instance * span_s
-        asked = after.arrived - before.done
-        attainment = (after.on_time - before.on_time) / asked if asked else 1.0
-        counts = after.latencies - before.latencies
-        return ServedLoad(
-            rate_per_s=self._rate_per_s,
-            clock_mhz=model.clocks_mhz[self._top],
-            requests=asked,
-            p50_s=_percentiles(counts, 50.0),
-            p99_s=_percentiles(counts, PERCENTILE),
-            attainment=attainment,
-            kept=attainment >= PERCENTILE / 100.0,
-            gpu_w=gpu_w,
-            instance_w=gpu_w * of_instance,
-            tokens_per_j=(served.output_tokens - before.output_tokens) / joules if serving.has_cache else None,
-            requests_per_j=(served.done - before.done) / joules,
-            utilisation=sum(one.gpu_s for one in spent) / (gpus * span_s),
-            busy=min(1.0, sum(one.wall_s for one in spent) / (gpus * span_s)),
-            kv_use=self._kv_use(),
-        )
+        return before, served, _Counts.of(book), spent
 
     def _board(self) -> Board:
         board = Board(self._trial.serving.model)
@@ -216,10 +218,6 @@ class _Run:
         end_s = self._end_s + LEFT_S
         while self._fleet.now_s < end_s and any(self._fleet.outstanding(slot) for slot in self._slots):
             self._fleet.advance(min(end_s, self._fleet.now_s + LEFT_S / 10.0))
-
-    def _kv_use(self) -> float | None:
-        serving = self._trial.serving
-        return float(np.mean(self._cached)) / serving.batching.kv_tokens if serving.has_cache else None
 
 
 class _Counts(NamedTuple):
