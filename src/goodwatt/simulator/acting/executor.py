@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, JobRequest
 from goodwatt.cluster.state import DoesNotFitError, NodeCounts
 from goodwatt.simulator import nodes, partitions
-from goodwatt.simulator.acting import allowed, longest_wait, resizing
+from goodwatt.simulator.acting import allowed, longest_wait, promise_guard, resizing
 from goodwatt.simulator.acting.requests import MIG, request_of
 from goodwatt.simulator.decisions import (
     Decision,
@@ -52,7 +52,9 @@ class Executor:
         """Apply each in turn; then place who has waited too long, unless the policy has."""
         late, refused = len(self._sim.late), len(self.refusals)
         for decision in decisions:
-            reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
+            reason = promise_guard.refuse(self._sim, decision)
+            if reason is None:
+                reason = self._place(decision) if isinstance(decision, Place) else self._act(decision)
             if reason is not None:
                 self.refusals.append(Refusal(self._sim.now_s, decision, reason))
                 if isinstance(decision, Place):

@@ -53,6 +53,7 @@ def set_to_work(sim: Simulation, run: JobRun) -> None:
     if sim.book is not None:
         sim.book.enter(run)
     restarting.begin(sim, run)
+    service_run.disturbed(sim, run.placement)
     ramping.launch(sim, run)
     if sim.quotas is not None:
         sim.quotas.add(run.spec, 1)
@@ -74,6 +75,7 @@ def give_back(sim: Simulation, run: JobRun) -> None:
     sim.physics.left(run)
     sim.state.release(run.spec)
     placement, run.placement, run.serving = run.placement, (), 0.0
+    service_run.disturbed(sim, placement)
     ramping.forget(sim, run)
     if sim.book is not None:
         sim.book.leave(run, placement)

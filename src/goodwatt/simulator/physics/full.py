@@ -17,6 +17,7 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.telemetry.counters import Counters
 from goodwatt.power.telemetry.sensors import counters_at, of_gang
+from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.contract import Change, ClusterPower
 from goodwatt.simulator.physics.job_points import COMMUNICATING, JobPoints, waiting_w
@@ -113,6 +114,18 @@ class FullPhysics:
         """A node is on, off or at a stage of sleep from now on."""
         self._book.set_mode(node, mode)
         self._dirty_gpus.setdefault(node, 0)
+
+    def stretch(self, run: JobRun) -> float:
+        """How many times longer the neighbours of a job make its kernels take, on the GPU where they do so most."""
+        pieces = ((node, gpu) for node, mask in run.placement for gpu in members(mask))
+        return max((self._gpus.stretch(node, gpu, run) for node, gpu in pieces), default=1.0)
+
+    def setting(self, run: JobRun) -> Setting:
+        """The clock and the cap of a job's GPUs: the least that anybody on them has been given."""
+        settings = [self._gpus.setting(node, gpu) for node, mask in run.placement for gpu in members(mask)]
+        clocks = [one.clock_mhz for one in settings if one.clock_mhz is not None]
+        caps = [one.cap_w for one in settings if one.cap_w is not None]
+        return Setting(min(clocks, default=None), min(caps, default=None))
 
     def chip(self, run: JobRun) -> float:
         """Mean of the chip factors of a running job's GPUs."""

@@ -13,7 +13,7 @@ from goodwatt.power.gpu.point import GpuPoint
 from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.host_share import Asker
-from goodwatt.simulator.physics.shared_gpu import fits, settled, sharing_mode
+from goodwatt.simulator.physics.shared_gpu import fits, settled, sharing_mode, stretch
 from goodwatt.simulator.physics.tenants import Tenants
 from goodwatt.simulator.physics.truth import Truth
 
@@ -68,6 +68,24 @@ class SettledGpus:
         setting = Setting(None, cap_w)
         return max(cap_w, together_w, *(self.point_under(model, node, gpu, group, setting).watts for group in some))
 
+    def stretch(self, node: int, gpu: int, run: JobRun) -> float:
+        """How many times longer the neighbours on a GPU make a job's kernels take; 1 where it is alone."""
+        model, paused = self._tenants.models[node], self._tenants.paused
+        runs = [one for one in self._tenants.runs_on(node, gpu) if one.spec.job_id not in paused]
+        if model is None or run not in runs:
+            return 1.0
+        mode = sharing_mode(runs, self._share_mode)
+        if mode is None:
+            return 1.0
+        on = [(one, self._tenants.on(one, model)) for one in runs]
+        return stretch(model, on, mode, runs.index(run), self._truth)
+
+    def setting(self, node: int, gpu: int) -> Setting:
+        """The clock and the cap of a GPU: the least that anybody on it has been given."""
+        model, runs = self._tenants.models[node], self._tenants.runs_on(node, gpu)
+        cap_w = None if model is None else common_cap_w(model, runs)
+        return Setting(_least([run.clock_mhz for run in runs]), cap_w)
+
     def shared(self, node: int, gpu: int) -> bool:
         """Whether no job has the whole GPU to itself."""
         return sharing_mode(self._tenants.runs_on(node, gpu), self._share_mode) is not None
@@ -121,8 +139,7 @@ class SettledGpus:
         names, paused = self._tenants.of_gpus[node][gpu], self._tenants.paused
         if not names:
             return None
-        runs = self._tenants.runs_on(node, gpu)
-        setting = Setting(_least([run.clock_mhz for run in runs]), common_cap_w(model, runs))
+        runs, setting = self._tenants.runs_on(node, gpu), self.setting(node, gpu)
         if paused and not paused.isdisjoint(names):
             runs = [run for run in runs if run.spec.job_id not in paused] or runs
         point = self.point_under(model, node, gpu, runs, setting)

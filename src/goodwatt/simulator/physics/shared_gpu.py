@@ -7,11 +7,20 @@ and `power.colocation.sharing` for several, or for one that has only a part of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from goodwatt.cluster import mig
 from goodwatt.cluster.job import WHOLE_GPU_MILLI
-from goodwatt.power.colocation.sharing import CONTEXT_MIB, Mode, Resident, memory_fits, pair_error, shared_point
+from goodwatt.power.colocation.sharing import (
+    CONTEXT_MIB,
+    Mode,
+    Resident,
+    memory_fits,
+    pair_error,
+    shared_point,
+    stretches_of,
+)
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.gpu.point import GpuPoint
 from goodwatt.power.workloads.demand import Setting
@@ -60,6 +69,20 @@ def settled(
     point = shared_point(model, residents, mode, setting, chip)
     factors = _truly([run for run, _ in on], mode, truth)
     return point._replace(speeds=tuple([min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True)]))
+
+
+def stretch(
+    model: GpuModel, on: Sequence[tuple[JobRun, OnKind | Served]], mode: Mode, position: int, truth: Truth
+) -> float:
+    """How many times longer its neighbours and its share of threads make the kernels of the job at this position take.
+
+    While its kernels run: what its demand says of gaps between them is left out.
+    """
+    residents = [_resident(run, at, mode, model) for run, at in on]
+    mine = residents[position]
+    residents[position] = replace(mine, demand=replace(mine.demand, duty=1.0))
+    factor = _truly([run for run, _ in on], mode, truth)[position]
+    return max(1.0, stretches_of(model, tuple(residents), mode)[position] / factor)
 
 
 def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind | Served]], mode: Mode, position: int) -> bool:

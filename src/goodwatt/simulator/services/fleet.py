@@ -39,6 +39,9 @@ class Fleet(Protocol):
     def queued(self, service: int) -> int:
         """Requests of a service of which nothing has been computed yet."""
 
+    def waiting_since_s(self, service: int) -> float:
+        """When the first of those came who have had no token yet; infinite if there is nobody."""
+
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it."""
 

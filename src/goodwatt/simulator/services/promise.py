@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,17 @@ class Promise:
     ttft_s: float | None = None
     tpot_s: float | None = None
     latency_s: float | None = None
+
+    def within(self, share: float) -> Promise:
+        """The same with limits that are this share of these."""
+        limits = (self.ttft_s, self.tpot_s, self.latency_s)
+        ttft_s, tpot_s, latency_s = (None if limit is None else limit * share for limit in limits)
+        return Promise(ttft_s=ttft_s, tpot_s=tpot_s, latency_s=latency_s)
+
+    @property
+    def first_s(self) -> float:
+        """A request that has had nothing for so long is late; infinite where that is not promised."""
+        return min((limit for limit in (self.ttft_s, self.latency_s) if limit is not None), default=math.inf)
 
     def kept(self, ttft_s: Any, tpot_s: Any, latency_s: Any) -> Any:
         """Whether a request keeps every limit; arrays of requests give an array."""

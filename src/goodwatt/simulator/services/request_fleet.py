@@ -7,6 +7,7 @@ prompts and whose KV cache has been sent to one that decodes. Between events ins
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Sequence as Many
 
@@ -59,6 +60,10 @@ class RequestFleet:
     def queued(self, service: int) -> int:
         """Requests of a service of which nothing has been computed yet."""
         return self._services[service].queued
+
+    def waiting_since_s(self, service: int) -> float:
+        """When the first of those came who have had no token yet; infinite if there is nobody."""
+        return self._services[service].waiting_since_s
 
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next iteration."""
@@ -144,6 +149,11 @@ class _Instances:
     @property
     def queued(self) -> int:
         return len(self._homeless) + sum(len(instance.waiting) for instance in self.instances.values())
+
+    @property
+    def waiting_since_s(self) -> float:
+        inside = (sequence for instance in self.instances.values() for sequence in instance.without_token())
+        return min((sequence.request.arrival_s for sequence in (*self._homeless, *inside)), default=math.inf)
 
     def advance(self, now_s: float, until_s: float) -> None:
         come = self.service.requests.between(now_s, until_s)

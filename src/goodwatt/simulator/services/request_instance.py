@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from goodwatt.power.serving.iteration_law import Cost, IterationLaw
@@ -110,6 +110,10 @@ class RequestInstance:
             else:
                 self.board.rest(until_s - self.now_s)
                 self.now_s = until_s
+
+    def without_token(self) -> Iterator[Sequence]:
+        """Those who have had no token yet."""
+        return (sequence for sequence in (*self.waiting, *self.prefilling) if math.isnan(sequence.first_s))
 
     def drain(self) -> list[Sequence]:
         """Give up everybody, who will have to begin anew elsewhere."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from goodwatt.cluster.job import Job
+from goodwatt.cluster.packed import packed_gpus
 from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.power.workloads.demand import Demand
@@ -23,11 +24,13 @@ from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.served import HOST_CORES, Served, starting
 from goodwatt.simulator.services.board import Board
 from goodwatt.simulator.services.fleet import Fleet, new_fleet
+from goodwatt.simulator.services.promise_watch import PromiseWatch
 from goodwatt.simulator.view import Pool
 
 if TYPE_CHECKING:
     from goodwatt.cluster.cluster import Cluster
     from goodwatt.cluster.gpu_kind import GpuKind
+    from goodwatt.cluster.state import Placement
     from goodwatt.simulator.physics.full import FullPhysics
     from goodwatt.simulator.services.board import Spent
     from goodwatt.simulator.services.service import Role, Service
@@ -83,6 +86,7 @@ class Services:
         self.instances: dict[str, Instance] = {}
         self.pools: list[Pool] = []
         self.due = False
+        self.watch = PromiseWatch(len(servings))
         self.rates = [0.0] * len(servings)
         self._arrived = [0] * len(servings)
         for number, serving in enumerate(servings):
@@ -93,6 +97,11 @@ class Services:
                 pool.queue.add((run.key, run.sequence, run))
                 self.instances[job.job_id] = Instance(run, number)
             self.pools.append(pool)
+
+    @property
+    def serving(self) -> bool:
+        """Whether any instance gets requests, or finishes those it has."""
+        return any(instance.slot is not None for instance in self.instances.values())
 
     @property
     def holding(self) -> int:
@@ -129,7 +138,7 @@ class Services:
         """The same over copies of the jobs."""
         twin = object.__new__(Services)
         twin.__dict__.update(self.__dict__)
-        twin.fleet = self.fleet.copy()
+        twin.fleet, twin.watch = self.fleet.copy(), self.watch.copy()
         twin.instances = {
             job_id: Instance(live[job_id], i.service, i.role, i.slot, i.draining, i.outstanding, i.busy)
             for job_id, i in self.instances.items()
@@ -251,9 +260,28 @@ def tune(sim: Simulation, run: JobRun) -> None:
     if services is None or (instance := services.instances.get(run.spec.job_id)) is None or instance.slot is None:
         return
     _up_to_now(sim, services)
-    board = services.fleet.board(instance.slot)
-    board.top = board.model.index_of(run.clock_mhz)
-    board.cap_w = board.model.default_cap_w if run.cap_w is None else run.cap_w
+    _tune(sim, services, instance)
+
+
+def disturbed(sim: Simulation, where: Placement) -> None:
+    """Somebody has come to these GPUs, or is about to leave them: instances there go on at another pace."""
+    services = sim.services
+    if services is None or not services.serving:
+        return
+    masks = dict(where)
+    for instance in services.instances.values():
+        if instance.slot is not None and any(masks.get(node, 0) & mask for node, mask in instance.run.placement):
+            _up_to_now(sim, services)
+            _tune(sim, services, instance)
+
+
+def _tune(sim: Simulation, services: Services, instance: Instance) -> None:
+    assert instance.slot is not None  # noqa: S101 - asked by the callers
+    board, physics = services.fleet.board(instance.slot), physics_of(sim)
+    setting = physics.setting(instance.run)
+    board.top = board.model.index_of(setting.clock_mhz)
+    board.cap_w = board.model.default_cap_w if setting.cap_w is None else setting.cap_w
+    board.sharing = physics.stretch(instance.run)
 
 
 @action
@@ -264,10 +292,15 @@ def control_services(sim: Simulation) -> None:
     _up_to_now(sim, services)
     physics, span_s = physics_of(sim), services.settings.control_s
     services.count_arrivals(span_s)
+    fleet = services.fleet
+    waiting_s = [fleet.waiting_since_s(number) for number in range(len(services.servings))]
+    services.watch.look(fleet.books, waiting_s, sim.now_s)
     for job_id, instance in services.instances.items():
         if instance.slot is None:
             continue
         board, spent = services.fleet.board(instance.slot), services.fleet.take_spent(instance.slot)
+        if _shares(sim, instance.run):
+            _tune(sim, services, instance)  # what neighbours ask may be something else by now
         instance.outstanding = services.fleet.outstanding(instance.slot)
         instance.busy = min(1.0, spent.wall_s / span_s)
         physics.serve(job_id, served_by(spent, board, span_s))
@@ -311,6 +344,11 @@ def demand_of(duty: float, u: float, m: float, kappa: float) -> Demand:
 def physics_of(sim: Simulation) -> FullPhysics:
     """Services need full physics; `services_of` has looked."""
     return cast("FullPhysics", sim.physics)
+
+
+def _shares(sim: Simulation, run: JobRun) -> bool:
+    """Whether somebody else holds one of an instance's GPUs too."""
+    return any(packed_gpus(sim.state.packed[node]) & mask for node, mask in run.placement)
 
 
 def _up_to_now(sim: Simulation, services: Services) -> None:

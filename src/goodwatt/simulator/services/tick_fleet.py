@@ -96,6 +96,13 @@ class TickFleet:
         here = self._instances.state.service[waiting["position"]] == service
         return int(here.sum() + (self._homeless["position"] == service).sum())
 
+    def waiting_since_s(self, service: int) -> float:
+        """When the first of those came who have had no token yet; infinite if there is nobody."""
+        here = self._instances.state.service[self._waiting["position"]] == service
+        tables = (self._waiting[here], self._homeless[self._homeless["position"] == service])
+        columns = [table["arrival_s"][np.isnan(table["first_s"])] for table in tables]
+        return min((float(column.min()) for column in columns if len(column)), default=np.inf)
+
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next tick."""
         self._instances.stale = True
@@ -220,7 +227,7 @@ class TickFleet:
         """Those whose prompt is done begin to decode; (positions, from when, until when) of them."""
         due = self._begun["due"] <= until_s
         rows, self._begun = self._begun[due], self._begun[~due]
-        state, positions, size = self._instances.state, rows["position"], len(self._instances)
+        state, positions = self._instances.state, rows["position"]
         self._compute_done(rows)
         begin_s = rows["due"].copy()
         count = state.count[positions] + made.at(positions, begin_s)

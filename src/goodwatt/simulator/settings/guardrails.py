@@ -26,7 +26,8 @@ class Guardrails:
     all its waits together, is served before all others. `min_run_s`: no job is stopped, moved or resized before it has
     run so long since it last was, or started. `protected`: users whose jobs are spared what `protected_from`
     names, see PROTECTIONS. `preemption` and `movement`: whether running jobs may be stopped to wait again, and moved
-    to other nodes, at all. What a board does at its own clock and cap, and what failures do, is no policy's doing.
+    to other nodes, at all. `promises`: those of services are kept against any policy, see `acting.promise_guard`. What
+    a board does at its own clock and cap, and what failures do, is no policy's doing.
     """
 
     min_clock_mhz: float = 0.0
@@ -37,6 +38,7 @@ class Guardrails:
     protected_from: frozenset[str] = frozenset(PROTECTIONS)
     preemption: bool = True
     movement: bool = True
+    promises: bool = True
 
     def __post_init__(self) -> None:
         unknown = sorted(self.protected_from - set(PROTECTIONS))

@@ -47,6 +47,7 @@ class GuardrailsEntry(Strict):
     protected_from: list[Literal["preemption", "movement", "slowing", "sharing"]] | None = None
     preemption: bool | None = None
     movement: bool | None = None
+    promises: bool | None = None
 
 
 class FloorEntry(Strict):
