@@ -26,7 +26,7 @@ from goodwatt.cluster.job import Job, JobRequest
 from goodwatt.cluster.state import ClusterState, NodeCounts
 from goodwatt.errors import RunError
 from goodwatt.simulator import nodes, processes, standstill
-from goodwatt.simulator.acting import holding, longest_wait
+from goodwatt.simulator.acting import holding, longest_wait, promise_guard
 from goodwatt.simulator.acting.executor import Executor
 from goodwatt.simulator.acting.well_formed import sound
 from goodwatt.simulator.decisions import Decision
@@ -210,6 +210,8 @@ class Simulation:
             self.stopped = True
             return
         self.deciding = True
+        if self.services is not None and self.services.due:
+            promise_guard.guard(self)
         longest_wait.show(self)
 
     def change_node(self) -> None:
@@ -304,11 +306,17 @@ class Simulation:
         """Whether nothing is left to happen; idle nodes draw power up to the horizon."""
         if self.services is not None:
             jobs_live = len(self.live) > len(self.services.instances)
-            if jobs_live or not self.services.over(self.clock.now):
+            if jobs_live or not self.served:
                 return False
         elif self.live:
             return False
         return self.next_arrival == len(self.jobs) and self.next_mark == len(self.marks)
+
+    @property
+    def served(self) -> bool:
+        """Whether the run need not go on for services: they are done, or the horizon is past, after which jobs end."""
+        past = self.options.horizon_s is not None and self.next_mark == len(self.marks)
+        return past or self.services is None or self.services.over(self.clock.now)
 
     def account(self) -> None:
         """Count what has been drawn and done up to now."""

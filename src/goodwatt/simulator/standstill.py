@@ -9,11 +9,15 @@ if TYPE_CHECKING:
 
 STANDSTILL_S = 30 * 86_400.0
 """Assumed: nothing starts after so long. Repairs take hours, and prices repeat within weeks."""
+STANDSTILL_BESIDE_SERVICES_S = 86_400.0
+"""Services have their rhythm of the day: a job that found no GPUs in one finds none."""
 
 
 def reached(sim: Simulation) -> bool:
     """Whether nothing has run for so long, with nobody left to come, that nothing ever will."""
     now: float = sim.clock.now
-    if sim.state.placements or sim.next_arrival < len(sim.jobs) or sim.next_mark < len(sim.marks):
+    to_come = sim.next_arrival < len(sim.jobs) or sim.next_mark < len(sim.marks) or not sim.served
+    if to_come or sim.running_and_queued()[0]:
         sim.still_since_s = now
-    return now - sim.still_since_s > STANDSTILL_S
+    most_s = STANDSTILL_S if sim.services is None else STANDSTILL_BESIDE_SERVICES_S
+    return now - sim.still_since_s > most_s

@@ -110,6 +110,16 @@ def shared_point(
     )
 
 
+def stretches_of(
+    model: GpuModel, residents: tuple[Resident, ...], mode: Mode, laws: Laws = LAWS
+) -> tuple[float, ...]:
+    """How many times longer each resident's work takes than alone on the whole GPU, at the greatest clock.
+
+    Raises InputError as `shared_point`.
+    """
+    return _mix(model, residents, mode, laws).stretch
+
+
 def pair_error(mode: str) -> float:
     """Standard deviation of a speed's error in pairs whose workloads were left out of the fit, by mode."""
     return PAIR_ERRORS[_mode(mode)]
