@@ -18,8 +18,12 @@ from goodwatt.simulator.services.tick_boards import TickBoards
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-GUESSES = 3
+GUESSES = 2
 """How often a clock under a cap is guessed better; the guess of the last tick is the first."""
+
+
+CLOSE = 0.995
+"""Allowed over drawn watts, of 1, from which on a clock need not be guessed better."""
 
 
 class Pace(NamedTuple):
@@ -106,7 +110,7 @@ class TickInstances:
             cost = self.law.cost(batch, context, batch, context, state.x, boards.sharing)
             joules = boards.joules(cost, state.x)
             within = boards.within(joules, cost, boards.kept_w)
-            if not ((within < 0.999) | ((within > 1.001) & (state.x < boards.top))).any():
+            if not ((within < CLOSE) | ((within > 2.0 - CLOSE) & (state.x < boards.top))).any():
                 break
             state.x = boards.slower(state.x, within)
         return Pace(cost, joules)

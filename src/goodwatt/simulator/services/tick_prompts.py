@@ -17,6 +17,8 @@ from goodwatt.simulator.services.tick_tables import Rows, tokens_by
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+CLOSE = 0.99
+"""Allowed over drawn watts from which on the clock is left as it is."""
 GOLDEN = 0.6180339887498949
 """Multiples of it fill the unit interval evenly: how far an iteration is when a request comes."""
 
@@ -81,22 +83,26 @@ class TickPrompts:
     def _extra(self, rows: Rows, chunk: Floats, pace: Pace, span_s: float) -> Extra:
         """Of an iteration with so many tokens of the prompt's kind, at the clock that the cap allows."""
         state, boards, position = self._instances.state, self._instances.boards, rows["position"]
-        x = boards.top[position]
-        cost = self._cost(rows, chunk, np.ones(len(rows)), x)
-        times = rows["left"] / chunk
-        if (times > 1.0).any():  # later iterations read more, but only those of this tick count now
-            cost = self._cost(rows, chunk, np.minimum(times, np.maximum(1.0, span_s / cost.wall_s)), x)
+        x, times = boards.top[position], rows["left"] / chunk
+        cost = self._cost(rows, chunk, np.minimum(times, self._in_tick(rows, chunk, pace, span_s)), x)
         joules = boards.joules(cost, x, position)
         backlog = rows["arrival_s"] < state.end_s[position]
         mean_w = np.where(backlog, boards.kept_w[position], state.mean_w[position])
         times = np.maximum(1.0, times)
         within = boards.within(joules, cost, boards.allowed_w(cost.wall_s * times, mean_w, position), position)
-        if (within < 1.0).any():
+        if (within < CLOSE).any():
             cost, joules = self._slower(cost, x, within, times, mean_w, position)
         return Extra(
             Cost(*[column - base[position] for column, base in zip(cost, pace.cost, strict=True)]),
             joules - pace.joules[position],
         )
+
+    def _in_tick(self, rows: Rows, chunk: Floats, pace: Pace, span_s: float) -> Floats:
+        """About how many iterations with prompts a tick has: later ones read more, and belong to later ticks."""
+        position = rows["position"]
+        longer_s = self._instances.law_of(position).multiply_s * chunk
+        count: Floats = np.maximum(1.0, span_s / (pace.cost.wall_s[position] + longer_s))
+        return count
 
     def _cost(self, rows: Rows, chunk: Floats, iterations: Floats, x: Floats) -> Cost:
         """Mean of so many iterations, beside who decodes already."""
@@ -106,7 +112,7 @@ class TickPrompts:
         return instances.law_of(position).cost(
             chunk + batch,
             chunk * reads + context,
-            batch + 1.0,
+            batch + np.maximum(1.0, chunk / rows["left"]),
             context + reads + 0.5 * chunk,
             x,
             instances.boards.sharing[position],
@@ -132,7 +138,8 @@ class TickPrompts:
         into = (np.arange(self.count - len(rows), self.count) * GOLDEN) % 1.0
         decodes = self._instances.state.batch[position] > 0.0
         ready_s = rows["arrival_s"] + np.where(decodes, into * each_s[position], 0.0)
-        need = np.where(rows["computed"] == 0.0, rows["left"], 0.0)
+        stays = rows["owed"] > 1.0  # who is done with his prompt leaves room for others within the tick
+        need = np.where((rows["computed"] == 0.0) & stays, rows["left"], 0.0)
         token_s = np.maximum(extra.cost.wall_s, 1e-9) / chunk
         prompts = np.stack([rows["left"], need, rows["arrival_s"], ready_s, token_s])
         lines = self._lines(each_s)
