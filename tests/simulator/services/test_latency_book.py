@@ -75,7 +75,8 @@ def test_counts_by_minute(seed: int, span_s: float) -> None:
     assert {int(m): int(book.done[m]) for m in np.flatnonzero(book.done)} == arrived
     assert {m: int(book.on_time[m]) for m in arrived} == kept
     assert book.attainment == pytest.approx(sum(kept.values()) / sum(arrived.values()))
-    good = [100 * kept[m] >= 99 * arrived[m] for m in arrived]
+    late = {m: arrived[m] - kept[m] for m in arrived}
+    good = [100 * late[m] <= arrived[m] or (late[m] == 1 and arrived[m] >= 20) for m in arrived]
     assert book.minutes_kept == pytest.approx(sum(good) / len(good))
 
 

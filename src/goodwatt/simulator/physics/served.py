@@ -6,6 +6,7 @@ the means over the time since it was told last (`FullPhysics.serve`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from goodwatt.power.gpu.model import GpuModel
@@ -54,6 +55,6 @@ class Served(NamedTuple):
         )
 
 
-def starting(model: GpuModel) -> Served:
-    """An instance that has not served anybody yet."""
-    return Served(NOTHING, model.top_mhz, 0.0, 0.0)
+def starting(model: GpuModel, memory_mib: int) -> Served:
+    """An instance that has not served anybody yet, but takes its memory."""
+    return Served(replace(NOTHING, memory_mib=memory_mib), model.top_mhz, 0.0, 0.0)

@@ -21,6 +21,8 @@ WINDOW_S = 900.0
 LEAST_S, STEP = 1e-4, math.log(1.02)
 BINS = math.ceil(math.log(1e9) / STEP)
 """From 0.1 ms to more than a day."""
+ENOUGH = 20
+"""Requests of which a single late one is no broken promise of a percentile. Assumed."""
 TIGHT = 0.8
 """Of a limit: from here on it is near. Assumed."""
 MEASURES = ("ttft_s", "tpot_s", "latency_s")
@@ -116,12 +118,13 @@ class LatencyBook:
     def minutes_kept(self) -> float | None:
         """Share of the minutes with requests in which no more were late than the promise leaves room for.
 
-        Of up to 100 requests one may be late: a minute has too few to tell a percent.
+        Of `ENOUGH` to 100 requests one may be late: they are too few to tell a percent.
         """
         asked = self.arrived > 0
         if not asked.any():
             return None
-        allowed = np.ceil((1.0 - PERCENTILE / 100.0) * self.arrived[asked] - 1e-9)
+        allowed = np.floor((1.0 - PERCENTILE / 100.0) * self.arrived[asked] + 1e-9)
+        allowed = np.maximum(allowed, self.arrived[asked] >= ENOUGH)
         return float((self.arrived[asked] - self.on_time[asked] <= allowed).mean())
 
     def _minutes(self, arrival_s: Floats) -> NDArray[np.int64]:

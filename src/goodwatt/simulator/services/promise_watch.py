@@ -6,15 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from goodwatt.simulator.services.latency_book import LatencyBook
+from goodwatt.simulator.services.latency_book import ENOUGH, LatencyBook
 from goodwatt.simulator.services.promise import PERCENTILE
 
 WINDOW_S = 60.0
 LATER_S, MOST_LATER_S = 120.0, 3_600.0
 """A promise counts as at risk for so long after it last was: a burst is rarely alone. Twice as long, up to the most,
 each time that it is again soon afterwards: then whoever decides has not learnt from it. Assumed."""
-LEAST_SEEN = 20
-"""Requests of which one near its limit is no sign yet. Assumed."""
 
 
 @dataclass(slots=True)
@@ -66,4 +64,4 @@ class PromiseWatch:
         seen.append(_Seen(now_s, book.finished_in_all, book.tight_in_all))
         finished, tight = book.finished_in_all - before.finished, book.tight_in_all - before.tight
         share = (100.0 - PERCENTILE) / 100.0
-        return waited_s > book.promise.first_s or tight > max(share * finished, 1.0 if finished >= LEAST_SEEN else 2.0)
+        return waited_s > book.promise.first_s or tight > max(share * finished, 1.0 if finished >= ENOUGH else 2.0)

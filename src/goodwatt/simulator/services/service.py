@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from goodwatt.power.serving.llm_on_gpu import MEMORY_SHARE
 from goodwatt.power.serving.llm_shape import LlmShape
 from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
@@ -22,7 +23,8 @@ class Service:
 
     Each of its `min_replicas` to `max_replicas` instances holds `tensor_parallel` GPUs of kind `gpu` on one node and
     takes `start_s` until it serves. `iteration_tokens`: what an iteration computes at most; `most_sequences` are
-    served at once. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
+    served at once. `memory_share`: of its GPUs' memory, what it takes for weights and KV cache; jobs beside it get the
+    rest. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
     `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own, of which
     `min_prefill` to `max_prefill` of the replicas are, see `pools`. `partition`, `user`, `priority`: as of a job, for
     whoever places the instances. What speaks of tokens, prompts and pools is for language models.
@@ -40,6 +42,7 @@ class Service:
     software: str = "vllm"
     iteration_tokens: int = 2048
     most_sequences: int = 256
+    memory_share: float = MEMORY_SHARE
     routing: Routing = "least_loaded"
     long_tokens: int = 4096
     long_share: float = 0.5

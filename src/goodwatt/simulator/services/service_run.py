@@ -173,7 +173,7 @@ def begin(sim: Simulation) -> None:
         return
     for job_id, instance in services.instances.items():
         sim.live[job_id] = instance.run
-        physics_of(sim).serve(job_id, starting(services.servings[instance.service].model))
+        physics_of(sim).serve(job_id, idle_of(services.servings[instance.service]))
     services.due = True
     sim.timers.set(sim.now_s + services.settings.control_s, Kind.SETTLE, control_services)
     sim.ask()
@@ -200,7 +200,7 @@ def placed(sim: Simulation, run: JobRun) -> None:
         return
     serving = services.servings[instance.service]
     instance.draining, instance.slot = False, None
-    physics_of(sim).serve(run.spec.job_id, starting(serving.model))
+    physics_of(sim).serve(run.spec.job_id, idle_of(serving))
     began = sim.now_s > sim.start_s  # before, it ran already: a run is a stretch of a service's life
     run._truth.overhead_s = serving.service.start_s if began else 0.0
 
@@ -303,7 +303,7 @@ def control_services(sim: Simulation) -> None:
             _tune(sim, services, instance)  # what neighbours ask may be something else by now
         instance.outstanding = services.fleet.outstanding(instance.slot)
         instance.busy = min(1.0, spent.wall_s / span_s)
-        physics.serve(job_id, served_by(spent, board, span_s))
+        physics.serve(job_id, served_by(spent, board, span_s, memory_mib_of(services.servings[instance.service])))
     for instance in list(services.instances.values()):
         if instance.draining and not instance.outstanding and instance.run.placement:
             sim.stop(instance.run, why="drained")
@@ -314,7 +314,17 @@ def control_services(sim: Simulation) -> None:
         sim.ask()
 
 
-def served_by(spent: Spent, board: Board, span_s: float) -> Served:
+def memory_mib_of(serving: Serving) -> int:
+    """What an instance takes of each of its GPUs, once and for all."""
+    return round(serving.service.memory_share * serving.model.kind.memory_mib)
+
+
+def idle_of(serving: Serving) -> Served:
+    """An instance that does nothing yet."""
+    return starting(serving.model, memory_mib_of(serving))
+
+
+def served_by(spent: Spent, board: Board, span_s: float, memory_mib: int) -> Served:
     """What an instance did, as means over a time."""
     model = board.model
     dram_w = model.memory_w * spent.dram_s / span_s
@@ -322,11 +332,11 @@ def served_by(spent: Spent, board: Board, span_s: float) -> Served:
     x = board.x_of(board.top)
     gpu_s = max(spent.gpu_s, 1e-9)
     kappa = min(1.0, spent.scaled_s / gpu_s)
-    demand = demand_of(min(1.0, gpu_s / span_s), spent.sm_s / gpu_s / x, spent.dram_s / gpu_s, kappa)
+    demand = demand_of(min(1.0, gpu_s / span_s), spent.sm_s / gpu_s / x, spent.dram_s / gpu_s, kappa, memory_mib)
     return Served(demand, model.clocks_mhz[board.top], sm_w, dram_w)
 
 
-def demand_of(duty: float, u: float, m: float, kappa: float) -> Demand:
+def demand_of(duty: float, u: float, m: float, kappa: float, memory_mib: int) -> Demand:
     """What an instance asks of a GPU that it shares, rounded so that alike instances share what is computed for one."""
     return Demand(
         u=round(u, DIGITS),
@@ -337,6 +347,7 @@ def demand_of(duty: float, u: float, m: float, kappa: float) -> Demand:
         occupancy=OCCUPANCY,
         tensor=round(min(1.0, u), DIGITS),
         host_cores=HOST_CORES,
+        memory_mib=memory_mib,
         kernel_us=DECODE_KERNEL_US + round(kappa, DIGITS) * (PROMPT_KERNEL_US - DECODE_KERNEL_US),
     )
 

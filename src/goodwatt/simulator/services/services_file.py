@@ -34,6 +34,7 @@ _AS_THEY_ARE = (
     "long_tokens",
     "long_share",
     "iteration_tokens",
+    "memory_share",
     "most_sequences",
     "partition",
     "user",

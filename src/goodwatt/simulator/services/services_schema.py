@@ -141,6 +141,7 @@ class ServiceEntry(Strict):
     long_tokens: Positive | None = None
     long_share: ShareAbove | None = None
     iteration_tokens: Positive | None = None
+    memory_share: ShareAbove | None = None
     most_sequences: Positive | None = None
     partition: Name | None = None
     user: Name | None = None

@@ -58,7 +58,7 @@ def _of_tokens(service: Service, shape: LlmShape, kind: GpuKind) -> Serving:
         batching=Batching(
             budget=service.iteration_tokens,
             most=service.most_sequences,
-            kv_tokens=kv_capacity_tokens(shape, kind, gpus),
+            kv_tokens=kv_capacity_tokens(shape, kind, gpus, service.memory_share),
         ),
         transfer_token_s=shape.kv_token_bytes / (nic_gbps * 1e9),
     )
