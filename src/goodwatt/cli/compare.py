@@ -36,7 +36,7 @@ DEFAULT_POWERS = ("default", "static")
 
 
 def compare(
-    trace: TraceOrBundled = DEFAULT_TRACE,
+    trace: TraceOrBundled = None,
     cluster: ClusterOption = DEFAULT_CLUSTER,
     policy: Annotated[
         list[str] | None,
@@ -92,6 +92,7 @@ def compare(
     from goodwatt.cli.compare_run import Comparing, compare_policies
     from goodwatt.cli.inputs import TraceSource
 
+    trace = trace or DEFAULT_TRACE
     compare_policies(
         Comparing(
             source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows),

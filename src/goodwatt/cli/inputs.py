@@ -17,6 +17,7 @@ from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
 
 MOST_PROBLEMS = 5
+NO_JOBS = Trace("no jobs", (), format="none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class TraceSource:
-    """Names of the inputs as the command line has them."""
+    """Names of the inputs as the command line has them; without a trace there are no jobs, only services."""
 
-    trace: str
+    trace: str | None
     cluster: str
     engine: str
     format_name: str | None = None
@@ -42,6 +43,8 @@ class TraceSource:
         """The inputs, which fit each other. Raises InputError."""
         cluster, engine = load_cluster(self.cluster), load_engine(self.engine)
         check_nodes(engine, cluster)
+        if self.trace is None:
+            return Inputs(NO_JOBS, cluster, engine)
         trace = load_trace(self.trace, self.format_name, self.skip_bad_rows)
         check_fits(trace, cluster, self.skip_bad_rows)
         return Inputs(trace, cluster, engine)

@@ -27,13 +27,14 @@ from goodwatt.cli.run_options import (
     NoReportOption,
     OutOption,
     SkipOption,
-    TraceArgument,
+    TraceOrNone,
 )
+from goodwatt.cli.service_options import ResolutionOption, ServiceSettings, ServicesOption
 
 
 def replay(
-    trace: TraceArgument,
     cluster: ClusterOption,
+    trace: TraceOrNone = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -56,6 +57,16 @@ def replay(
     budget_w: BudgetOption = None,
     price: PriceOption = None,
     carbon: CarbonOption = None,
+    services: ServicesOption = None,
+    service_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--service-policy",
+            help="How many instances of services, where and at which clocks; several joined by +.",
+            show_default="fixed",
+        ),
+    ] = None,
+    resolution: ResolutionOption = None,
     engine: EngineOption = "default",
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     from_s: Annotated[
@@ -65,7 +76,9 @@ def replay(
     horizon: Annotated[
         float | None,
         typer.Option(
-            help="Stop so many seconds after the start; by default when all jobs have ended.", min=0, callback=finite
+            help="Stop so many seconds after the start; by default when all jobs have ended and all requests are done.",
+            min=0,
+            callback=finite,
         ),
     ] = None,
     format_name: FormatOption = None,
@@ -89,6 +102,9 @@ def replay(
                 objective=objective,
                 price=price,
                 carbon=carbon,
+            ),
+            services=ServiceSettings(
+                file=services, policies=() if service_policy is None else (service_policy,), resolution=resolution
             ),
             policy=policy,
             power=power,

@@ -15,13 +15,15 @@ from goodwatt.cli.out_folder import take_folder
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
+from goodwatt.cli.service_options import ServiceSettings, check_end, check_instances, note_requests
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
+from goodwatt.policies.service_registry import with_services
 from goodwatt.simulator.records.outputs import clear, write_refusals, write_run
 from goodwatt.simulator.records.result import RunResult
-from goodwatt.simulator.run import finish, result
+from goodwatt.simulator.run import extent, finish, result
 from goodwatt.simulator.settings.objective import Objective, SitePrices
 from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
@@ -33,6 +35,7 @@ class Replay:
 
     source: TraceSource
     settings: PowerSettings
+    services: ServiceSettings
     policy: str | None
     power: str | None
     seed: int
@@ -45,19 +48,22 @@ class Replay:
 
 def replay_trace(asked: Replay) -> None:
     """Replay, and leave the files. Raises InputError before anything has run; exit status 130 if interrupted."""
+    _check(asked)
     objective = asked.settings.read_objective()
     policy, power = _policies(asked, objective)
-    chosen = with_power(make_policy(policy), power)
+    serving = asked.services.contenders()[0]
+    chosen = with_power(with_services(make_policy(policy), serving), power)
     read = asked.source.read()
     jobs = _jobs(asked, read)
-    prices = Prices.read(objective, read.trace.jobs[0].submit_s)
+    prices = Prices.read(objective, _start_s(asked, read.trace.jobs))
     options = _options(asked, objective, prices.series, jobs)
+    _check_services(read, options)
     note_idle_powers([power], options, read.cluster)
     simulation = Simulation(jobs, read.cluster, chosen, read.engine, options)
     out = take_folder(asked.out)
-    with progress(policy, len(jobs), "jobs ended") as advance:
-        complete = finish(simulation, lambda ended: advance(ended, ""))
-    run = replace(result(simulation, partial=not complete), policy=policy, power=power)
+    with progress(policy, *extent(simulation)) as advance:
+        complete = finish(simulation, lambda done: advance(done, ""))
+    run = replace(result(simulation, partial=not complete), policy=policy, power=power, service_policy=serving)
     run.summary.update(policy=policy, power=power, **manifest.cost())
     facts = _manifest(asked, read, run, partial=not complete)
     _write(out, asked.report, simulation, run, facts)
@@ -68,6 +74,20 @@ def replay_trace(asked: Replay) -> None:
         done = f"{simulation.recorder.totals.ended:,} of {len(jobs):,} jobs ended"
         inputs.note(f"interrupted at {simulation.now_s:,.0f} s, {done}: marked as partial")
         raise typer.Exit(130)
+
+
+def _check(asked: Replay) -> None:
+    """Raises InputError where options do not go together."""
+    asked.services.check(asked.settings.physics.value)
+    if asked.source.trace is None and asked.services.file is None:
+        raise InputError("TRACE: expected a trace (goodwatt traces list), or --services FILE, got neither")
+
+
+def _check_services(read: Inputs, options: RunOptions) -> None:
+    """Raises InputError where services cannot run, or would for ever."""
+    check_end(options.services, options.horizon_s)
+    check_instances(read.cluster, options)
+    note_requests(options.services, options.start_s or 0.0)
 
 
 def _policies(asked: Replay, objective: Objective) -> tuple[str, str]:
@@ -81,6 +101,8 @@ def _policies(asked: Replay, objective: Objective) -> tuple[str, str]:
 
 def _jobs(asked: Replay, read: Inputs) -> Sequence[Job]:
     """Those from `--from` on, with the classes that the user knows."""
+    if not read.trace.jobs:
+        return ()
     jobs = [job for job in read.trace.jobs if asked.from_s is None or job.submit_s >= asked.from_s]
     if not jobs:
         last_s = read.trace.jobs[-1].submit_s
@@ -89,15 +111,23 @@ def _jobs(asked: Replay, read: Inputs) -> Sequence[Job]:
 
 
 def _options(asked: Replay, objective: Objective, prices: SitePrices, jobs: Sequence[Job]) -> RunOptions:
-    start_s = asked.from_s if asked.from_s is not None else jobs[0].submit_s
+    start_s = _start_s(asked, jobs) if asked.from_s is None else asked.from_s
     until_s = None if asked.horizon_s is None else start_s + asked.horizon_s
     options = RunOptions(seed=asked.seed, start_s=start_s, horizon_s=until_s, draw=True)
-    return asked.settings.apply(options, objective, prices)
+    services = asked.services.read(asked.seed, skip_bad_rows=asked.source.skip_bad_rows)
+    return asked.services.apply(asked.settings.apply(options, objective, prices), services)
+
+
+def _start_s(asked: Replay, jobs: Sequence[Job]) -> float:
+    """When the first job comes; where there is none, `--from`, and the beginning of the requests without it."""
+    return jobs[0].submit_s if jobs else asked.from_s or 0.0
 
 
 def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dict[str, Any]:
     named = {name: run.summary[name] for name in ("policy", "power", "physics", "truth", "seed")}
-    files = asked.settings.files()
+    if run.service_policy:
+        named["service_policy"] = run.service_policy
+    files = asked.settings.files() | asked.services.files()
     named["cluster_given"] = asked.source.cluster  # `explain` reads it again
     return manifest.manifest(read.trace, read.cluster, read.engine, files=files, **named, partial=partial)
 

@@ -10,7 +10,13 @@ import typer
 TRACE_HELP = "A trace: file, folder, or the name of a bundled one (goodwatt traces list)."
 
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help=TRACE_HELP, show_default=False)]
-TraceOrBundled = Annotated[str, typer.Argument(metavar="[TRACE]", help=TRACE_HELP)]
+TraceOrNone = Annotated[
+    str | None,
+    typer.Argument(metavar="TRACE", help=f"{TRACE_HELP} With --services it may be left out.", show_default=False),
+]
+TraceOrBundled = Annotated[
+    str | None, typer.Argument(metavar="[TRACE]", help=TRACE_HELP, show_default="philly; none with --services")
+]
 ClusterOption = Annotated[
     str, typer.Option("--cluster", "-c", help="A preset (goodwatt clusters list) or a cluster file.")
 ]

@@ -28,5 +28,5 @@ def make_services(spec: str) -> ServicePolicy:
 
 
 def with_services(policy: Policy, spec: str) -> Policy:
-    """A scheduling policy beside a service policy. Raises InputError or UnknownNameError."""
-    return Served(policy, make_services(spec), spec)
+    """A scheduling policy beside a service policy; itself without one. Raises InputError or UnknownNameError."""
+    return policy if not spec else Served(policy, make_services(spec), spec)

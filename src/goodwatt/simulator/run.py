@@ -18,7 +18,7 @@ from goodwatt.simulator.simulation import Simulation
 from goodwatt.simulator.summary import summarise
 
 Progress = Callable[[int], None]
-"""Told how many jobs have ended so far, now and then."""
+"""Told how much is done so far, now and then, of what `extent` says."""
 
 
 def run(
@@ -39,15 +39,30 @@ def run(
 def finish(sim: Simulation, progress: Progress | None = None) -> bool:
     """Advance and apply until the run is over; False if it was interrupted."""
     decide, report_at = sim.policy.decide, 0
+    step = max(extent(sim)[0] // 100, 1)
     try:
         while (view := sim.advance()) is not None:
             sim.apply(decide(view))
-            if progress is not None and sim.recorder.totals.ended >= report_at:
-                progress(sim.recorder.totals.ended)
-                report_at = sim.recorder.totals.ended + max(len(sim.jobs) // 100, 1)
+            if progress is not None and (done := _done(sim)) >= report_at:
+                progress(done)
+                report_at = done + step
     except KeyboardInterrupt:
         return False
     return True
+
+
+def extent(sim: Simulation) -> tuple[int, str]:
+    """How much there is to be done, and of what: jobs that end, or beside services seconds that pass."""
+    if sim.services is None:
+        return len(sim.jobs), "jobs ended"
+    last_s = sim.options.horizon_s if sim.options.horizon_s is not None else sim.services.ends_s
+    return max(0, int(min(last_s, sim.start_s + 1e9) - sim.start_s)), "seconds simulated"
+
+
+def _done(sim: Simulation) -> int:
+    if sim.services is None:
+        return sim.recorder.totals.ended
+    return min(int(sim.now_s - sim.start_s), extent(sim)[0])
 
 
 def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunResult:

@@ -16,8 +16,14 @@ STANDSTILL_BESIDE_SERVICES_S = 86_400.0
 def reached(sim: Simulation) -> bool:
     """Whether nothing has run for so long, with nobody left to come, that nothing ever will."""
     now: float = sim.clock.now
-    to_come = sim.next_arrival < len(sim.jobs) or sim.next_mark < len(sim.marks) or not sim.served
+    to_come = sim.next_arrival < len(sim.jobs) or sim.next_mark < len(sim.marks) or _serving(sim)
     if to_come or sim.running_and_queued()[0]:
         sim.still_since_s = now
     most_s = STANDSTILL_S if sim.services is None else STANDSTILL_BESIDE_SERVICES_S
     return now - sim.still_since_s > most_s
+
+
+def _serving(sim: Simulation) -> bool:
+    """Whether requests are still to come, or to be answered by somebody who is there."""
+    services = sim.services
+    return services is not None and not sim.served and (sim.clock.now < services.ends_s or services.holding > 0)

@@ -91,9 +91,9 @@ class Timeline:
 class RunResult:
     """One policy on one window of one trace with one seed.
 
-    `policy` and `power` are the specifications as the user wrote them, `oracle` says that one of them saw the truth or
-    that there was nothing hidden to see. `window` is a label such as "1/3". `summary` holds the fields of summary.json.
-    `node_names[i]` is the name of node i, as `occupancy` counts them; occupancy is empty when the run was not recorded
+    `policy`, `power` and `service_policy` (empty without services) are the specifications as the user wrote
+    them, `oracle` says that one of them saw the truth or that there was nothing hidden to see. `window` is a label such
+    as "1/3". `summary` holds the fields of summary.json. `node_names[i]` is the name of node i, as `occupancy` counts them; occupancy is empty when the run was not recorded
     for drawing.
     """
 
@@ -109,3 +109,4 @@ class RunResult:
     gpus_per_node: list[int]
     occupancy: list[Occupancy] = field(default_factory=list)
     power: str = "default"
+    service_policy: str = ""
