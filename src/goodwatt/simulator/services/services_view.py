@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from goodwatt.simulator.services.recent_requests import Recent
+
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
     from goodwatt.simulator.services.latency_book import LatencyBook
@@ -64,6 +66,10 @@ class ServicesView:
         """Requests a second since the last control."""
         return self._services.rates[number]
 
+    def at_risk(self, number: int) -> bool:
+        """Whether the promise of a service is, so that the guard restores what it needs."""
+        return self._services.watch.at_risk(number, self._services.fleet.now_s)
+
     def queued(self, number: int) -> int:
         """Requests of which nothing has been computed yet."""
         return self._services.fleet.queued(number)
@@ -71,3 +77,7 @@ class ServicesView:
     def book(self, number: int) -> LatencyBook:
         """What became of the requests so far."""
         return self._services.fleet.books[number]
+
+    def done_since(self, number: int, from_s: float) -> Recent:
+        """Requests that were done after this time, of the last two minutes at most."""
+        return self.book(number).recent.since(from_s)
