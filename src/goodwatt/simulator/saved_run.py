@@ -51,7 +51,9 @@ _DECISIONS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Decisi
 
 
 def save(simulation: Simulation, path: Path) -> None:
-    """Write the run as it stands; the file is replaced whole."""
+    """Write the run as it stands; the file is replaced whole. RunError for a run with services, which no file holds."""
+    if simulation.services is not None:
+        raise RunError("a run with services cannot be saved")
     text = json.dumps({"format": FORMAT, "inputs": _inputs(simulation), "state": _state(simulation)})
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
