@@ -17,6 +17,7 @@ from goodwatt.simulator import nodes
 from goodwatt.simulator.acting.longest_wait import first_fit
 from goodwatt.simulator.decisions import Decision, Drain, Group, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.power import power_control
+from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
@@ -70,7 +71,7 @@ def _restore(sim: Simulation, run: JobRun, why: str) -> None:
     if (run.clock_mhz, run.cap_w) != (None, None) or power_control.wished(sim, run) != (None, None):
         run.why = why
         power_control.set_gpus(sim, run, None, None)
-    for other in nodes.together(sim, run):
+    for other in nodes.together(sim, run) if service_run.shares(sim, run) else ():
         if other is not run and sim.options.guardrails.may_stop(other.base):
             sim.stop(other, why=why)
 

@@ -45,6 +45,7 @@ class FullPhysics:
         self._jobs = JobPoints(cluster, self._tenants, self._gpus, self._book)
         self._dirty_gpus: dict[int, int] = {}
         self._dirty_jobs: dict[str, None] = {}
+        self._told: list[Change] = []
 
     @property
     def meter(self) -> PowerMeter:
@@ -102,7 +103,14 @@ class FullPhysics:
         """What an instance of a service does from now on, before it gets its GPUs or while it holds them."""
         self._tenants.served[job_id] = served
         run = self._tenants.runs.get(job_id)
-        if run is not None:
+        if run is None:
+            return
+        node, mask = run.placement[0]
+        alone = self._tenants.of_gpus[node][(mask & -mask).bit_length() - 1] == (job_id,)
+        if alone and len(run.placement) == 1 and job_id not in self._dirty_jobs:
+            self._told.append((run, self._jobs.tell(served, node, mask)))
+            self._dirty_gpus.setdefault(node, 0)
+        else:
             self.reset(run)
             self._dirty_jobs[job_id] = None
 
@@ -147,6 +155,8 @@ class FullPhysics:
             if hosts.crowded(node):
                 jobs.update(dict.fromkeys(hosts.settle(node, self._gpus.askers(node))))
         points = [(runs[job_id], self._jobs.settle(runs[job_id], nodes)) for job_id in jobs]
+        told, self._told = self._told, []
+        points += (change for change in told if change[0].placement and change[0].spec.job_id not in jobs)
         for node in nodes:
             self._book.close(node, self._gpus.points[node], self._tenants.of_gpus[node])
         return points
@@ -266,6 +276,7 @@ class FullPhysics:
         twin._gpus = self._gpus.copy(twin._tenants)
         twin._jobs = self._jobs.copy(twin._tenants, twin._gpus, twin._book)
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
+        twin._told = [(live[run.spec.job_id], point) for run, point in self._told]
         return twin
 
     def _settle_gpus(self, node: int, mask: int, jobs: dict[str, None]) -> None:

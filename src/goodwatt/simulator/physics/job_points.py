@@ -22,6 +22,7 @@ from goodwatt.simulator.physics.contract import JobPoint
 from goodwatt.simulator.physics.host_share import HostShare
 from goodwatt.simulator.physics.node_book import NodeBook, idle_parts
 from goodwatt.simulator.physics.power_meter import MICRO, GpuParts
+from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, common_cap_w
 from goodwatt.simulator.physics.shared_gpu import Tenant, parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
@@ -121,6 +122,17 @@ class JobPoints:
             nodes.setdefault(node, 0)
         watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
         return JobPoint(0.0, None if None in watts else math.fsum(watts))  # type: ignore[arg-type] # None is not in them
+
+    def tell(self, served: Served, node: int, mask: int) -> JobPoint:
+        """What an instance draws that has these GPUs to itself, all of them alike and none looked at by itself."""
+        model = self._tenants.models[node]
+        if model is None:
+            return JobPoint(0.0, None)
+        point, gpus = served.alone(model, None, None, 1.0), tuple(members(mask))
+        parts = 0, round(model.context_w * MICRO), round(served.sm_w * MICRO), round(served.dram_w * MICRO)
+        self._gpus.put(node, gpus, point)
+        self._book.put(node, gpus, parts)
+        return JobPoint(0.0, len(gpus) * sum(parts) / MICRO)
 
     def _launch_point(self, run: JobRun) -> JobPoint:
         """It does not compute yet: nodes that are up draw what waiting draws, the others idle."""

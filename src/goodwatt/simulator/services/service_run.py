@@ -25,6 +25,7 @@ from goodwatt.simulator.physics.served import HOST_CORES, Served, starting
 from goodwatt.simulator.services.board import Board
 from goodwatt.simulator.services.fleet import Fleet, new_fleet
 from goodwatt.simulator.services.promise_watch import PromiseWatch
+from goodwatt.simulator.services.service_record import ServiceRecord
 from goodwatt.simulator.view import Pool
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Services:
         self.pools: list[Pool] = []
         self.due = False
         self.watch = PromiseWatch(len(servings))
+        self.record = ServiceRecord(len(servings), start_s)
         self.rates = [0.0] * len(servings)
         self._arrived = [0] * len(servings)
         for number, serving in enumerate(servings):
@@ -138,7 +140,7 @@ class Services:
         """The same over copies of the jobs."""
         twin = object.__new__(Services)
         twin.__dict__.update(self.__dict__)
-        twin.fleet, twin.watch = self.fleet.copy(), self.watch.copy()
+        twin.fleet, twin.watch, twin.record = self.fleet.copy(), self.watch.copy(), self.record.copy()
         twin.instances = {
             job_id: Instance(live[job_id], i.service, i.role, i.slot, i.draining, i.outstanding, i.busy)
             for job_id, i in self.instances.items()
@@ -284,6 +286,13 @@ def _tune(sim: Simulation, services: Services, instance: Instance) -> None:
     board.sharing = physics.stretch(instance.run)
 
 
+def mark(sim: Simulation, name: str) -> None:
+    """The warm-up or the horizon ends here, or the run: what services have done until now is kept."""
+    if sim.services is not None:
+        _up_to_now(sim, sim.services)
+        sim.services.record.mark(sim.services, name, sim.now_s)
+
+
 @action
 def control_services(sim: Simulation) -> None:
     """Requests are simulated up to now, the physics learns of the instances' watts, and a decision falls due."""
@@ -299,7 +308,7 @@ def control_services(sim: Simulation) -> None:
         if instance.slot is None:
             continue
         board, spent = services.fleet.board(instance.slot), services.fleet.take_spent(instance.slot)
-        if _shares(sim, instance.run):
+        if shares(sim, instance.run):
             _tune(sim, services, instance)  # what neighbours ask may be something else by now
         instance.outstanding = services.fleet.outstanding(instance.slot)
         instance.busy = min(1.0, spent.wall_s / span_s)
@@ -308,6 +317,7 @@ def control_services(sim: Simulation) -> None:
         if instance.draining and not instance.outstanding and instance.run.placement:
             sim.stop(instance.run, why="drained")
     sim.follow()
+    services.record.control(services, sim.now_s)
     services.due = True
     if not sim.stop_if_over():
         sim.timers.set(sim.now_s + span_s, Kind.SETTLE, control_services)
@@ -357,7 +367,7 @@ def physics_of(sim: Simulation) -> FullPhysics:
     return cast("FullPhysics", sim.physics)
 
 
-def _shares(sim: Simulation, run: JobRun) -> bool:
+def shares(sim: Simulation, run: JobRun) -> bool:
     """Whether somebody else holds one of an instance's GPUs too."""
     return any(packed_gpus(sim.state.packed[node]) & mask for node, mask in run.placement)
 

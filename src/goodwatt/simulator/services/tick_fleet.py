@@ -51,6 +51,7 @@ class TickFleet:
         self._prompts = TickPrompts(self._instances)
         self._routing = TickRouting([serving.service for serving in servings])
         self._slots: list[int] = []
+        self._position: dict[int, int] = {}
         self._roles: list[Role] = []
         self._next_slot = 0
         self._waiting, self._begun = no_rows(), no_rows()
@@ -69,6 +70,7 @@ class TickFleet:
 
     def start(self, service: int, board: Board, role: Role = "both") -> int:
         """An instance takes requests from now on; its slot."""
+        self._position[self._next_slot] = len(self._slots)
         self._slots.append(self._next_slot)
         self._roles.append(role)
         self._next_slot += 1
@@ -80,12 +82,12 @@ class TickFleet:
 
     def drain(self, slot: int) -> None:
         """An instance gets no more requests; it finishes those that it has."""
-        self._routing.accepts[self._slots.index(slot)] = ()
+        self._routing.accepts[self._position[slot]] = ()
         self._routing.change(self._instances.state.service)
 
     def outstanding(self, slot: int) -> int:
         """Requests that an instance has not finished."""
-        position, state = self._slots.index(slot), self._instances.state
+        position, state = self._position[slot], self._instances.state
         waiting = self._waiting["position"] == position
         unbegun = int((waiting & (self._waiting["computed"] == 0.0)).sum())
         return round(float(state.batch[position] + state.opened[position])) + unbegun
@@ -106,11 +108,11 @@ class TickFleet:
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next tick."""
         self._instances.stale = True
-        return self._instances.boards_of[self._slots.index(slot)]
+        return self._instances.boards_of[self._position[slot]]
 
     def take_spent(self, slot: int) -> Spent:
         """What its iterations took since this was last asked."""
-        position, spent = self._slots.index(slot), Spent()
+        position, spent = self._position[slot], Spent()
         for name, value in zip(SPENT, self._spent[:, position].tolist(), strict=True):
             setattr(spent, name, value)
         self._spent[:, position] = 0.0
@@ -125,13 +127,14 @@ class TickFleet:
         twin._prompts = self._prompts.copy(twin._instances)
         twin._routing, twin._decoding = self._routing.copy(), self._decoding.copy()
         twin._slots, twin._roles, twin._ended = self._slots[:], self._roles[:], self._ended[:]
+        twin._position = dict(self._position)
         for name in ("_waiting", "_begun", "_homeless", "_sent", "_spent"):
             setattr(twin, name, getattr(self, name).copy())
         return twin
 
     def evict(self, slot: int) -> None:
         """An instance is gone, and its requests begin anew elsewhere."""
-        position = self._slots.index(slot)
+        position = self._position[slot]
         here = np.arange(len(self._instances)) == position
         rows = [self._decoding.take_of(here)]
         for name in ("_begun", "_waiting"):
@@ -144,6 +147,7 @@ class TickFleet:
 
     def _remove(self, position: int) -> None:
         del self._slots[position], self._roles[position], self._routing.accepts[position]
+        self._position = {slot: at for at, slot in enumerate(self._slots)}
         self._instances.remove(position)
         self._spent = np.delete(self._spent, position, axis=1)
         to = np.arange(len(self._instances) + 1)
