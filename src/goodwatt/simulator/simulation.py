@@ -174,6 +174,7 @@ class Simulation:
         self.account()
         self._settle()
         self.recorder.close(self.clock.now, list(self.live.values()))
+        service_run.mark(self, "end")
 
     def fork(self) -> Simulation:
         """An independent copy that goes on exactly as this one would."""
@@ -232,6 +233,7 @@ class Simulation:
         self.account()
         self._settle()
         self.recorder.mark(name, self.clock.now, list(self.live.values()))
+        service_run.mark(self, name)
         self.stopped = self.stopped or self._all_done() or (name == "horizon" and not self.options.drain)
 
     # what the executor does --------------------------------------------------------------------------------------

@@ -93,8 +93,8 @@ class RunResult:
 
     `policy`, `power` and `service_policy` (empty without services) are the specifications as the user wrote
     them, `oracle` says that one of them saw the truth or that there was nothing hidden to see. `window` is a label such
-    as "1/3". `summary` holds the fields of summary.json. `node_names[i]` is the name of node i, as `occupancy` counts them; occupancy is empty when the run was not recorded
-    for drawing.
+    as "1/3". `summary` holds the fields of summary.json. `node_names[i]` is the name of node i, as `occupancy` counts
+    them; occupancy is empty when the run was not recorded for drawing.
     """
 
     policy: str
