@@ -140,7 +140,7 @@ def check_instances(cluster: Cluster, options: RunOptions) -> None:
     from goodwatt.cluster.gang import Feasibility
     from goodwatt.cluster.state import ClusterState
     from goodwatt.errors import InputError
-    from goodwatt.simulator.services.service_run import services_of
+    from goodwatt.simulator.services.services_state import services_of
 
     services = services_of(cluster, options, 0, 0.0)
     if services is None:

@@ -21,7 +21,7 @@ from goodwatt.simulator.run import finish, result
 from goodwatt.simulator.saved_run import save
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
-from goodwatt.simulator.services.service_run import Services
+from goodwatt.simulator.services.services_state import Services
 from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.settings.serving_settings import Resolution, ServingSettings
 from goodwatt.simulator.simulation import Simulation

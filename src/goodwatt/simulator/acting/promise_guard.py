@@ -21,7 +21,7 @@ from goodwatt.simulator.services import service_run
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
-    from goodwatt.simulator.services.service_run import Instance, Services
+    from goodwatt.simulator.services.services_state import Instance, Services
     from goodwatt.simulator.simulation import Simulation
 
 REASON = "the promise of {} is at risk"

@@ -18,7 +18,7 @@ from goodwatt.simulator.services.promise import PERCENTILE
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
-    from goodwatt.simulator.services.service_run import Instance, Services
+    from goodwatt.simulator.services.services_state import Instance, Services
 
 Counts = NDArray[np.int64]
 Latencies = tuple[float | None, ...]

@@ -8,164 +8,22 @@ now, the physics is told what the instances drew, and a decision falls due.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from goodwatt.cluster.job import Job
 from goodwatt.cluster.packed import packed_gpus
 from goodwatt.cluster.state import DoesNotFitError
-from goodwatt.errors import InputError, UnknownNameError
-from goodwatt.power.workloads.demand import Demand
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
-from goodwatt.simulator.jobs.job_run import JobRun
-from goodwatt.simulator.physics.served import HOST_CORES, Served, starting
 from goodwatt.simulator.services.board import Board
-from goodwatt.simulator.services.fleet import Fleet, new_fleet
-from goodwatt.simulator.services.promise_watch import PromiseWatch
-from goodwatt.simulator.services.service_record import ServiceRecord
-from goodwatt.simulator.view import Pool
+from goodwatt.simulator.services.instance_draw import idle_of, memory_mib_of, served_by
 
 if TYPE_CHECKING:
-    from goodwatt.cluster.cluster import Cluster
-    from goodwatt.cluster.gpu_kind import GpuKind
     from goodwatt.cluster.state import Placement
+    from goodwatt.simulator.jobs.job_run import JobRun
     from goodwatt.simulator.physics.full import FullPhysics
-    from goodwatt.simulator.services.board import Spent
-    from goodwatt.simulator.services.service import Role, Service
-    from goodwatt.simulator.services.serving import Serving
-    from goodwatt.simulator.settings.run_options import RunOptions
-    from goodwatt.simulator.settings.serving_settings import ServingSettings
+    from goodwatt.simulator.services.service import Role
+    from goodwatt.simulator.services.services_state import Instance, Services
     from goodwatt.simulator.simulation import Simulation
-
-
-DIGITS = 2
-SM_SHARE, OCCUPANCY = 0.9, 0.1
-"""Of SMs with work and of warp slots in use while kernels run: h200_measured, large decode batches and prompts."""
-DECODE_KERNEL_US, PROMPT_KERNEL_US = 22.0, 150.0
-"""Mean length of kernels: those of llm_decode and llm_prefill in the catalogue."""
-
-
-@dataclass(slots=True)
-class Instance:
-    """An instance of service number `service`: `role` as it was last placed, `slot` in the fleet while it serves.
-
-    `draining`: it gets no more requests. `spent`: means since the last control, per GPU; `outstanding` requests.
-    """
-
-    run: JobRun
-    service: int
-    role: Role = "both"
-    slot: int | None = None
-    draining: bool = False
-    outstanding: int = 0
-    busy: float = 0.0
-
-    @property
-    def state(self) -> str:
-        """Idle (it holds no GPUs), starting, serving or draining."""
-        if not self.run.placement:
-            return "idle"
-        if self.draining:
-            return "draining"
-        return "starting" if self.slot is None else "serving"
-
-
-class Services:
-    """All services of a run; `instances` by job, `pools` by service. `due`: a control has just been made.
-
-    `sharing[job]`: how much longer co-runners make an instance's kernels.
-    """
-
-    def __init__(
-        self, servings: Sequence[Serving], settings: ServingSettings, first_index: int, start_s: float
-    ) -> None:
-        self.servings, self.settings = servings, settings
-        self.fleet: Fleet = new_fleet(settings.resolution, servings, start_s)
-        self.instances: dict[str, Instance] = {}
-        self.pools: list[Pool] = []
-        self.due = False
-        self.watch = PromiseWatch(len(servings))
-        self.record = ServiceRecord(len(servings), start_s)
-        self.rates = [0.0] * len(servings)
-        self._arrived = [0] * len(servings)
-        for number, serving in enumerate(servings):
-            pool = Pool(serving.service.partition, 0)
-            for job in _jobs(serving.service, start_s):
-                run = JobRun(job, first_index + len(self.instances))
-                run.key = (run.index,)
-                pool.queue.add((run.key, run.sequence, run))
-                self.instances[job.job_id] = Instance(run, number)
-            self.pools.append(pool)
-
-    @property
-    def serving(self) -> bool:
-        """Whether any instance gets requests, or finishes those it has."""
-        return any(instance.slot is not None for instance in self.instances.values())
-
-    @property
-    def holding(self) -> int:
-        """Instances that hold GPUs."""
-        return sum(1 for instance in self.instances.values() if instance.run.placement)
-
-    def pool_of(self, job_id: str) -> Pool | None:
-        """The pool of an instance; None for any other job."""
-        instance = self.instances.get(job_id)
-        return None if instance is None else self.pools[instance.service]
-
-    def of(self, service: int) -> Iterable[Instance]:
-        """The instances of a service, in order."""
-        return (instance for instance in self.instances.values() if instance.service == service)
-
-    @property
-    def ends_s(self) -> float:
-        """When the last request of all comes; infinite where they never end."""
-        return max((serving.service.requests.span_s for serving in self.servings), default=-math.inf)
-
-    def count_arrivals(self, span_s: float) -> None:
-        """Requests a second since the last control, by service."""
-        arrived = [book.arrived_in_all for book in self.fleet.books]
-        self.rates = [(now - before) / span_s for now, before in zip(arrived, self._arrived, strict=True)]
-        self._arrived = arrived
-
-    def over(self, now_s: float) -> bool:
-        """Whether everybody has been served and nobody will come."""
-        if now_s < self.ends_s or any(self.fleet.queued(number) for number in range(len(self.servings))):
-            return False
-        return not any(instance.outstanding for instance in self.instances.values())
-
-    def copy(self, live: Mapping[str, JobRun]) -> Services:
-        """The same over copies of the jobs."""
-        twin = object.__new__(Services)
-        twin.__dict__.update(self.__dict__)
-        twin.fleet, twin.watch, twin.record = self.fleet.copy(), self.watch.copy(), self.record.copy()
-        twin.instances = {
-            job_id: Instance(live[job_id], i.service, i.role, i.slot, i.draining, i.outstanding, i.busy)
-            for job_id, i in self.instances.items()
-        }
-        twin.pools = [pool.copy(dict(live)) for pool in self.pools]
-        return twin
-
-
-def services_of(cluster: Cluster, options: RunOptions, jobs: int, start_s: float) -> Services | None:
-    """The services of a run; None without any. InputError where a kind or a model is not as it must be."""
-    if not options.services:
-        return None
-    if options.physics != "full":
-        raise InputError("services need --physics full: ideal physics knows of no requests")
-    from goodwatt.simulator.services.serving import serving_of
-
-    servings = [serving_of(service, _kind_in(cluster, service)) for service in options.services]
-    return Services(servings, options.serving, jobs, start_s)
-
-
-def _kind_in(cluster: Cluster, service: Service) -> GpuKind:
-    if service.gpu not in cluster.kinds:
-        what = f"GPU kind of service {service.name} in cluster {cluster.name}"
-        raise UnknownNameError(what, service.gpu, cluster.kinds)
-    return cluster.kinds[service.gpu]
 
 
 def begin(sim: Simulation) -> None:
@@ -324,44 +182,6 @@ def control_services(sim: Simulation) -> None:
         sim.ask()
 
 
-def memory_mib_of(serving: Serving) -> int:
-    """What an instance takes of each of its GPUs, once and for all."""
-    return round(serving.service.memory_share * serving.model.kind.memory_mib)
-
-
-def idle_of(serving: Serving) -> Served:
-    """An instance that does nothing yet."""
-    return starting(serving.model, memory_mib_of(serving))
-
-
-def served_by(spent: Spent, board: Board, span_s: float, memory_mib: int) -> Served:
-    """What an instance did, as means over a time."""
-    model = board.model
-    dram_w = model.memory_w * spent.dram_s / span_s
-    sm_w = max(0.0, spent.joules / span_s - dram_w)
-    x = board.x_of(board.top)
-    gpu_s = max(spent.gpu_s, 1e-9)
-    kappa = min(1.0, spent.scaled_s / gpu_s)
-    demand = demand_of(min(1.0, gpu_s / span_s), spent.sm_s / gpu_s / x, spent.dram_s / gpu_s, kappa, memory_mib)
-    return Served(demand, model.clocks_mhz[board.top], sm_w, dram_w)
-
-
-def demand_of(duty: float, u: float, m: float, kappa: float, memory_mib: int) -> Demand:
-    """What an instance asks of a GPU that it shares, rounded so that alike instances share what is computed for one."""
-    return Demand(
-        u=round(u, DIGITS),
-        m=round(min(1.0, m), DIGITS),
-        kappa=round(kappa, DIGITS),
-        duty=round(max(duty, 0.01), DIGITS),
-        sm=SM_SHARE,
-        occupancy=OCCUPANCY,
-        tensor=round(min(1.0, u), DIGITS),
-        host_cores=HOST_CORES,
-        memory_mib=memory_mib,
-        kernel_us=DECODE_KERNEL_US + round(kappa, DIGITS) * (PROMPT_KERNEL_US - DECODE_KERNEL_US),
-    )
-
-
 def physics_of(sim: Simulation) -> FullPhysics:
     """Services need full physics; `services_of` has looked."""
     return cast("FullPhysics", sim.physics)
@@ -378,18 +198,3 @@ def _up_to_now(sim: Simulation, services: Services) -> None:
         fleet.advance(fleet.now_s + tick_s)
     if fleet.now_s < sim.now_s:
         fleet.advance(sim.now_s)
-
-
-def _jobs(service: Service, start_s: float) -> Iterable[Job]:
-    for number in range(service.max_replicas):
-        yield Job(
-            job_id=f"{service.name}/{number}",
-            submit_s=start_s,
-            num_gpus=service.tensor_parallel,
-            gpu_kind=(service.gpu,),
-            user=service.user,
-            partition=service.partition,
-            name=service.name,
-            priority=service.priority,
-            duration_s=math.inf,
-        )

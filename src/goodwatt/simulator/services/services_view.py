@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
     from goodwatt.simulator.services.latency_book import LatencyBook
     from goodwatt.simulator.services.service import Role, Service
-    from goodwatt.simulator.services.service_run import Services
+    from goodwatt.simulator.services.services_state import Services
     from goodwatt.simulator.services.serving import Serving
 
 
