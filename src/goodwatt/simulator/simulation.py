@@ -42,7 +42,6 @@ from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
 from goodwatt.simulator.records.recorder import Recorder
 from goodwatt.simulator.services import service_run
-from goodwatt.simulator.services.services_state import services_of
 from goodwatt.simulator.settings.engine import Engine, EngineSettings, load_engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.timetable import mark_times, outage_times
@@ -56,6 +55,7 @@ from goodwatt.simulator.world import (
     new_view,
     pools_of,
     ramp_of,
+    services_in,
     show,
     submitted_of,
 )
@@ -104,7 +104,7 @@ class Simulation:
         self.state.slices.settle(self.engine.mig == "dynamic")
         self.physics = make_physics(self.state, self.engine, options)
         self.quotas = QuotaUse.of(cluster.quotas)
-        self.services = services_of(cluster, options, len(self.jobs), self.start_s)
+        self.services = services_in(cluster, options, len(self.jobs), self.start_s)
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
         rows = len(self.jobs) + (len(self.services.instances) if self.services is not None else 0)

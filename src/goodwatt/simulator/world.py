@@ -16,7 +16,6 @@ from goodwatt.cluster.state import ClusterState
 from goodwatt.simulator.physics.contract import IdealPhysics, Physics
 from goodwatt.simulator.policy import Memory, Policy
 from goodwatt.simulator.power.power_room import PowerRoom
-from goodwatt.simulator.services.services_view import ServicesView
 from goodwatt.simulator.settings.engine import EngineSettings
 from goodwatt.simulator.view import Pool, View
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from goodwatt.simulator.power.power_book import PowerBook
     from goodwatt.simulator.power.racks import Racks
     from goodwatt.simulator.power.ramping import SiteRamp
+    from goodwatt.simulator.services.services_state import Services
+    from goodwatt.simulator.services.services_view import ServicesView
     from goodwatt.simulator.settings.run_options import RunOptions
     from goodwatt.simulator.simulation import Simulation
 
@@ -123,6 +124,23 @@ def failures_of(
     return schedule, Stragglers(cluster, settings.stragglers, seed)
 
 
+def services_in(cluster: Cluster, options: RunOptions, jobs: int, start_s: float) -> Services | None:
+    """The services of a run; None without any, and then nothing of what they need is imported."""
+    if not options.services:
+        return None
+    from goodwatt.simulator.services.services_state import services_of
+
+    return services_of(cluster, options, jobs, start_s)
+
+
+def _seen(sim: Simulation) -> ServicesView | None:
+    if sim.services is None:
+        return None
+    from goodwatt.simulator.services.services_view import ServicesView
+
+    return ServicesView(sim.services)
+
+
 def new_view(sim: Simulation, memory: Memory, rng: random.Random) -> View:
     """A view of a run for its policy, of which `show` fills in the rest."""
     return View(sim.state, list(sim.pools.values()), sim.engine, memory, rng, sim.quotas, sim.policy.oracle)
@@ -135,4 +153,4 @@ def show(sim: Simulation) -> None:
     view.book = None if sim.book is None else PowerRoom(sim.book)
     view.budget_w, view.price, view.guardrails = options.budget_w, options.price, options.guardrails
     view.preemptive = sim.policy.preemptive
-    view.services = None if sim.services is None else ServicesView(sim.services)
+    view.services = _seen(sim)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from goodwatt.simulator.services.promise import PERCENTILE, Promise
+from goodwatt.simulator.services.promise import ENOUGH, PERCENTILE, Promise
+from goodwatt.simulator.services.recent_requests import Recent, RecentRequests
 
 Floats = NDArray[np.float64]
 MINUTE_S = 60.0
@@ -21,8 +22,6 @@ WINDOW_S = 900.0
 LEAST_S, STEP = 1e-4, math.log(1.02)
 BINS = math.ceil(math.log(1e9) / STEP)
 """From 0.1 ms to more than a day."""
-ENOUGH = 20
-"""Requests of which a single late one is no broken promise of a percentile. Assumed."""
 TIGHT = 0.8
 """Of a limit: from here on it is near. Assumed."""
 MEASURES = ("ttft_s", "tpot_s", "latency_s")
@@ -63,12 +62,13 @@ class LatencyBook:
         self.counts = np.zeros((len(MEASURES), 0, BINS), dtype=np.int64)
         self.prompt_tokens = self.output_tokens = 0.0
         self.on_time_prompt_tokens = self.on_time_output_tokens = 0.0
+        self.recent = RecentRequests()
 
     def copy(self) -> LatencyBook:
         """An independent copy."""
         twin = object.__new__(LatencyBook)
         arrays = {name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        twin.__dict__.update(self.__dict__, **arrays)
+        twin.__dict__.update(self.__dict__, **arrays, recent=self.recent.copy())
         return twin
 
     def arrive(self, arrival_s: Floats) -> None:
@@ -93,6 +93,7 @@ class LatencyBook:
         windows = (minutes * MINUTE_S // WINDOW_S).astype(np.int64)
         for measure, values in enumerate(measures):
             np.add.at(self.counts[measure], (windows, _bins(values)), 1)
+        self.recent.add(Recent(finished.end_s, *measures, finished.prompt_tokens, finished.output_tokens))
         self.prompt_tokens += float(finished.prompt_tokens.sum())
         self.output_tokens += float(finished.output_tokens.sum())
         self.on_time_prompt_tokens += float(finished.prompt_tokens[kept].sum())

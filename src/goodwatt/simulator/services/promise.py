@@ -8,6 +8,8 @@ from typing import Any
 
 PERCENTILE = 99.0
 """Of the requests that a promise speaks of."""
+ENOUGH = 20
+"""Requests of which a single late one is no broken promise of a percentile. Assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from goodwatt.simulator.services.latency_book import ENOUGH, LatencyBook
-from goodwatt.simulator.services.promise import PERCENTILE
+from goodwatt.simulator.services.promise import ENOUGH, PERCENTILE
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.services.latency_book import LatencyBook
 
 WINDOW_S = 60.0
 LATER_S, MOST_LATER_S = 120.0, 3_600.0

@@ -13,6 +13,7 @@ from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.services.fleet import Fleet, new_fleet
 from goodwatt.simulator.services.promise_watch import PromiseWatch
 from goodwatt.simulator.services.service_record import ServiceRecord
+from goodwatt.simulator.services.serving import serving_of
 from goodwatt.simulator.view import Pool
 
 if TYPE_CHECKING:
@@ -125,14 +126,10 @@ class Services:
         return twin
 
 
-def services_of(cluster: Cluster, options: RunOptions, jobs: int, start_s: float) -> Services | None:
-    """The services of a run; None without any. InputError where a kind or a model is not as it must be."""
-    if not options.services:
-        return None
+def services_of(cluster: Cluster, options: RunOptions, jobs: int, start_s: float) -> Services:
+    """The services of a run. InputError where a kind or a model is not as it must be."""
     if options.physics != "full":
         raise InputError("services need --physics full: ideal physics knows of no requests")
-    from goodwatt.simulator.services.serving import serving_of
-
     servings = [serving_of(service, _kind_in(cluster, service)) for service in options.services]
     return Services(servings, options.serving, jobs, start_s)
 
