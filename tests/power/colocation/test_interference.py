@@ -46,16 +46,74 @@ def test_small_kernels_run_beside_each_other() -> None:
     assert stretches([small] * 4, replace(MPS, overhead=0.0))[0] > 1.5
 
 
+def under(threads: float, kernel_us: float = 50.0, used: float = 1.0) -> Presence:
+    """Always there, covers all the SMs that it may use."""
+    return BUSY._replace(threads=threads, kernel_us=kernel_us, used=used)
+
+
+@pytest.mark.parametrize(
+    ("threads", "time"),
+    [
+        ((0.5, 0.5), 1.0),
+        ((0.75, 0.75), 1.5),
+        ((1.0, 1.0), 2.0),
+        ((0.5,) * 3, 1.5),
+        ((0.25,) * 4, 1.0),
+        ((0.25,) * 6, 1.5),
+    ],
+)
+def test_equals_under_limits_share_what_they_have_in_common(threads: tuple[float, ...], time: float) -> None:
+    times = stretches([under(share) for share in threads], replace(PLAIN, turn=0.0))
+    assert times == pytest.approx([time] * len(threads), rel=0.06)
+
+
+def test_a_limited_neighbour_leaves_the_rest_of_the_gpu() -> None:
+    """However long its kernels are; it has to share what it may use."""
+    alone, half, quarter = (stretches([under(1.0, 20.0), under(share, 1500.0)], PLAIN) for share in (1.0, 0.5, 0.25))
+    assert alone[0] > 50.0
+    assert half[0] < 1.0 / 0.5
+    assert quarter[0] < 1.0 / 0.75
+    assert alone[1] < half[1] < quarter[1] < 2.0
+    assert stretches([under(1.0, 20.0, used=0.2), under(0.5, 1500.0)], PLAIN)[0] < 1.0 + 0.2 * (1.0 / 0.5 - 1.0)
+
+
+def test_the_ends_are_the_law_without_limits_and_the_law_apart() -> None:
+    one, other = Presence(0.7, 0.9, 20.0, 0.6), Presence(0.8, 0.8, 90.0, 0.3)
+    limited = [one._replace(threads=0.5, fill=1.0), other._replace(threads=0.5, fill=1.0)]
+    assert stretches([one, other], MPS, LAWS.mps_limited) == pytest.approx(stretches([one, other], MPS))
+    both = 1.0 + LAWS.mps_limited.overhead + LAWS.mps_limited.dram * 0.6 * 0.3
+    assert stretches(limited, MPS, LAWS.mps_limited) == pytest.approx((both, both))
+
+
 shares = st.floats(0.0, 1.0)
-presences = st.lists(st.builds(Presence, shares, shares, st.floats(1.0, 2000.0), shares), min_size=1, max_size=7)
+limits = st.one_of(st.just(1.0), st.floats(0.05, 1.0))
+presence = st.builds(Presence, shares, shares, st.floats(1.0, 2000.0), shares, limits, st.floats(0.001, 1.0))
+presences = st.lists(presence, min_size=1, max_size=7)
 
 
 @given(presences, st.sampled_from([MPS, TIMESLICE, LAWS.mps_limited]))
 def test_neighbours_never_help(found: list[Presence], law: ModeLaw) -> None:
-    times = stretches(found, law)
+    times = stretches(found, law, LAWS.mps_limited)
     assert all(time >= 1.0 for time in times)
     more = stretches([*found, BUSY], law)[: len(times)] if len(found) < 7 else times
     assert len(more) == len(times)
+
+
+@given(st.lists(presence, min_size=2, max_size=5), st.data())
+def test_a_little_less_of_a_limit_changes_little(found: list[Presence], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(found) - 1))
+    moved = [r._replace(threads=r.threads * (1.0 - 1e-9)) if k == place else r for k, r in enumerate(found)]
+    times = [stretches(some, MPS, LAWS.mps_limited) for some in (found, moved)]
+    assert times[0] == pytest.approx(times[1], rel=1e-4)
+
+
+@given(presence, presence)
+def test_a_pair_is_symmetric_and_a_third_that_does_nothing_changes_nothing(one: Presence, other: Presence) -> None:
+    free, apart = replace(MPS, overhead=0.0), replace(LAWS.mps_limited, overhead=0.0)
+    pair = stretches([one, other], free, apart)
+    assert stretches([other, one], free, apart) == pytest.approx(pair[::-1])
+    nobody = Presence(busy=0.0, fill=0.0, kernel_us=50.0, dram=0.0)
+    assert stretches([one, other, nobody], free, apart)[:2] == pytest.approx(pair)
 
 
 @given(st.floats(0.0, 1.5), shares, st.floats(0.1, 1.0), st.floats(0.125, 1.0))

@@ -1,5 +1,5 @@
-"""Fitted constants of the interference laws, by mode, each with its source; benchmarks/calibration/h200_pairs.py and
-miso_mig.py print the fits that they come from beside what stands here.
+"""Fitted constants of the interference laws, by mode, each with its source; benchmarks/calibration/h200_pairs.py,
+h200_beside.py and miso_mig.py print the fits that they come from beside what stands here.
 
 They were fitted on one kind per mode, the newest that was measured, and hold for every kind: what differs between kinds
 reaches the laws through the demands, which are shares of the kind's own SMs, bandwidth and watts.
@@ -11,18 +11,24 @@ from dataclasses import dataclass
 
 from goodwatt.power.colocation.interference_law import ModeLaw
 from goodwatt.power.colocation.interference_scaling import SliceLaw
+from goodwatt.power.colocation.interference_tail import TailLaw
 
 NEVER_YIELDS_US = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Laws:
-    """The law of each mode, as a fit that leaves something out passes them."""
+    """The law of each mode, as a fit that leaves something out passes them.
+
+    `mps` holds where nobody is limited, `mps_limited` where limits leave no SM to two; between them `interference_law`.
+    `tail`: of iterations under MPS.
+    """
 
     timeslice: ModeLaw
     mps: ModeLaw
     mps_limited: ModeLaw
     mig: SliceLaw
+    tail: TailLaw
 
 
 TIMESLICE = ModeLaw(
@@ -56,8 +62,15 @@ MPS_LIMITED = ModeLaw(
     source="h200_measured/apps_mps50.json, 21 pairs; turn, long_kernel_us and overlap as for MPS",
 )
 MIG = SliceLaw(sm=0.999, dram=1.888, power=2.522, source="miso_mig_a100, 8 models on 4 slices of an A100")
+TAIL = TailLaw(
+    apart=0.485,
+    common=0.57,
+    lengths=3.112,
+    kernel=0.763,
+    source="benchmarks/results/h200_serving.json, part beside, 45 runs of an instance and a batch job",
+)
 
-LAWS = Laws(timeslice=TIMESLICE, mps=MPS, mps_limited=MPS_LIMITED, mig=MIG)
+LAWS = Laws(timeslice=TIMESLICE, mps=MPS, mps_limited=MPS_LIMITED, mig=MIG, tail=TAIL)
 
 BYTES_PER_LAUNCH = 4200.0
 """PCIe bytes, both ways, for each kernel launched."""
@@ -74,6 +87,9 @@ LEAST_SM = 0.005
 
 PAIR_ERRORS = {"timeslice": 0.081, "mps": 0.078, "mig": 0.087}
 """By mode: see `sharing.pair_error`; root mean square over all runs that calibration left out (MIG: over models)."""
+
+TAIL_ERROR = 0.113
+"""Root mean square error of p99 over mean of an iteration, runs that the fit had left out."""
 
 WATTS_ERRORS = {"timeslice": 0.044, "mps": 0.034, "mps_limited": 0.113}
 """By law: root mean square of the relative error of a shared GPU's watts over the same runs, all on H200."""

@@ -46,6 +46,10 @@ def thread_limit_stretch(model: GpuModel, demand: Demand, threads: float) -> flo
     """Time under an MPS active-thread share `threads` of (0, 1] relative to no limit, 1 or more."""
     if threads >= 1.0:
         return 1.0
+    return 1.0 + capacity_used(model, demand) * (1.0 / threads - 1.0)
+
+
+def capacity_used(model: GpuModel, demand: Demand) -> float:
+    """Share of the SMs' capacity in use, mean over wall time: warps and tensor pipes, watts where neither is known."""
     used = demand.occupancy + demand.tensor
-    share = demand.duty * min(1.0, used) if used > 0.0 else min(1.0, watts_share(model, demand))
-    return 1.0 + share * (1.0 / threads - 1.0)
+    return demand.duty * min(1.0, used) if used > 0.0 else min(1.0, watts_share(model, demand))

@@ -29,9 +29,16 @@ from goodwatt.power.colocation.interference_constants import (
     TYPICAL_SM,
     Laws,
 )
-from goodwatt.power.colocation.interference_law import ModeLaw, Presence, stretches
-from goodwatt.power.colocation.interference_scaling import SliceLaw, slice_stretch, thread_limit_stretch, watts_share
+from goodwatt.power.colocation.interference_law import Presence, stretches
+from goodwatt.power.colocation.interference_scaling import (
+    SliceLaw,
+    capacity_used,
+    slice_stretch,
+    thread_limit_stretch,
+    watts_share,
+)
 from goodwatt.power.colocation.kernel_length import kernel_length_us
+from goodwatt.power.colocation.thread_overlap import common_shares
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.gpu.point import Bound, GpuPoint, highest_clock, idle_point, load_of
 from goodwatt.power.workloads.demand import DEFAULT_SETTING, Demand, Setting
@@ -110,14 +117,41 @@ def shared_point(
     )
 
 
-def stretches_of(
-    model: GpuModel, residents: tuple[Resident, ...], mode: Mode, laws: Laws = LAWS
-) -> tuple[float, ...]:
+def stretches_of(model: GpuModel, residents: tuple[Resident, ...], mode: Mode, laws: Laws = LAWS) -> tuple[float, ...]:
     """How many times longer each resident's work takes than alone on the whole GPU, at the greatest clock.
 
     Raises InputError as `shared_point`.
     """
     return _mix(model, residents, mode, laws).stretch
+
+
+def iteration_tail(
+    model: GpuModel,
+    residents: tuple[Resident, ...],
+    mode: Mode,
+    position: int,
+    iteration_s: float,
+    laws: Laws = LAWS,
+) -> float:
+    """p99 over mean of the times of a serving instance's iterations, 1 or more, at the greatest clock.
+
+    `position`: the instance among the residents, with a duty of 1, since it is asked while its kernels run;
+    `iteration_s`: mean seconds of an iteration there, neighbours included. 1 where it is alone, in MIG instances, and
+    under time-slicing, where nobody measured it. Raises InputError as `shared_point`.
+    """
+    times = stretches_of(model, residents, mode, laws)
+    if mode != "mps" or len(residents) < 2:
+        return 1.0
+    limited, found = _presences(model, residents, mode)
+    shares = common_shares(tuple([r.threads for r in residents]))
+    others = [k for k in range(len(residents)) if k != position]
+    phases = [
+        laws.tail.phases(shares[position][k] * shares[k][position], found[k].kernel_us / found[position].kernel_us)
+        for k in others
+    ]
+    longest_s = max(_kernel_us(residents[k]) * times[k] for k in others) / 1e6
+    share = 1.0 - limited[position] / times[position]
+    return laws.tail.p99(share, math.fsum(phases) / len(phases), longest_s / iteration_s)
 
 
 def pair_error(mode: str) -> float:
@@ -180,25 +214,26 @@ def _stretches(model: GpuModel, residents: tuple[Resident, ...], mode: Mode, law
     """Time of each at the greatest clock relative to alone on the whole GPU at that clock."""
     if mode == "mig":
         return tuple(_mig_stretch(model, r, laws.mig) for r in residents)
+    limited, found = _presences(model, residents, mode)
+    law, apart = (laws.mps, laws.mps_limited) if mode == "mps" else (laws.timeslice, None)
+    return tuple([a * b for a, b in zip(limited, stretches(found, law, apart), strict=True)])
+
+
+def _presences(
+    model: GpuModel, residents: tuple[Resident, ...], mode: Mode
+) -> tuple[Sequence[float], Sequence[Presence]]:
+    """(time under its own limit of threads relative to none, how its neighbours feel it) of each."""
     limited = [thread_limit_stretch(model, r.demand, r.threads) if mode == "mps" else 1.0 for r in residents]
-    law = _law(residents, mode, laws)
-    found = [presence(r, mode, limit) for r, limit in zip(residents, limited, strict=True)]
-    return tuple(a * b for a, b in zip(limited, stretches(found, law), strict=True))
+    return limited, [presence(model, r, mode, limit) for r, limit in zip(residents, limited, strict=True)]
 
 
-def _law(residents: tuple[Resident, ...], mode: Mode, laws: Laws) -> ModeLaw:
-    if mode == "timeslice":
-        return laws.timeslice
-    return laws.mps_limited if any(r.threads < 1.0 for r in residents) else laws.mps
-
-
-def presence(resident: Resident, mode: Mode, limited: float = 1.0) -> Presence:
+def presence(model: GpuModel, resident: Resident, mode: Mode, limited: float = 1.0) -> Presence:
     """A resident as its neighbours feel it; `limited`: its time under its thread limit relative to none.
 
     Time-slicing gives the whole GPU to one context, so its time on the GPU counts; under MPS only the SMs in use do.
     """
     demand = resident.demand
-    kernel_us = resident.kernel_us or kernel_length_us(demand)
+    kernel_us = _kernel_us(resident)
     sm = max(demand.sm, LEAST_SM) if demand.sm > 0.0 else TYPICAL_SM
     if mode == "timeslice":
         return Presence(demand.duty, 1.0, kernel_us, demand.duty * demand.m)
@@ -206,10 +241,16 @@ def presence(resident: Resident, mode: Mode, limited: float = 1.0) -> Presence:
     longer = (limited - 1.0 + busy) / busy if busy > 0.0 else 1.0
     return Presence(
         busy=busy * longer / limited,
-        fill=min(resident.threads, sm),
+        fill=min(1.0, sm / resident.threads),
         kernel_us=kernel_us * longer,
         dram=demand.duty * demand.m / limited,
+        threads=resident.threads,
+        used=max(capacity_used(model, demand), LEAST_SM) / (resident.threads * limited),
     )
+
+
+def _kernel_us(resident: Resident) -> float:
+    return resident.kernel_us or kernel_length_us(resident.demand)
 
 
 def _mig_stretch(model: GpuModel, resident: Resident, law: SliceLaw) -> float:
