@@ -20,7 +20,7 @@ class ServicePolicy(Protocol):
 
     @property
     def name(self) -> str:
-        """What a specification calls it."""
+        """What a specification calls it. `sizes = False` beside it says that others decide how many instances run."""
 
     def new_memory(self) -> Memory:
         """What it carries from control to control."""

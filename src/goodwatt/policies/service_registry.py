@@ -1,6 +1,7 @@
 """Service policies by name: `reactive:target=0.6` makes the class `reactive` of services/reactive.py.
 
-Several are combined by a plus sign and decide in that order. Others register a class under the entry point group
+Several are combined by a plus sign and decide in that order; where none says how many instances there are (`sizes`),
+`fixed` comes before them. Others register a class under the entry point group
 `goodwatt.service_policies`.
 """
 
@@ -21,6 +22,8 @@ names = PARTS.names
 def make_services(spec: str) -> ServicePolicy:
     """The service policy that a specification describes. Raises InputError or UnknownNameError."""
     parts = tuple(PARTS.make(text) for text in spec.split("+"))
+    if not any(getattr(part, "sizes", True) for part in parts):
+        parts = (PARTS.make(DEFAULT_SERVICES), *parts)
     if len(parts) == 1:
         policy: ServicePolicy = parts[0]
         return policy

@@ -1,0 +1,82 @@
+"""The clock of a service's instances: the slowest that carries their load within the promise, held to what is measured.
+
+All instances of a role have one clock. Routing shares out requests evenly, so with clocks of their own the slower ones
+would have more under way than the faster for the same load, and because the watts of an instance rise faster than its
+clock, unequal clocks draw more for the same work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goodwatt.policies.service_memory import MINUTE_S, Seen
+from goodwatt.policies.service_scaling import Moment, strain, too_long
+from goodwatt.policies.service_sizing import active
+from goodwatt.simulator.decisions import SetClock
+from goodwatt.simulator.services.service import Role
+
+SHORT_S = 20.0
+"""A rise of the load counts after so long."""
+DISTRUST, TRUST = 0.9, 1.005
+"""What the capacity that is believed is multiplied by when a margin is eaten, and at each control at which it is not
+touched at a lowered clock."""
+LEAST_TRUST, MOST_TRUST = 0.5, 1.3
+EATEN = 0.7
+"""What is left of a margin when clocks go up."""
+UNTOUCHED = 0.85
+"""Of a limit with its margin taken off: below that it is not touched."""
+
+
+def clock_changes(moment: Moment, role: Role, margin: float, spare: float, hold_s: float) -> Iterator[SetClock]:
+    """What brings the instances of a role to their clock.
+
+    `spare`: share of the load for which there is room beyond it; `hold_s`: how long a clock stays once it was needed.
+    """
+    model = moment.serving.model
+    clock_mhz = _steady(moment, role, margin, spare, hold_s)
+    place = model.index_of(clock_mhz)
+    full = place == len(model.clocks_mhz) - 1
+    for one in moment.instances:
+        mark = f"{role} {one.job_id} {one.run.started_s}"
+        if one.state == "idle" or one.role != role or moment.seen.marks.get(mark, model.top_mhz) == clock_mhz:
+            continue
+        _forget(moment.seen, f"{role} {one.job_id} ")
+        moment.seen.marks[mark] = clock_mhz
+        yield SetClock(one.job_id, None if full else clock_mhz, "the slowest clock that keeps the promise")
+
+
+def _steady(moment: Moment, role: Role, margin: float, spare: float, hold_s: float) -> float:
+    """The greatest clock that was wanted within `hold_s`."""
+    return moment.seen.most_wanted(f"clock {role}", _wanted(moment, role, margin, spare), hold_s)
+
+
+def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
+    """The full clock as long as something is wrong or unknown."""
+    top_mhz = moment.serving.model.top_mhz
+    serving = sum(one.state == "serving" for one in active(moment.instances, role))
+    carried = moment.seen.capacity(moment.serving, role, margin, serving)
+    if carried is None or not serving:
+        return top_mhz
+    rate = max(moment.seen.rate(MINUTE_S), moment.seen.rate(SHORT_S)) * (1.0 + spare) / serving
+    trust = moment.seen.marks.get(f"trust {role}", 1.0)
+    clock_mhz = carried.clock_for(rate / trust)
+    believed = serving * carried.at(top_mhz)
+    eaten = strain(moment.recent, moment.serving.service.promise, role)
+    if eaten > 1.0 - EATEN * margin or (role != "decode" and too_long(moment, believed)):
+        _distrust(moment.seen, role, trust)
+        return top_mhz
+    if clock_mhz is not None and eaten < UNTOUCHED * (1.0 - margin):
+        moment.seen.marks[f"trust {role}"] = min(MOST_TRUST, trust * TRUST)
+    return top_mhz if clock_mhz is None else clock_mhz
+
+
+def _distrust(seen: Seen, role: Role, trust: float) -> None:
+    """Once a minute, because measured latencies lag by as much."""
+    if seen.now_s - seen.marks.get(f"doubted {role}", -MINUTE_S) >= MINUTE_S:
+        seen.marks[f"doubted {role}"] = seen.now_s
+        seen.marks[f"trust {role}"] = max(LEAST_TRUST, trust * DISTRUST)
+
+
+def _forget(seen: Seen, begins: str) -> None:
+    for mark in [mark for mark in seen.marks if mark.startswith(begins)]:
+        del seen.marks[mark]
