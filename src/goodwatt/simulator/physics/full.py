@@ -20,10 +20,10 @@ from goodwatt.power.telemetry.sensors import counters_at, of_gang
 from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.contract import Change, ClusterPower
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.job_points import COMMUNICATING, JobPoints, waiting_w
 from goodwatt.simulator.physics.node_book import NodeBook
 from goodwatt.simulator.physics.power_meter import MICRO, PowerMeter
-from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, cap_in_range, common_cap_w
 from goodwatt.simulator.physics.shared_gpu import parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
@@ -99,7 +99,7 @@ class FullPhysics:
         for node, mask in run.placement:
             self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
 
-    def serve(self, job_id: str, served: Served) -> None:
+    def serve(self, job_id: str, served: InstanceFacts) -> None:
         """What an instance of a service does from now on, before it gets its GPUs or while it holds them."""
         self._tenants.served[job_id] = served
         run = self._tenants.runs.get(job_id)
@@ -114,7 +114,7 @@ class FullPhysics:
             self.reset(run)
             self._dirty_jobs[job_id] = None
 
-    def served(self, job_id: str) -> Served:
+    def served(self, job_id: str) -> InstanceFacts:
         """What an instance of a service was last told to do."""
         return self._tenants.served[job_id]
 

@@ -20,9 +20,9 @@ from goodwatt.simulator.jobs.elastic import doubling
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.contract import JobPoint
 from goodwatt.simulator.physics.host_share import HostShare
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.node_book import NodeBook, idle_parts
 from goodwatt.simulator.physics.power_meter import MICRO, GpuParts
-from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, common_cap_w
 from goodwatt.simulator.physics.shared_gpu import Tenant, parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
@@ -123,7 +123,7 @@ class JobPoints:
         watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
         return JobPoint(0.0, None if None in watts else math.fsum(watts))  # type: ignore[arg-type] # None is not in them
 
-    def tell(self, served: Served, node: int, mask: int) -> JobPoint:
+    def tell(self, served: InstanceFacts, node: int, mask: int) -> JobPoint:
         """What an instance draws that has these GPUs to itself, all of them alike and none looked at by itself."""
         model = self._tenants.models[node]
         if model is None:

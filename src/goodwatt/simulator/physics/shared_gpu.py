@@ -25,9 +25,9 @@ from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.gpu.point import GpuPoint
 from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import EXCLUSIVE, JobRun
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.job_facts import OnKind
 from goodwatt.simulator.physics.power_meter import MICRO, GpuParts
-from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.truth import Truth
 
 
@@ -35,7 +35,7 @@ class Tenant(NamedTuple):
     """A job on a GPU, the share of the time that it computes (`busy`), and that it waits for others of its gang."""
 
     run: JobRun
-    on: OnKind | Served
+    on: OnKind | InstanceFacts
     busy: float
     waits: float
 
@@ -56,7 +56,7 @@ def sharing_mode(runs: Sequence[JobRun], share_mode: str) -> Mode | None:
 
 def settled(
     model: GpuModel,
-    on: Sequence[tuple[JobRun, OnKind | Served]],
+    on: Sequence[tuple[JobRun, OnKind | InstanceFacts]],
     mode: Mode | None,
     setting: Setting,
     chip: float,
@@ -72,7 +72,7 @@ def settled(
 
 
 def stretch(
-    model: GpuModel, on: Sequence[tuple[JobRun, OnKind | Served]], mode: Mode, position: int, truth: Truth
+    model: GpuModel, on: Sequence[tuple[JobRun, OnKind | InstanceFacts]], mode: Mode, position: int, truth: Truth
 ) -> float:
     """How many times longer its neighbours and its share of threads make the kernels of the job at this position take.
 
@@ -85,7 +85,7 @@ def stretch(
     return max(1.0, stretches_of(model, tuple(residents), mode)[position] / factor)
 
 
-def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind | Served]], mode: Mode, position: int) -> bool:
+def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind | InstanceFacts]], mode: Mode, position: int) -> bool:
     """Whether the job at this position, counted by arrival, finds its memory.
 
     A job that names its MIG profile has been measured in it and fits; so does any job on a GPU that it has to itself,
@@ -129,7 +129,9 @@ def _parts(
     return 0, held, round(sm_w * MICRO), round(dram_w * MICRO)
 
 
-def _waiting_w(model: GpuModel, point: GpuPoint, on: OnKind | Served, cap_w: float | None) -> tuple[float, float]:
+def _waiting_w(
+    model: GpuModel, point: GpuPoint, on: OnKind | InstanceFacts, cap_w: float | None
+) -> tuple[float, float]:
     """SM and DRAM watts while a job waits for the others of its gang, within the cap if that can be."""
     sm_w, dram_w = on.waiting.u * model.core_w[model.index_of(point.clock_mhz)], on.waiting.m * model.memory_w
     if cap_w is not None:
@@ -163,7 +165,7 @@ def _normalised(values: Sequence[float]) -> Iterable[float]:
     return [value / total if total > 0.0 else 1.0 / len(values) for value in values]
 
 
-def _resident(run: JobRun, on: OnKind | Served, mode: Mode, model: GpuModel) -> Resident:
+def _resident(run: JobRun, on: OnKind | InstanceFacts, mode: Mode, model: GpuModel) -> Resident:
     if mode == "mig":
         assert run.spec.mig_profile is not None  # noqa: S101 - nobody else is on a GPU in MIG mode
         return Resident(on.demand, profile=mig.profile(model.kind, run.spec.mig_profile))

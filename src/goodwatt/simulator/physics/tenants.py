@@ -6,8 +6,8 @@ from goodwatt.cluster.bitset import members
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.power.gpu.model import GpuModel, gpu_model
 from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.job_facts import JobFacts, OnKind
-from goodwatt.simulator.physics.served import Served
 from goodwatt.simulator.physics.truth import Truth
 
 
@@ -26,7 +26,7 @@ class Tenants:
         self.of_gpus: list[tuple[tuple[str, ...], ...]] = [((),) * node.gpus for node in cluster.nodes]
         self.runs: dict[str, JobRun] = {}
         self.paused: set[str] = set()
-        self.served: dict[str, Served] = {}
+        self.served: dict[str, InstanceFacts] = {}
         self._facts: dict[str, JobFacts] = {}
 
     def enter(self, run: JobRun) -> None:
@@ -65,7 +65,7 @@ class Tenants:
             facts = self._facts[run.spec.job_id] = JobFacts(run._truth.job, self._cluster, self._truth)
         return facts
 
-    def on(self, run: JobRun, model: GpuModel) -> OnKind | Served:
+    def on(self, run: JobRun, model: GpuModel) -> OnKind | InstanceFacts:
         """The truth about a job on a kind of GPU."""
         if self.served and (instance := self.served.get(run.spec.job_id)) is not None:
             return instance

@@ -45,6 +45,9 @@ class Fleet(Protocol):
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it."""
 
+    def board_as_set(self, slot: int) -> Board:
+        """The same to be read only."""
+
     def take_spent(self, slot: int) -> Spent:
         """What its iterations took since this was last asked."""
 

@@ -69,6 +69,10 @@ class RequestFleet:
         """To set its clock, its cap and what co-runners do to it; it counts from the next iteration."""
         return self._of[slot].instances[slot].board
 
+    def board_as_set(self, slot: int) -> Board:
+        """The same to be read only."""
+        return self.board(slot)
+
     def take_spent(self, slot: int) -> Spent:
         """What its iterations took since this was last asked."""
         instance = self._of[slot].instances[slot]

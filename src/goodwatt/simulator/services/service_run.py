@@ -15,7 +15,7 @@ from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
 from goodwatt.simulator.services.board import Board
-from goodwatt.simulator.services.instance_draw import idle_of, memory_mib_of, served_by
+from goodwatt.simulator.services.instance_draw import facts_by, idle_of, memory_mib_of
 
 if TYPE_CHECKING:
     from goodwatt.cluster.state import Placement
@@ -165,12 +165,12 @@ def control_services(sim: Simulation) -> None:
     for job_id, instance in services.instances.items():
         if instance.slot is None:
             continue
-        board, spent = services.fleet.board(instance.slot), services.fleet.take_spent(instance.slot)
         if shares(sim, instance.run):
             _tune(sim, services, instance)  # what neighbours ask may be something else by now
-        instance.outstanding = services.fleet.outstanding(instance.slot)
+        spent, memory_mib = fleet.take_spent(instance.slot), memory_mib_of(services.servings[instance.service])
+        instance.outstanding = fleet.outstanding(instance.slot)
         instance.busy = min(1.0, spent.wall_s / span_s)
-        physics.serve(job_id, served_by(spent, board, span_s, memory_mib_of(services.servings[instance.service])))
+        physics.serve(job_id, facts_by(spent, fleet.board_as_set(instance.slot), span_s, memory_mib))
     for instance in list(services.instances.values()):
         if instance.draining and not instance.outstanding and instance.run.placement:
             sim.stop(instance.run, why="drained")

@@ -108,6 +108,10 @@ class TickFleet:
     def board(self, slot: int) -> Board:
         """To set its clock, its cap and what co-runners do to it; it counts from the next tick."""
         self._instances.stale = True
+        return self.board_as_set(slot)
+
+    def board_as_set(self, slot: int) -> Board:
+        """The same to be read only."""
         return self._instances.boards_of[self._position[slot]]
 
     def take_spent(self, slot: int) -> Spent:

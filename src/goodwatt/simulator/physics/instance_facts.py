@@ -6,7 +6,6 @@ the means over the time since it was told last (`FullPhysics.serve`).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from goodwatt.power.gpu.model import GpuModel
@@ -17,20 +16,48 @@ from goodwatt.power.workloads.workload import Phase
 HOST_CORES = 2.0
 """CPU cores for each GPU of an instance: assumed, as the serving classes of the catalogue."""
 NOTHING = Demand(u=0.0, m=0.0, kappa=0.0, host_cores=HOST_CORES)
+DIGITS = 2
+LEAST_DUTY = 0.01
+SM_SHARE, OCCUPANCY = 0.9, 0.1
+"""Of SMs with work and of warp slots in use while kernels run: h200_measured, large decode batches and prompts."""
+DECODE_KERNEL_US, PROMPT_KERNEL_US = 22.0, 150.0
+"""Mean length of kernels: those of llm_decode and llm_prefill in the catalogue."""
 
 
-class Served(NamedTuple):
-    """Takes the place of `job_facts.OnKind` for an instance: its demand, and its point where it has a GPU for itself.
+class InstanceFacts(NamedTuple):
+    """Takes the place of `job_facts.OnKind` for an instance; it is never changed, so forks share it.
 
-    It is never told again of itself, so forks share it.
+    `clock_mhz`, `sm_w`, `dram_w`: means, where it has a GPU for itself. `duty`, `u`, `m`, `kappa`, `memory_mib`: what
+    its `Demand` is made of, which is only asked for where it shares a GPU.
     """
 
-    demand: Demand
     clock_mhz: float
-    sm_w: float
-    dram_w: float
+    memory_mib: int
+    sm_w: float = 0.0
+    dram_w: float = 0.0
+    duty: float = 0.0
+    u: float = 0.0
+    m: float = 0.0
+    kappa: float = 0.0
     speed: float = 1.0
     phases: tuple[Phase, ...] = ()
+
+    @property
+    def demand(self) -> Demand:
+        """Rounded, so that instances that are alike share what is computed for one."""
+        u, kappa = round(self.u, DIGITS), round(min(1.0, self.kappa), DIGITS)
+        return Demand(
+            u=u,
+            m=round(min(1.0, self.m), DIGITS),
+            kappa=kappa,
+            duty=round(min(1.0, max(self.duty, LEAST_DUTY)), DIGITS),
+            sm=SM_SHARE,
+            occupancy=OCCUPANCY,
+            tensor=min(1.0, u),
+            host_cores=HOST_CORES,
+            memory_mib=self.memory_mib,
+            kernel_us=DECODE_KERNEL_US + kappa * (PROMPT_KERNEL_US - DECODE_KERNEL_US),
+        )
 
     @property
     def waiting(self) -> Demand:
@@ -53,8 +80,3 @@ class Served(NamedTuple):
             sm_w=self.sm_w,
             dram_w=self.dram_w,
         )
-
-
-def starting(model: GpuModel, memory_mib: int) -> Served:
-    """An instance that has not served anybody yet, but takes its memory."""
-    return Served(replace(NOTHING, memory_mib=memory_mib), model.top_mhz, 0.0, 0.0)
