@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.policies import power_registry
+from goodwatt.policies import power_registry, service_registry
 from goodwatt.policies.registry import names
 from tests.cli.command import Command
 from tests.third_party import install, installed
@@ -17,16 +17,18 @@ def test_the_list_names_every_policy(goodwatt: Command) -> None:
     outcome = goodwatt("policies", "list")
     assert (outcome.status, outcome.err) == (0, "")
     listed = {line.split()[0] for line in outcome.out.splitlines() if line[:1].strip()}
-    assert names().keys() | power_registry.names().keys() <= listed
+    assert names().keys() | power_registry.names().keys() | service_registry.names().keys() <= listed
     assert "sjf+fgd" in outcome.out
     assert max(map(len, outcome.out.splitlines())) > 100, "lines are whole where no terminal breaks them"
 
 
 def test_the_list_as_json(goodwatt: Command) -> None:
     entries = {entry["name"]: entry for entry in goodwatt("policies", "list", "--json").json()}
-    assert entries.keys() == names().keys() | power_registry.names().keys()
+    assert entries.keys() == names().keys() | power_registry.names().keys() | service_registry.names().keys()
     assert (entries["fifo"]["is"], entries["best-fit"]["is"]) == ("order", "placement")
     assert {name for name, entry in entries.items() if entry["is"] == "power policy"} == power_registry.names().keys()
+    services = {name for name, entry in entries.items() if entry["is"] == "service policy"}
+    assert services == service_registry.names().keys() >= {"fixed", "reactive", "predictive", "follow"}
     assert {name for name, entry in entries.items() if entry["oracle"]} >= {"sjf", "srtf"}
     assert {name for name, entry in entries.items() if entry["preemptive"]} >= {"srtf", "las", "tiresias"}
     assert entries["easy-backfill"]["parameters"] == {"estimate": "requested", "depth": 500}

@@ -9,17 +9,20 @@ import typer
 
 from goodwatt.cli.run_options import JsonOption
 
-app = typer.Typer(help="Scheduling and power policies.", no_args_is_help=True)
-KINDS = ("order", "placement", "policy", "power policy")
+app = typer.Typer(help="Scheduling, power and service policies.", no_args_is_help=True)
+KINDS = ("order", "placement", "policy", "power policy", "service policy")
 
 
-@app.command("list", short_help="List scheduling and power policies.")
+@app.command("list", short_help="List scheduling, power and service policies.")
 def list_policies(json: JsonOption = False) -> None:
-    """List all policies: orders say what runs next, placements where, power policies at which clock and cap."""
-    from goodwatt.policies import power_registry, registry
+    """List all policies: orders say what runs next, placements where, power policies at which clock and cap, service
+    policies how many instances of a service run.
+    """
+    from goodwatt.policies import power_registry, registry, service_registry
 
     entries = [_facts(name, part) for name, part in registry.names().items()]
     entries += [_facts(name, part, "power policy") for name, part in power_registry.names().items()]
+    entries += [_facts(name, part, "service policy") for name, part in service_registry.names().items()]
     if json:
         _print_json(entries)
         return
@@ -35,8 +38,8 @@ def list_policies(json: JsonOption = False) -> None:
         table.add_row(entry["name"], entry["is"] + marks, ", ".join(entry["parameters"]), entry["summary"])
     console().print(table)
     console().print(
-        "\nCombine an order with a placement: --policy sjf+fgd; power policies: --power static+sleep. "
-        "Details: goodwatt policies show NAME",
+        "\nCombine an order with a placement: --policy sjf+fgd; power policies: --power static+sleep; "
+        "service policies: --service-policy predictive+follow. Details: goodwatt policies show NAME",
         highlight=False,
     )
 
@@ -57,16 +60,17 @@ def show_policy(
 
 
 def _find(name: str) -> dict[str, Any]:
-    """The facts of the scheduling or power policy of that name; UnknownNameError with the nearest of both."""
+    """The facts of the policy of that name, of whatever kind; UnknownNameError with the nearest of all."""
     from goodwatt.errors import UnknownNameError
-    from goodwatt.policies import power_registry, registry
+    from goodwatt.policies import power_registry, registry, service_registry
 
-    for find, kind in ((registry.find, None), (power_registry.find, "power policy")):
+    finds = (registry.find, None), (power_registry.find, "power policy"), (service_registry.find, "service policy")
+    for find, kind in finds:
         try:
             return _facts(name, find(name), kind)
         except UnknownNameError:
             continue
-    raise UnknownNameError("policy", name, [*registry.names(), *power_registry.names()])
+    raise UnknownNameError("policy", name, [*registry.names(), *power_registry.names(), *service_registry.names()])
 
 
 def _facts(name: str, part: type[Any], kind: str | None = None) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def needed(view: View, depth: int) -> list[int]:
             if place is not None:
                 state.allocate(job, place.nodes, place.gpus)
             else:
-                _wake_for(job, state, asleep, coming, woken)
+                wake_for(job, state, asleep, coming, woken)
     return woken
 
 
@@ -109,7 +109,7 @@ def _first_jobs(view: View, depth: int) -> Iterator[JobRequest]:
         yield from (run.spec for _, _, run in pool.queue[:depth] if run.spec.job_id not in view.held)
 
 
-def _wake_for(
+def wake_for(
     job: JobRequest, state: ClusterState, asleep: list[int], coming: dict[int, int], woken: list[int]
 ) -> None:
     """Take room for a job on nodes that are coming, and wake more if that is not enough; nothing if it never is."""

@@ -1,18 +1,21 @@
-"""Bringing the instances of a service to a number: who starts where, who drains."""
+"""Bringing the instances of a service to a number: who starts where, who drains, which nodes wake for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from goodwatt.policies.idle_nodes import sleeping, wake_for
 from goodwatt.policies.wiring import tightest_node
-from goodwatt.simulator.decisions import Decision, Drain, Place
+from goodwatt.simulator.decisions import Decision, Drain, Place, Wake
+from goodwatt.simulator.nodes import ASLEEP, WAKING
 from goodwatt.simulator.services.service import Role, Service
 from goodwatt.simulator.services.services_view import InstanceView
 from goodwatt.simulator.view import View
 
 
 def sized(view: View, wanted: Sequence[dict[Role, int]], reason: str) -> list[Decision]:
-    """Decisions that bring each service to so many instances of each role; what does not fit is tried again later.
+    """Decisions that bring each service to so many instances of each role; what does not fit is tried again later, when
+    a node that sleeps has been woken for it.
 
     Places are tried on the view's state, so that two instances do not get the same GPUs.
     """
@@ -40,16 +43,26 @@ def active(instances: Sequence[InstanceView], role: Role) -> list[InstanceView]:
 
 def _changes(view: View, instances: Sequence[InstanceView], role: Role, count: int, reason: str) -> Iterator[Decision]:
     here = active(instances, role)
-    idle = [one for one in instances if one.state == "idle"]
-    for one in idle[: max(0, count - len(here))]:
+    missing = [one for one in instances if one.state == "idle"][: max(0, count - len(here))]
+    for place, one in enumerate(missing):
         node = tightest_node(one.run.base, view.state)
         if node is None:
+            yield from _woken(view, missing[place:], reason)
             return
         nodes = ((node, one.run.base.num_gpus),)
         view.state.allocate(one.run.base, nodes)
         yield Place(one.job_id, nodes, role=role)
     for one in sorted(here, key=_least_missed)[: max(0, len(here) - count)]:
         yield Drain(one.job_id, reason)
+
+
+def _woken(view: View, missing: Sequence[InstanceView], reason: str) -> Iterator[Wake]:
+    """Sleeping nodes for those who find no room, as far as those that wake already do not hold them."""
+    asleep, woken = sleeping(view, ASLEEP), list[int]()
+    coming = {node: view.state.capacity[node] for node in sleeping(view, WAKING)}
+    for one in missing if asleep else ():
+        wake_for(one.run.base, view.state, asleep, coming, woken)
+    yield from (Wake(node, reason) for node in woken)
 
 
 def _least_missed(one: InstanceView) -> tuple[bool, int]:
