@@ -34,6 +34,9 @@ def test_requests_without_an_end_need_a_horizon(goodwatt: Command) -> None:
     assert goodwatt.content("out/summary.json")["span_s"] == 120
 
 
+OUTPUTS = Path(__file__).parents[2] / "docs" / "reference" / "outputs.md"
+
+
 @pytest.mark.parametrize("resolution", ["ticks", "requests"])
 def test_equal_calls_give_equal_results(goodwatt: Command, resolution: str) -> None:
     found = []
@@ -91,3 +94,56 @@ def test_a_service_that_nobody_asks_during_the_run_is_told_of(goodwatt: Command)
     outcome = replay(goodwatt, "--from", 10_000, "--horizon", 60)
     assert outcome.status == 0
     assert "service chat gets no requests" in outcome.err
+
+
+# what it leaves ------------------------------------------------------------------------------------------------------
+
+
+def test_the_files_of_services_have_the_columns_of_the_contract(goodwatt: Command) -> None:
+    replay(goodwatt, "some.csv", "--service-policy", "fixed:replicas=1")
+    (row,) = goodwatt.rows("out/services.csv")
+    assert (row["service"], row["requests"], row["on_time"], row["most_replicas"]) == ("chat", "240", "240", "1")
+    assert float(row["work_gpu_s"]) > 0
+    timeline = goodwatt.rows("out/services_timeline.csv")
+    assert [int(row["t_s"]) for row in timeline][:3] == [0, 60, 120]
+    assert {row["service"] for row in timeline} == {"chat"}
+    assert sum(float(row["rate_per_s"]) for row in timeline[:8]) * 60 == pytest.approx(240)
+
+
+def test_every_column_and_field_of_services_is_documented(goodwatt: Command) -> None:
+    replay(goodwatt)
+    text = OUTPUTS.read_text(encoding="utf-8")
+    names = {*goodwatt.rows("out/services.csv")[0], *goodwatt.rows("out/services_timeline.csv")[0]}
+    assert sorted(name for name in names | set(goodwatt.content("out/summary.json")) if f"`{name}`" not in text) == [
+        "p50_queueing_s", "p95_queueing_s",
+    ]  # fmt: skip
+
+
+def test_stays_name_instances_and_jobs_do_not(goodwatt: Command) -> None:
+    replay(goodwatt, "some.csv", "--service-policy", "fixed:replicas=2")
+    stays = {row["job_id"]: row["gpus"].count("+") + 1 for row in goodwatt.rows("out/stays.csv")}
+    assert stays == {"a": 4, "b": 2, "c": 1, "chat/0": 1, "chat/1": 1}
+    assert goodwatt.content("out/summary.json")["jobs"] == 3
+
+
+def test_an_earlier_run_with_services_leaves_nothing_to_one_without(goodwatt: Command) -> None:
+    replay(goodwatt, "some.csv")
+    assert Path("out/services.csv").exists()
+    goodwatt.replay()
+    assert not Path("out/services.csv").exists()
+    assert not Path("out/services_timeline.csv").exists()
+
+
+def test_a_job_beside_services_can_be_explained(goodwatt: Command) -> None:
+    replay(goodwatt, "some.csv")
+    assert goodwatt("explain", "a", "--run", "out").status == 0
+
+
+def test_the_summary_tells_of_services_and_of_jobs_only_where_there_are_any(goodwatt: Command) -> None:
+    without = replay(goodwatt, "--power", "static").out
+    assert "service chat" in without
+    assert "tokens per joule" in without
+    assert "completion time" not in without
+    beside = replay(goodwatt, "some.csv", "--json").json()
+    assert beside["services"]["chat"]["attainment"] == 1.0
+    assert "work per kJ, jobs and services" in replay(goodwatt, "some.csv").out

@@ -79,8 +79,10 @@ class ServiceSettings:
 
     def apply(self, options: RunOptions, services: Sequence[Service]) -> RunOptions:
         """The options of a run."""
-        asked = "requests" if self.resolution is Resolution.REQUESTS else "ticks"
-        return replace(options, services=tuple(services), serving=replace(options.serving, resolution=asked))
+        from goodwatt.simulator.settings.serving_settings import ServingSettings
+
+        asked = ServingSettings(resolution="requests" if self.resolution is Resolution.REQUESTS else "ticks")
+        return replace(options, services=tuple(services), serving=asked)
 
     def files(self) -> dict[str, Path]:
         """The services file and the files of requests that it names."""

@@ -34,11 +34,13 @@ def show(summary: Mapping[str, Any], folder: Path, report: bool, as_json: bool) 
 
 
 def _text(summary: Mapping[str, Any]) -> list[str]:
+    services = f" / {summary['service_policy']}" if summary.get("services") else ""
     power = "" if summary["power"] == "default" else f" / {summary['power']}"
-    title = f"{summary['policy']}{power} on {summary['cluster']}, {summary['gpus']:,} GPUs"
+    title = f"{summary['policy']}{services}{power} on {summary['cluster']}, {summary['gpus']:,} GPUs"
     marks = [name for name in ("oracle", "partial") if summary.get(name)]
     marks += ["ideal physics"] if summary["physics"] == "ideal" else []
-    lines = [*_jobs(summary), *_use(summary), *_lost(summary), *_energy(summary)]
+    jobs = _jobs(summary) if summary["jobs"] or not summary.get("services") else []
+    lines = [*jobs, *_services(summary), *_use(summary), *_lost(summary), *_energy(summary)]
     width = max(len(name) for name, _ in lines)
     return [title + "".join(f" ({mark})" for mark in marks), *(f"  {name:<{width}}  {text}" for name, text in lines)]
 
@@ -52,6 +54,26 @@ def _jobs(s: Mapping[str, Any]) -> list[Line]:
         ("slowdown p99", _number(s["p99_slowdown"], ",.1f")),
         ("stretch", _number(s["work_weighted_stretch"], ",.3f") + " x the time alone at full clock, by work"),
         ("makespan", f"{s['makespan_s'] / HOUR_S:,.1f} h"),
+    ]
+
+
+def _services(s: Mapping[str, Any]) -> list[Line]:
+    """A few lines for each service; what is promised stands in the services file."""
+    return [line for name, facts in s.get("services", {}).items() for line in _service(name, facts)]
+
+
+def _service(name: str, s: Mapping[str, Any]) -> list[Line]:
+    kept = f"{_number(s['attainment'], '.2%')} on time, {_number(s['minutes_kept'], '.2%')} of minutes kept"
+    times = (("TTFT", "ttft", 1e3, "ms"), ("TPOT", "tpot", 1e3, "ms"), ("latency", "latency", 1.0, "s"))
+    late = (f"{word} {_scaled(s[f'p99_{key}_s'], size, ',.3g')} {unit}" for word, key, size, unit in times)
+    instances = f"{_number(s['mean_replicas'], ',.2f')} on average, {s['most_replicas']} at most"
+    use = f"busy {_number(s['busy'], '.0%')}, clock {_number(s['mean_clock_mhz'], ',.0f')} MHz"
+    per_joule = f"GPUs {_number(s['tokens_per_joule_gpu'], ',.3g')}, IT {_number(s['tokens_per_joule_it'], ',.3g')}"
+    return [
+        (f"service {name}", f"{s['requests']:,} requests, {kept}"),
+        ("  p99", ", ".join(late)),
+        ("  instances", f"{instances}, {use}"),
+        ("  tokens per joule", per_joule),
     ]
 
 
@@ -83,11 +105,12 @@ def _energy(s: Mapping[str, Any]) -> list[Line]:
     size, unit = energy_unit(s["facility_energy_j"])
     whole = (("GPUs", "gpu"), ("IT", "it"), ("facility", "facility"))
     per_kj = (("GPUs", "goodput_per_watt_gpu"), ("IT", "goodput_per_watt_it"))
+    both = ", jobs and services" if s.get("services") else ""
     lines = [
-        ("work", f"{s['work_gpu_s'] / HOUR_S:,.0f} GPU-h, {s['lost_work_gpu_s'] / HOUR_S:,.1f} GPU-h lost"),
+        ("work", _work(s)),
         (f"energy, {unit}", ", ".join(f"{word} {s[f'{key}_energy_j'] / size:,.2f}" for word, key in whole)),
         ("  of which", ", ".join(_shares(s))),
-        ("work per kJ", ", ".join(f"{word} {_number(s[key], ',.3f')}" for word, key in per_kj)),
+        (f"work per kJ{both}", ", ".join(f"{word} {_number(s[key], ',.3f')}" for word, key in per_kj)),
         ("power, kW", f"mean {_kilo(s['mean_power_w'])}, peak {_kilo(s['peak_power_w'])}"),
     ]
     if s["energy_cost"] is not None:
@@ -99,6 +122,14 @@ def _energy(s: Mapping[str, Any]) -> list[Line]:
     if s["gpus_without_energy"]:
         lines.append(("energy unknown", f"{s['gpus_without_energy']:,} GPUs of kinds without published power"))
     return lines
+
+
+def _work(s: Mapping[str, Any]) -> str:
+    """Of jobs, and of services where there are any."""
+    done, lost = s["work_gpu_s"] / HOUR_S, f"{s['lost_work_gpu_s'] / HOUR_S:,.1f} GPU-h lost"
+    if not s.get("services"):
+        return f"{done:,.0f} GPU-h, {lost}"
+    return f"jobs {done:,.1f} GPU-h ({lost}), services {s['service_work_gpu_s'] / HOUR_S:,.2f} GPU-h"
 
 
 def _shares(s: Mapping[str, Any]) -> list[str]:
@@ -123,6 +154,10 @@ def _spread(s: Mapping[str, Any], name: str) -> str:
 
 def _kilo(watts: float | None) -> str:
     return _number(None if watts is None else watts / 1000.0, ",.1f")
+
+
+def _scaled(value: float | None, size: float, form: str) -> str:
+    return _number(None if value is None else value * size, form)
 
 
 def _number(value: float | None, form: str) -> str:

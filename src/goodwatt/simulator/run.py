@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import WHOLE_GPU_MILLI, Job
 from goodwatt.simulator.jobs.lost_time import LOST, LostTime
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.records.recorder import LOST_WIDTH, Recorder
-from goodwatt.simulator.records.result import JobColumns, RunResult, Timeline
+from goodwatt.simulator.records.result import InstanceName, JobColumns, RunResult, ServiceResult, Timeline
 from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
@@ -69,6 +70,7 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
     """What the run has left behind; jobs still alive are written down as they are."""
     sim.close()
     summary = summarise(sim)
+    services = _services(sim, summary)
     if partial:
         summary["partial"] = True
     nodes = sim.cluster.nodes
@@ -83,9 +85,33 @@ def result(sim: Simulation, window: str = "1/1", partial: bool = False) -> RunRe
         timeline=_timeline(sim),
         node_names=[node.name for node in nodes],
         gpus_per_node=[node.gpus for node in nodes],
-        occupancy=[s for s in sim.recorder.stays(sim.now_s, list(sim.live.values())) if s.job < len(sim.jobs)],
+        occupancy=sim.recorder.stays(sim.now_s, list(sim.live.values())),
         power=summary["power"],
+        service_policy=summary.get("service_policy", ""),
+        instances=_instances(sim),
+        services=services,
     )
+
+
+def _services(sim: Simulation, summary: dict[str, Any]) -> Sequence[ServiceResult]:
+    """The services of a run, of which the summary tells from now on."""
+    if sim.services is None:
+        return ()
+    from goodwatt.simulator.services.service_result import service_results, totals
+
+    services = service_results(sim, summary)
+    policy, resolution = sim.policy, sim.options.serving.resolution
+    scheduling = getattr(policy, "scheduling", policy)  # of a policy under a power policy, the one that has services
+    spec = getattr(policy, "service_spec", None) or getattr(scheduling, "service_spec", "")
+    summary.update(service_policy=spec, resolution=resolution, **totals(services, summary))
+    return services
+
+
+def _instances(sim: Simulation) -> list[InstanceName]:
+    if sim.services is None:
+        return []
+    specs = [instance.run.spec for instance in sim.services.instances.values()]
+    return [InstanceName(s.job_id, s.job_id.rpartition("/")[0], s.num_gpus, s.user, s.partition) for s in specs]
 
 
 def _columns(sim: Simulation) -> JobColumns:

@@ -102,11 +102,12 @@ def dimensions_of(runs: Sequence[RunResult]) -> Dimensions:
         for user, work in zip(run.jobs.user, run.jobs.work_gpu_s, strict=True):
             users[user] += int(work) + 1
         partitions.update(run.jobs.partition)
+        partitions.update(instance.partition for instance in run.instances)
     return Dimensions(
         policies=list(dict.fromkeys(run_labels(runs))),
         windows=list(dict.fromkeys(run.window for run in runs)),
         seeds=list(dict.fromkeys(run.seed for run in runs)),
-        gangs=gang_classes(n for run in runs for n in set(run.jobs.num_gpus)),
+        gangs=gang_classes(n for run in runs for n in {*run.jobs.num_gpus, *(i.num_gpus for i in run.instances)}),
         partitions=ranked_names(partitions, MOST_PARTITIONS, "(none)"),
         users=ranked_names(users, MOST_USERS_OF_MANY_RUNS if len(runs) > MANY_RUNS else MOST_USERS, "(no user)"),
     )

@@ -142,6 +142,8 @@ def _unfinished(runs: Sequence[RunResult]) -> str:
     for run, label in zip(runs, run_labels(runs), strict=True):
         counts[label] = counts.get(label, 0) + sum(end is None for end in run.jobs.end_s)
     open_jobs = {label: n for label, n in counts.items() if n}
+    if not any(run.jobs.job_id for run in runs):
+        return ""
     if not open_jobs:
         return "All jobs finished in the end."
     if len(counts) == 1:

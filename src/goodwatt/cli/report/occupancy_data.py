@@ -14,7 +14,7 @@ import numpy as np
 
 from goodwatt.cli.report.dimensions import Dimensions, printable
 from goodwatt.cli.report.reduction import Floats, Ints, packed
-from goodwatt.simulator.records.result import JobColumns, RunResult
+from goodwatt.simulator.records.result import InstanceName, JobColumns, RunResult
 
 BARS_PER_RUN = 60_000
 BARS_PER_PAGE = 160_000
@@ -103,16 +103,25 @@ def _first_of_its_kind(runs: Sequence[RunResult], i: int) -> int:
     return next(k for k, run in enumerate(runs) if (run.window, run.seed) == (runs[i].window, runs[i].seed))
 
 
-def job_facts(jobs: JobColumns, dimensions: Dimensions, start_s: float) -> dict[str, Any]:
-    """What a bar's tooltip says of its job; jobs are counted as the bars count them."""
-    people = list(dict.fromkeys(jobs.user))
+def job_facts(
+    jobs: JobColumns, dimensions: Dimensions, start_s: float, instances: Sequence[InstanceName] = ()
+) -> dict[str, Any]:
+    """What a bar's tooltip says of its job or instance; they are counted as the bars count them.
+
+    Instances of services come after the jobs; `instances` says how many there are. They have been there from the start.
+    """
+    users = [*jobs.user, *(instance.user for instance in instances)]
+    gpus = [*jobs.num_gpus, *(instance.num_gpus for instance in instances)]
+    partition = [*jobs.partition, *(instance.partition for instance in instances)]
+    people = list(dict.fromkeys(users))
     number = {user: i for i, user in enumerate(people)}
     return {
-        "id": [printable(job_id) for job_id in jobs.job_id],
+        "id": [printable(name) for name in (*jobs.job_id, *(instance.job_id for instance in instances))],
+        "instances": len(instances),
         "users": [None if user is None else printable(user) for user in people],
-        "user": packed([number[user] for user in jobs.user], "u32"),
-        "gang": packed(dimensions.gangs.of(jobs.num_gpus), "u8"),
-        "partition": packed(dimensions.partitions.of(jobs.partition), "u8"),
-        "num_gpus": packed(jobs.num_gpus, "u32"),
-        "submit_s": packed(np.array(jobs.submit_s) - start_s, "f32"),
+        "user": packed([number[user] for user in users], "u32"),
+        "gang": packed(dimensions.gangs.of(gpus), "u8"),
+        "partition": packed(dimensions.partitions.of(partition), "u8"),
+        "num_gpus": packed(gpus, "u32"),
+        "submit_s": packed(np.array([*jobs.submit_s, *[start_s] * len(instances)]) - start_s, "f32"),
     }

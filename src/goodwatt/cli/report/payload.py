@@ -98,7 +98,7 @@ def _job_facts(
     for run in runs:
         key, grid = _pair(dimensions, run.window, run.seed), edges.get((run.window, run.seed))
         if key not in facts and grid is not None:
-            facts[key] = occupancy_data.job_facts(run.jobs, dimensions, float(grid[0]))
+            facts[key] = occupancy_data.job_facts(run.jobs, dimensions, float(grid[0]), run.instances)
     return facts
 
 

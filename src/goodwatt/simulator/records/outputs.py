@@ -1,4 +1,4 @@
-"""The files that a run leaves in its folder: jobs.csv, timeline.csv, summary.json, refusals.csv, manifest.json.
+"""The files that a run leaves in its folder: jobs.csv, timeline.csv, summary.json and the others.
 
 Numbers are written as Python prints them, the shortest text that reads back the same, and columns of whole numbers
 without a fraction.
@@ -15,7 +15,7 @@ from typing import Any
 from goodwatt.cluster.bitset import members
 from goodwatt.simulator.decisions import Refusal
 from goodwatt.simulator.jobs.lost_time import PARTS
-from goodwatt.simulator.records.result import RunResult
+from goodwatt.simulator.records.result import RunResult, ServiceResult
 
 _FACTS = (
     "job_id", "submit_s", "start_s", "end_s", "queueing_s", "preemptions", "num_gpus", "nodes", "work_gpu_s",
@@ -27,7 +27,8 @@ JOB_COLUMNS = (*_FACTS, *(f"{part}_s" for part in PARTS))
 TIMELINE_COLUMNS = ("t_s", "queued", "running", "busy_gpus", "power_w", "budget_w", "gpu_w", "host_w", "loss_w",
                     "asleep_nodes")  # fmt: skip
 STAY_COLUMNS = ("job_id", "start_s", "end_s", "node", "gpus", "sharing", "clock_mhz", "cap_w", "why", "ended")
-RUN_FILES = ("jobs.csv", "timeline.csv", "stays.csv", "summary.json", "refusals.csv")
+SERVICES, SERVICES_TIMELINE = "services.csv", "services_timeline.csv"
+RUN_FILES = ("jobs.csv", "timeline.csv", "stays.csv", "summary.json", "refusals.csv", SERVICES, SERVICES_TIMELINE)
 COMPARISON_FILES = ("comparison.csv", "comparison.json")
 SHARED_FILES = ("manifest.json", "report.html")
 
@@ -43,7 +44,19 @@ def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> N
     write_table(folder / "timeline.csv", TIMELINE_COLUMNS, list(timeline.values()))
     if result.occupancy:
         write_table(folder / "stays.csv", STAY_COLUMNS, _stay_columns(result))
+    if result.services:
+        write_services(folder, result.services)
     write_json(folder / "summary.json", result.summary)
+
+
+def write_services(folder: Path, services: Sequence[ServiceResult]) -> None:
+    """A row for each service, and a row for each of its minutes."""
+    names = list(services[0].facts)
+    write_table(folder / SERVICES, names, [[service.facts[name] for service in services] for name in names])
+    columns = list(services[0].timeline)
+    told = [[value for service in services for value in service.timeline[name]] for name in columns]
+    whose = [service.name for service in services for _ in service.timeline[columns[0]]]
+    write_table(folder / SERVICES_TIMELINE, ["service", *columns], [whose, *told])
 
 
 def clear(folder: Path) -> None:
@@ -59,11 +72,12 @@ def write_refusals(path: Path, refusals: Iterable[Refusal]) -> None:
 
 
 def _stay_columns(result: RunResult) -> list[Sequence[Any]]:
-    """One row per job and node; GPUs as `0+1+2`, the earliest first."""
+    """One row per job or instance and node; GPUs as `0+1+2`, the earliest first."""
     stays = sorted(result.occupancy, key=lambda stay: (stay.start_s, stay.job, stay.node))
     masks = {mask: "+".join(map(str, members(mask))) for mask in {stay.gpus for stay in stays}}
+    names = [*result.jobs.job_id, *(instance.job_id for instance in result.instances)]
     return [
-        [result.jobs.job_id[stay.job] for stay in stays],
+        [names[stay.job] for stay in stays],
         [stay.start_s for stay in stays],
         [stay.end_s for stay in stays],
         [result.node_names[stay.node] for stay in stays],

@@ -87,6 +87,29 @@ class Timeline:
     asleep_nodes: Sequence[int] = ()
 
 
+class InstanceName(NamedTuple):
+    """An instance of a service: it holds GPUs as a job does, and is none; `service` is its name."""
+
+    job_id: str
+    service: str
+    num_gpus: int
+    user: str | None
+    partition: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceResult:
+    """A service after a run: `facts` are its row of services.csv, `timeline` its columns of services_timeline.csv.
+
+    `limits_s`: what is promised of TTFT, TPOT and latency, None where nothing is.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    timeline: Mapping[str, Sequence[Any]]
+    limits_s: tuple[float | None, float | None, float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """One policy on one window of one trace with one seed.
@@ -94,7 +117,8 @@ class RunResult:
     `policy`, `power` and `service_policy` (empty without services) are the specifications as the user wrote
     them, `oracle` says that one of them saw the truth or that there was nothing hidden to see. `window` is a label such
     as "1/3". `summary` holds the fields of summary.json. `node_names[i]` is the name of node i, as `occupancy` counts
-    them; occupancy is empty when the run was not recorded for drawing.
+    them; occupancy is empty when the run was not recorded for drawing. Its jobs beyond those of `jobs` are `instances`
+    of services.
     """
 
     policy: str
@@ -110,3 +134,5 @@ class RunResult:
     occupancy: list[Occupancy] = field(default_factory=list)
     power: str = "default"
     service_policy: str = ""
+    instances: Sequence[InstanceName] = ()
+    services: Sequence[ServiceResult] = ()

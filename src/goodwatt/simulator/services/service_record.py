@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.services.services_state import Instance, Services
 
 Counts = NDArray[np.int64]
-Latencies = tuple[float | None, ...]
+Latencies = tuple[float | None, float | None, float | None]
 """TTFT, TPOT and latency that 99% of the requests kept which were answered in a minute; None where none was."""
 
 
@@ -126,7 +126,8 @@ class ServiceRecord:
         for number, reading in enumerate(self._readings(services, now_s)):
             self.minutes[number].append(reading)
             self._fresh[number], counts = self._fresh[number].next(services.fleet.books[number])
-            self.latencies[number].append(tuple(percentile_s(row, PERCENTILE) for row in counts))
+            ttft_s, tpot_s, latency_s = (percentile_s(row, PERCENTILE) for row in counts)
+            self.latencies[number].append((ttft_s, tpot_s, latency_s))
 
     def _readings(self, services: Services, now_s: float) -> list[Reading]:
         return [_reading(services, number, self._sums[number], now_s) for number in range(len(self._sums))]
@@ -176,7 +177,7 @@ def _reading(services: Services, number: int, sums: Integrals, now_s: float) -> 
 def _held(services: Services, number: int, instances: list[Instance]) -> Integrals:
     """What holds of a service now."""
     states = [instance.state for instance in instances]
-    boards = [services.fleet.board(one.slot) for one in instances if one.slot is not None]
+    boards = [services.fleet.board_as_set(one.slot) for one in instances if one.slot is not None]
     holding = len(states) - states.count("idle")
     return Integrals(
         serving_s=states.count("serving"),

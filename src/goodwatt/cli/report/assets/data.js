@@ -32,6 +32,7 @@ function jobFacts(run) {
     jobLists.set(key, {
       id: packed.id, users: packed.users, user: column(packed.user), gang: column(packed.gang),
       partition: column(packed.partition), gpus: column(packed.num_gpus), submit: column(packed.submit_s),
+      instances: packed.instances,
     });
   }
   return jobLists.get(key);

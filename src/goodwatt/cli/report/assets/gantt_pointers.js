@@ -97,7 +97,8 @@ function barText(i) {
   const user = jobs.users[jobs.user[k]];
   if (user !== null) rows.unshift(["User", named(user)]);
   rows.unshift(["Job size", `${number(jobs.gpus[k])} GPU${jobs.gpus[k] === 1 ? "" : "s"}`]);
-  rows.push(["Submitted", moment(jobs.submit[k])]);
+  if (k < jobs.id.length - jobs.instances) rows.push(["Submitted", moment(jobs.submit[k])]);
+  else rows.push(["What", "instance of a service"]);
   return [named(jobs.id[k]), rows];
 }
 
