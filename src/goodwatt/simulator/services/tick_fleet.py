@@ -59,6 +59,8 @@ class TickFleet:
         self._decoding = Decoding()
         self._spent = np.zeros((len(SPENT), 0))
         self._ended: list[tuple[Ints, Rows]] = []
+        self._outstanding: list[int] | None = None
+        """By position, since somebody asked after the last tick."""
 
     # instances ---------------------------------------------------------------------------------------------------
 
@@ -75,6 +77,7 @@ class TickFleet:
         self._roles.append(role)
         self._next_slot += 1
         self._instances.add(service, board, self.now_s)
+        self._outstanding = None
         self._spent = np.append(self._spent, np.zeros((len(SPENT), 1)), axis=1)
         self._routing.accepts.append(TAKES[role])
         self._routing.change(self._instances.state.service)
@@ -87,10 +90,11 @@ class TickFleet:
 
     def outstanding(self, slot: int) -> int:
         """Requests that an instance has not finished."""
-        position, state = self._position[slot], self._instances.state
-        waiting = self._waiting["position"] == position
-        unbegun = int((waiting & (self._waiting["computed"] == 0.0)).sum())
-        return round(float(state.batch[position] + state.opened[position])) + unbegun
+        if self._outstanding is None:
+            state, size = self._instances.state, len(self._instances)
+            unbegun = counted(self._waiting["position"][self._waiting["computed"] == 0.0], size)
+            self._outstanding = (state.batch + state.opened + unbegun).round().astype(np.int64).tolist()
+        return self._outstanding[self._position[slot]]
 
     def queued(self, service: int) -> int:
         """Requests of a service of which nothing has been computed yet."""
@@ -153,6 +157,7 @@ class TickFleet:
         del self._slots[position], self._roles[position], self._routing.accepts[position]
         self._position = {slot: at for at, slot in enumerate(self._slots)}
         self._instances.remove(position)
+        self._outstanding = None
         self._spent = np.delete(self._spent, position, axis=1)
         to = np.arange(len(self._instances) + 1)
         to[position:] -= 1
@@ -167,7 +172,7 @@ class TickFleet:
         """Requests come up to this time: one tick."""
         if not until_s > self.now_s:
             return
-        instances = self._instances
+        instances, self._outstanding = self._instances, None
         instances.begin()
         rows = self._coming(until_s)
         if len(instances):
