@@ -97,7 +97,7 @@ def _services(sim: Simulation, summary: dict[str, Any]) -> Sequence[ServiceResul
     """The services of a run, of which the summary tells from now on."""
     if sim.services is None:
         return ()
-    from goodwatt.simulator.services.service_result import service_results, totals
+    from goodwatt.simulator.service_summary import service_results, totals
 
     services = service_results(sim, summary)
     policy, resolution = sim.policy, sim.options.serving.resolution

@@ -11,13 +11,14 @@ import pytest
 from goodwatt.cluster.catalogue import gpu_kind
 from goodwatt.power.serving.step_shape import StepShape
 from goodwatt.simulator.services.promise import Promise
+from goodwatt.simulator.services.sequence import Request
 from goodwatt.simulator.services.service import Service
 from goodwatt.simulator.services.service_work import MeanLengths, TokenPrices, mean_lengths, token_prices
 from goodwatt.simulator.services.serving import Serving, serving_of
 from goodwatt.simulator.services.step_source import StepSource
 from tests.simulator.services.served_services import Given, service_of
 
-REQUESTS = [(number, number / 10.0, 400 + 200 * (number % 3), 100 + 100 * (number % 2)) for number in range(60)]
+REQUESTS = [Request(number, number / 10.0, 400 + 200 * (number % 3), 100 + 100 * (number % 2)) for number in range(60)]
 LOOSE = Promise(ttft_s=100.0, tpot_s=10.0)
 
 
@@ -31,7 +32,7 @@ def prices_of(**more: Any) -> TokenPrices:
 
 
 def test_lengths_are_means_over_requests_and_over_tokens() -> None:
-    requests = [(0, 0.0, 100, 10), (1, 1.0, 300, 30)]
+    requests = [Request(0, 0.0, 100, 10), Request(1, 1.0, 300, 30)]
     found = mean_lengths(Given(requests))
     assert found == MeanLengths(
         prompt=200.0,

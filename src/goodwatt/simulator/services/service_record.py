@@ -2,7 +2,7 @@
 
 A reading holds integrals since the beginning, so what happened between two of them is their difference. How many
 instances there are, at which clocks, is looked at every control and taken to have held since the last; joules and
-tokens are exact. What a run leaves of it is for `service_result`.
+tokens are exact. What a run leaves of it is for `simulator.service_summary`.
 """
 
 from __future__ import annotations
