@@ -28,6 +28,7 @@ STEPS = (
     "vidur_collectives",
     "serving",
     "h200_pairs",
+    "h200_beside",
     "miso_mig",
     "workloads",
     "step_serving",

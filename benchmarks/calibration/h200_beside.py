@@ -1,9 +1,9 @@
 """A serving instance beside a batch job under MPS on an H200, the batch job under a limit of threads or not.
 
 The law of speeds has no constant of its own for limits on one side: it follows from those that `h200_pairs` fits where
-nobody is limited and where all are at 50%. So nothing about speeds is fitted here; the form was found on decode beside
-resnet50 and a matmul (`seen`). The tail of iteration times is fitted: on those runs for the held-out error, on all for
-what ships.
+nobody is limited and where all are at 50%. So nothing about speeds is fitted here; the form was made with all runs in
+view and chosen among variants by decode beside resnet50 and a matmul (`chosen_by`). The tail of iteration times is
+fitted: on those runs for the held-out error, on all for what ships.
 
 Both are known by telemetry of their runs alone, but for the length of kernels where command traffic does not tell it:
 an instance is CUDA graphs of kernels that were counted in the code (`benchmarks/h200/serving_model.py`), an iteration
@@ -69,8 +69,8 @@ class Beside:
         return self.batch.threads < 1.0
 
     @property
-    def seen(self) -> bool:
-        """Whether the forms were found with it in view."""
+    def chosen_by(self) -> bool:
+        """Whether variants were chosen among by it, and the tail is fitted on it for the held-out error."""
         return self.kind == "decode" and self.job != "bert_train" and not self.gaps
 
     @property
@@ -133,9 +133,9 @@ def fit_tail(runs: Sequence[Beside]) -> TailLaw:
 
 
 def held_out_tails(runs: Sequence[Beside]) -> list[HeldOut]:
-    """p99 over mean of the runs that are not `seen`, fitted on those that are."""
-    laws = replace(LAWS, tail=fit_tail([run for run in runs if run.seen]))
-    return [HeldOut(_group(run), run.tail, predicted(run, laws).tail) for run in runs if not run.seen]
+    """p99 over mean of the runs that nothing was chosen by, fitted on the others."""
+    laws = replace(LAWS, tail=fit_tail([run for run in runs if run.chosen_by]))
+    return [HeldOut(_group(run), run.tail, predicted(run, laws).tail) for run in runs if not run.chosen_by]
 
 
 def speeds(runs: Iterable[Beside], which: int) -> list[HeldOut]:
@@ -144,8 +144,8 @@ def speeds(runs: Iterable[Beside], which: int) -> list[HeldOut]:
 
 
 PARTS: Mapping[str, Callable[[Beside], bool]] = {
-    "limited, not seen": lambda run: run.limited and not run.seen and not run.gaps,
-    "limited, seen": lambda run: run.limited and run.seen,
+    "limited, prefill or bert": lambda run: run.limited and not run.chosen_by and not run.gaps,
+    "limited, decode beside resnet50 or gemm": lambda run: run.limited and run.chosen_by,
     "limited, with gaps": lambda run: run.limited and run.gaps,
     "not limited": lambda run: not run.limited and not run.gaps,
     "not limited, with gaps": lambda run: not run.limited and run.gaps,
@@ -199,7 +199,7 @@ def main() -> None:
         said = [predicted(run) for run in own]
         watts = np.mean([abs(one.watts / run.watts - 1.0) for run, one in zip(own, said, strict=True)])
         both = [mean_absolute(speeds(own, which)) for which in (0, 1)]
-        print(f"{name:24s} n={len(own):2d} MAE instance {both[0]:.4f} batch job {both[1]:.4f} watts {watts:.3f}")
+        print(f"{name:40s} n={len(own):2d} MAE instance {both[0]:.4f} batch job {both[1]:.4f} watts {watts:.3f}")
     fitted, tails = fit_tail(runs), held_out_tails(runs)
     nothing = np.mean([one.measured - 1.0 for one in tails])
     print(f"tail\n  fitted  {fitted}\n  shipped {LAWS.tail}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,10 @@ from goodwatt.power.colocation.sharing import (
     Resident,
     fault_victims,
     fits_memory,
+    iteration_tail,
     pair_error,
     shared_point,
+    stretches_of,
 )
 from goodwatt.power.gpu.model import gpu_model
 from goodwatt.power.gpu.point import alone_point
@@ -133,6 +136,39 @@ def test_long_kernels_starve_short_ones() -> None:
     assert shared_point(MODEL, known, "mps") == long
 
 
+INSTANCE = Resident(
+    Demand(u=0.3, m=0.6, kappa=0.2, sm=0.9, occupancy=0.1, tensor=0.3, kernel_us=30.0)
+)  # of a service, while it decodes
+GEMM = Resident(Demand(u=1.04, m=0.23, kappa=1.0, sm=0.97, occupancy=0.14, tensor=0.94, kernel_us=1660.0))
+
+
+@pytest.mark.parametrize("batch", [Resident(TRAIN), GEMM])
+def test_a_limit_on_the_neighbour_gives_an_instance_what_the_neighbour_cannot_use(batch: Resident) -> None:
+    found = [stretches_of(MODEL, (INSTANCE, replace(batch, threads=t)), "mps")[0] for t in (1.0, 0.5, 0.25, 0.05)]
+    assert found == sorted(found, reverse=True)
+    assert found[1] < 1.6
+    assert found[2] < 1.35
+    assert found[3] < 1.2
+
+
+def test_speeds_follow_a_limit_without_jumps() -> None:
+    shares = [1.0 - step / 200 for step in range(140)]
+    found = [stretches_of(MODEL, (INSTANCE, Resident(TRAIN, threads)), "mps") for threads in shares]
+    assert all(
+        b / a == pytest.approx(1.0, abs=0.05) for one, two in pairwise(found) for a, b in zip(one, two, strict=True)
+    )
+
+
+def test_iterations_scatter_beside_neighbours_only() -> None:
+    train = Resident(TRAIN)
+    tails = [iteration_tail(MODEL, (INSTANCE, replace(train, threads=t)), "mps", 0, 0.012) for t in (1.0, 0.5, 0.25)]
+    assert 1.5 > tails[0] > tails[1] > tails[2] > 1.0
+    assert iteration_tail(MODEL, (INSTANCE, replace(GEMM, threads=0.25)), "mps", 0, 0.008) > 1.5
+    assert iteration_tail(MODEL, (replace(train, threads=0.5), INSTANCE), "mps", 1, 0.012) == pytest.approx(tails[1])
+    assert iteration_tail(MODEL, (INSTANCE,), "mps", 0, 0.012) == 1.0
+    assert iteration_tail(MODEL, (INSTANCE, train), "timeslice", 0, 0.012) == 1.0
+
+
 def test_bad_input_is_told() -> None:
     with pytest.raises(InputError, match="timeslice, mps, mig"):
         shared_point(MODEL, (Resident(TRAIN),), "exclusive")  # type: ignore[arg-type]
@@ -150,7 +186,7 @@ demands = st.builds(
     Demand, u=st.floats(0.0, 1.3), m=shares, kappa=shares, duty=st.floats(0.01, 1.0), sm=shares, occupancy=shares,
     tensor=shares, pcie_gbps=st.floats(0.0, 20.0),
 )  # fmt: skip
-residents = st.lists(st.builds(Resident, demands, st.sampled_from([1.0, 0.5, 0.2])), min_size=1, max_size=7)
+residents = st.lists(st.builds(Resident, demands, st.sampled_from([1.0, 0.7, 0.5, 0.2])), min_size=1, max_size=7)
 
 
 @given(residents, st.sampled_from(["timeslice", "mps"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.power.colocation.interference_constants import LAWS, PAIR_ERRORS
+from goodwatt.power.colocation.interference_constants import LAWS, PAIR_ERRORS, TAIL_ERROR
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared"
@@ -46,3 +46,29 @@ def test_the_shipped_laws_reproduce_the_pairs_of_the_h200() -> None:
     )
     assert prefill_decode[1].watts == pytest.approx(prefill_decode[0].watts, rel=0.05)
     assert max(prefill_decode[1].speeds) > 5 * min(prefill_decode[1].speeds)
+
+
+MEASURED = ROOT / "benchmarks" / "results" / "h200_serving.json"
+
+
+@pytest.mark.skipif(not MEASURED.is_file(), reason="the project's own measurements are not at hand")
+def test_an_instance_beside_a_limited_batch_job_is_told_without_constants_of_its_own() -> None:
+    from calibration import h200_beside, held_out
+
+    runs = h200_beside.measured()
+    limited = [run for run in runs if run.limited]
+    assert len(limited) == 30
+    assert held_out.mean_absolute(h200_beside.speeds(limited, 0)) < 0.04
+    assert held_out.mean_absolute(h200_beside.speeds(limited, 1)) < 0.03
+
+
+@pytest.mark.skipif(not MEASURED.is_file(), reason="the project's own measurements are not at hand")
+def test_the_tail_is_that_of_the_fit() -> None:
+    from calibration import h200_beside, held_out
+
+    runs = h200_beside.measured()
+    fitted = h200_beside.fit_tail(runs)
+    assert [getattr(fitted, name) for name in h200_beside.TAIL_FIELDS] == pytest.approx(
+        [getattr(LAWS.tail, name) for name in h200_beside.TAIL_FIELDS], rel=0.01
+    )
+    assert held_out.root_mean_square(h200_beside.held_out_tails(runs)) == pytest.approx(TAIL_ERROR, abs=0.002)
