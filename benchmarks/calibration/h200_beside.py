@@ -123,7 +123,8 @@ def fit_tail(runs: Sequence[Beside]) -> TailLaw:
     """The tail's law fitted on these runs, with the law of speeds that ships."""
 
     def law(values: Iterable[float]) -> TailLaw:
-        return replace(LAWS.tail, **dict(zip(TAIL_FIELDS, (float(abs(value)) for value in values), strict=True)))
+        apart, common, lengths, kernel = (float(abs(value)) for value in values)
+        return TailLaw(apart=apart, common=common, lengths=lengths, kernel=kernel, source=LAWS.tail.source)
 
     def residuals(values: Vector) -> Vector:
         laws = replace(LAWS, tail=law(values))
