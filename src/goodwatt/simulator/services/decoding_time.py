@@ -28,32 +28,33 @@ def decoding_s(
     instances = len(carried_until_s)
     order = np.lexsort((begin_s, positions))
     positions, begin_s, end_s = positions[order], begin_s[order], np.minimum(end_s[order], until_s)
-    carried_s = np.clip(carried_until_s, from_s, until_s)
+    carried_s = np.minimum(np.maximum(carried_until_s, from_s), until_s)
     latest_s = _running_max(positions, np.maximum(end_s, carried_s[positions]), from_s)
     before_s = carried_s[positions]
     same = positions[1:] == positions[:-1]
     before_s[1:][same] = latest_s[:-1][same]
     covered_s = np.maximum(0.0, latest_s - np.maximum(before_s, begin_s))
     total_s = carried_s - from_s + summed(positions, covered_s, instances)
-    return np.maximum(0.0, total_s - _inside(prompts, carried_s, positions, begin_s, latest_s, instances))
+    return np.maximum(0.0, total_s - _inside(span, prompts, carried_s, positions, begin_s, latest_s))
 
 
 def _inside(
-    prompts: Stretches, carried_s: Floats, positions: Positions, begin_s: Floats, latest_s: Floats, instances: int
-) -> Floats:
+    span: tuple[float, float], prompts: Stretches, carried_s: Floats, positions: Positions, begin_s: Floats,
+    latest_s: Floats,
+) -> Floats:  # fmt: skip
     """Seconds of prompts during which somebody decoded."""
+    instances = len(carried_s)
     if not len(prompts.positions):
         return np.zeros(instances)
-    origin_s = float(prompts.begin_s.min())
-    scale = 1.0 + max(float(np.ptp(begin_s)) if len(begin_s) else 0.0, float(np.ptp(prompts.begin_s)))
-    base_s = min(origin_s, float(begin_s.min()) if len(begin_s) else origin_s)
-    axis = positions * APART + (begin_s - base_s) / scale
-    place = np.searchsorted(axis, prompts.positions * APART + (prompts.begin_s - base_s) / scale, side="right") - 1
+    from_s, until_s = span
+    scale = 1.0 / (until_s - from_s)
+    axis = positions * APART + (begin_s - from_s) * scale
+    place = axis.searchsorted(prompts.positions * APART + (prompts.begin_s - from_s) * scale, side="right") - 1
     busy_s = carried_s[prompts.positions]
     if len(positions):
         mine = (place >= 0) & (positions[place] == prompts.positions)
         busy_s = np.where(mine, latest_s[place], busy_s)
-    overlap_s = np.clip(busy_s - prompts.begin_s, 0.0, prompts.end_s - prompts.begin_s)
+    overlap_s = np.maximum(0.0, np.minimum(busy_s, prompts.end_s) - prompts.begin_s)
     return summed(prompts.positions, overlap_s, instances)
 
 

@@ -50,17 +50,19 @@ class MadeIterations:
         ends = slice(len(each_s), len(each_s) + len(places))
         prompt_iterations = np.full(len(axis), np.nan)
         prompt_iterations[ends] = stretches.iterations
-        order = np.argsort(axis, kind="stable")
+        order = axis.argsort(kind="stable")
         axis = axis[order]
         positions = (axis / APART).astype(np.int64)
-        decoding = np.diff(axis, prepend=0.0) * self._span_s / each_s[positions]
+        decoding = np.zeros_like(axis)
+        np.subtract(axis[1:], axis[:-1], out=decoding[1:])
+        decoding *= self._span_s / each_s[positions]
         more = prompt_iterations[order]
         more = np.where(np.isnan(more), decoding, more)
-        first = np.searchsorted(axis, everybody)
+        first = axis.searchsorted(everybody)
         more[first] = 0.0
-        self._axis, self._count = axis, np.cumsum(more)
+        self._axis, self._count = axis, more.cumsum()
         self._base = self._count[first]
-        self.total: Floats = np.append(self._count[first[1:] - 1], self._count[-1]) - self._base
+        self.total: Floats = self._count[np.concatenate([first[1:], [len(axis)]]) - 1] - self._base
 
     def at(self, positions: Positions, time_s: Floats) -> Floats:
         """Iterations made by a time in the tick."""
@@ -71,7 +73,7 @@ class MadeIterations:
     def when(self, positions: Positions, iterations: Floats) -> Floats:
         """The time by which so many have been made."""
         place = np.interp(self._base[positions] + iterations, self._count, self._axis) - positions * APART
-        time_s: Floats = self._from_s + np.clip(place, 0.0, 1.0) * self._span_s
+        time_s: Floats = self._from_s + np.minimum(np.maximum(place, 0.0), 1.0) * self._span_s
         return time_s
 
     def _share(self, time_s: Floats) -> Floats:

@@ -71,7 +71,7 @@ def plan_in_turn(plan: Plan, lines: Lines, positions: Ints, prompts: Prompts, re
     """The same with the prompts at `rest`, whose instances have several or too little room."""
     here = positions[rest]
     table = list(zip(*prompts[:, rest].tolist(), strict=True))
-    edges = (np.flatnonzero(np.diff(here)) + 1).tolist()
+    edges = ((here[1:] != here[:-1]).nonzero()[0] + 1).tolist()
     columns = [column[here].tolist() for column in lines]
     made = _Made([], [], [], [], [])
     for low, high in itertools.pairwise([0, *edges, len(rest)]):

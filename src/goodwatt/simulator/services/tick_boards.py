@@ -62,4 +62,4 @@ class TickBoards:
 
     def slower(self, x: Floats, within: Floats, which: Which = ALL) -> Floats:
         """The next guess at the clock that draws what is allowed: watts go about with its square."""
-        return np.clip(x * np.sqrt(within), LEAST_X, self.top[which])
+        return np.minimum(np.maximum(x * np.sqrt(within), LEAST_X), self.top[which])

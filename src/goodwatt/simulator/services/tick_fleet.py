@@ -59,6 +59,7 @@ class TickFleet:
         self._decoding = Decoding()
         self._spent = np.zeros((len(SPENT), 0))
         self._ended: list[tuple[Ints, Rows]] = []
+        self._come: list[list[Floats]] = [[] for _ in servings]
         self._outstanding: list[int] | None = None
         """By position, since somebody asked after the last tick."""
 
@@ -136,6 +137,7 @@ class TickFleet:
         twin._routing, twin._decoding = self._routing.copy(), self._decoding.copy()
         twin._slots, twin._roles, twin._ended = self._slots[:], self._roles[:], self._ended[:]
         twin._position = dict(self._position)
+        twin._come = [come[:] for come in self._come]
         for name in ("_waiting", "_begun", "_homeless", "_sent", "_spent"):
             setattr(twin, name, getattr(self, name).copy())
         return twin
@@ -208,7 +210,7 @@ class TickFleet:
         positions, size = prompts.positions, len(instances)
         prompts_s = summed(positions, prompts.end_s - prompts.begin_s, size)
         iterations = spent_s / each_s + summed(positions, prompts.iterations, size)
-        decoded = np.stack([*_columns(pace.cost, pace.joules)]) * iterations
+        decoded = np.array(_columns(pace.cost, pace.joules)) * iterations
         decoded[SPENT.index("wall_s")] = spent_s + prompts_s
         decoded[SPENT.index("iterations")] = iterations
         extra[SPENT.index("wall_s")] = extra[SPENT.index("iterations")] = 0.0
@@ -223,7 +225,7 @@ class TickFleet:
         state = self._instances.state
         everybody = np.arange(len(self._instances))
         owed = state.last_due - state.count
-        end_s = made.when(everybody, np.clip(owed, 0.0, made.total))
+        end_s = made.when(everybody, np.minimum(np.maximum(owed, 0.0), made.total))
         end_s = np.where(owed > made.total, until_s, end_s)
         return np.where(state.batch > 0.0, end_s, self.now_s)
 
@@ -304,7 +306,7 @@ class TickFleet:
         homeless, self._homeless = self._homeless, no_rows()
         for service, serving in enumerate(self._servings):
             come = serving.service.requests.between(self.now_s, until_s)
-            self._books[service].arrive(come.arrival_s)
+            self._come[service].append(come.arrival_s)
             fresh = fresh_rows(service, come.arrival_s, come.prompt_tokens, come.output_tokens)
             mine = together(homeless[homeless["position"] == service], fresh) if len(homeless) else fresh
             if len(mine):
@@ -357,7 +359,11 @@ class TickFleet:
         self._begun = together(self._begun, rows)
 
     def _note(self) -> None:
-        """Write finished requests into the books."""
+        """Write requests that have come, and those that are finished, into the books."""
+        for book, come in zip(self._books, self._come, strict=True):
+            if come:
+                book.arrive(np.concatenate(come))
+        self._come = [[] for _ in self._servings]
         if not self._ended:
             return
         services = np.concatenate([service for service, _ in self._ended])

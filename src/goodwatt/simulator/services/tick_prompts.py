@@ -56,7 +56,7 @@ class TickPrompts:
 
     def compute(self, rows: Rows, pace: Pace, now_s: float, until_s: float) -> Computed:
         """What iterations that begin in the tick compute of the prompts in `rows`."""
-        rows = rows[np.argsort(rows["position"], kind="stable")]
+        rows = rows[rows["position"].argsort(kind="stable")]
         chunk = self._chunk(rows)
         extra = self._extra(rows, chunk, pace, until_s - now_s)
         plan = self._plan(rows, extra, chunk, pace, until_s)
@@ -141,10 +141,10 @@ class TickPrompts:
         stays = rows["owed"] > 1.0  # who is done with his prompt leaves room for others within the tick
         need = np.where((rows["computed"] == 0.0) & stays, rows["left"], 0.0)
         token_s = np.maximum(extra.cost.wall_s, 1e-9) / chunk
-        prompts = np.stack([rows["left"], need, rows["arrival_s"], ready_s, token_s])
+        prompts = np.array([rows["left"], need, rows["arrival_s"], ready_s, token_s])
         lines = self._lines(each_s)
         plan = plan_alone(lines, position, prompts, until_s)
-        rest = np.flatnonzero(np.isnan(plan.left))
+        rest = np.isnan(plan.left).nonzero()[0]
         if len(rest):
             plan = plan_in_turn(plan, lines, position, prompts, rest, until_s)
         return plan
