@@ -138,7 +138,7 @@ def beside_rows() -> list[Row]:
     for part, wanted in h200_beside.PARTS.items():
         own = [run for run in runs if wanted(run)]
         limited = part.startswith("limited")
-        split = "nothing fitted on these" if limited else "neither seen"
+        split = "nothing fitted on these"
         after, most = BESIDE if limited else BESIDE_FREE, 8.0 if part == "limited, prefill or bert" else None
         for which, name in enumerate(("instance", "batch job")):
             what = f"H200 instance beside a batch job under MPS, {part}: {name}"
