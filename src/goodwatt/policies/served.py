@@ -14,7 +14,7 @@ from typing import Any
 from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.policies.memories import Memories, parts_of, remembering
 from goodwatt.policies.service_policy import ServicePolicy
-from goodwatt.simulator.decisions import Decision, Place
+from goodwatt.simulator.decisions import Decision, Drain, Place, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -89,9 +89,10 @@ class ServicePolicies:
         return Memories(tuple(part.new_memory() for part in self.parts))
 
     def decide(self, view: View) -> Sequence[Decision]:
-        """All that they decide."""
+        """All that they decide; who drains may be gone at once, so no clock is set for him."""
         decisions: list[Decision] = []
         for part, memory in zip(self.parts, parts_of(view), strict=True):
             with remembering(view, memory):
                 decisions += part.decide(view)
-        return decisions
+        leaving = {decision.job_id for decision in decisions if isinstance(decision, Drain)}
+        return [d for d in decisions if not (isinstance(d, SetClock | SetCap) and d.job_id in leaving)]

@@ -43,7 +43,8 @@ def active(instances: Sequence[InstanceView], role: Role) -> list[InstanceView]:
 
 def _changes(view: View, instances: Sequence[InstanceView], role: Role, count: int, reason: str) -> Iterator[Decision]:
     here = active(instances, role)
-    missing = [one for one in instances if one.state == "idle"][: max(0, count - len(here))]
+    idle = [one for one in instances if one.state == "idle" and one.job_id not in view.state.placements]
+    missing = idle[: max(0, count - len(here))]
     for place, one in enumerate(missing):
         node = tightest_node(one.run.base, view.state)
         if node is None:
