@@ -173,7 +173,7 @@ def test_a_policy_without_a_run_has_no_row() -> None:
 def test_time_over_budget_is_shown_only_with_a_budget() -> None:
     without, given = (table_of(made("fifo", budget_w=budget)) for budget in (None, 1000.0))
     assert "over_budget_s" not in [metric.key for metric in without.metrics]
-    priced = {"energy_cost", "co2_kg", "share_of_bound_it"}
+    priced = {"energy_cost", "co2_kg", "share_of_bound_it", *OF_SERVICES}
     assert [metric.key for metric in given.metrics] == [m.key for m in METRICS if m.key not in priced]
 
 

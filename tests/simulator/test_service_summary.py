@@ -10,9 +10,9 @@ import pytest
 
 from goodwatt.simulator.records.result import RunResult
 from goodwatt.simulator.run import finish, result
+from goodwatt.simulator.service_summary import SERVICE_TIMELINE, outcome, patience_s
 from goodwatt.simulator.services.latency_book import Finished, LatencyBook
 from goodwatt.simulator.services.promise import Promise
-from goodwatt.simulator.service_summary import SERVICE_TIMELINE, outcome, patience_s
 from goodwatt.simulator.settings.serving_settings import Resolution
 from goodwatt.traces.requests.generate import class_source
 from tests.simulator.services.test_service_run import CHAT, RESOLUTIONS, simulation

@@ -17,6 +17,7 @@ from goodwatt.cli.power_options import (
     Truth,
     TruthOption,
     WorkloadsOption,
+    finite,
 )
 from goodwatt.cli.run_options import (
     ClusterOption,
@@ -28,6 +29,7 @@ from goodwatt.cli.run_options import (
     SkipOption,
     TraceOrBundled,
 )
+from goodwatt.cli.service_options import ResolutionOption, ServiceSettings, ServicesOption
 
 DEFAULT_TRACE, DEFAULT_CLUSTER, DEFAULT_WINDOWS = "philly", "philly-80", 2
 DEFAULT_POLICIES = ("fifo", "qssf")
@@ -54,6 +56,26 @@ def compare(
             "-w",
             help="A power policy, or several joined by +; repeat it. Each policy runs under each.",
             show_default=f"default; for {DEFAULT_TRACE}: {' '.join(DEFAULT_POWERS)}",
+        ),
+    ] = None,
+    services: ServicesOption = None,
+    service_policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service-policy",
+            help="How many instances of services, where and at which clocks; several joined by +. Repeat it: each "
+            "policy runs beside each.",
+            show_default="fixed",
+        ),
+    ] = None,
+    resolution: ResolutionOption = None,
+    horizon: Annotated[
+        float | None,
+        typer.Option(
+            help="Compare over so many seconds from the first submission on, or from 0 without jobs.",
+            min=0,
+            callback=finite,
+            show_default="all of the trace",
         ),
     ] = None,
     physics: PhysicsOption = Physics.FULL,
@@ -92,7 +114,8 @@ def compare(
     from goodwatt.cli.compare_run import Comparing, compare_policies
     from goodwatt.cli.inputs import TraceSource
 
-    trace = trace or DEFAULT_TRACE
+    if trace is None and services is None:
+        trace = DEFAULT_TRACE
     compare_policies(
         Comparing(
             source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows),
@@ -105,6 +128,8 @@ def compare(
                 price=price,
                 carbon=carbon,
             ),
+            services=ServiceSettings(file=services, policies=tuple(service_policy or ()), resolution=resolution),
+            horizon_s=horizon,
             policies=tuple(policy or ()),
             powers=tuple(power or ()),
             demo=trace == DEFAULT_TRACE and physics is Physics.FULL,

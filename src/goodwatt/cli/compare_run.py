@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from goodwatt.cli.out_folder import take_folder
 from goodwatt.cli.power_needs import note_idle_powers
 from goodwatt.cli.power_options import PowerSettings, Prices
 from goodwatt.cli.progress import progress
+from goodwatt.cli.service_options import ServiceSettings, check_end, check_instances, note_requests
 from goodwatt.errors import RunError
 from goodwatt.policies.comparison import Case, Comparison, Scenario, compare
 from goodwatt.policies.comparison_rows import comparison_table
@@ -29,16 +30,23 @@ from goodwatt.simulator.records.outputs import clear
 from goodwatt.simulator.settings.objective import Objective, SitePrices
 from goodwatt.simulator.settings.run_options import RunOptions
 
+if TYPE_CHECKING:
+    from goodwatt.cluster.job import Job
+    from goodwatt.simulator.services.service import Service
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
     """What was asked for. `demo`: where nobody names power policies, some are compared anyway.
 
-    `bounds`: whether runs are held against what is possible; None: where that takes seconds.
+    `horizon_s`: over how long from the first submission on; None: to the last one. `bounds`: whether runs are held
+    against what is possible; None: where that takes seconds.
     """
 
     source: TraceSource
     settings: PowerSettings
+    services: ServiceSettings
+    horizon_s: float | None
     policies: tuple[str, ...]
     powers: tuple[str, ...]
     demo: bool
@@ -53,16 +61,18 @@ class Comparing:
 
 def compare_policies(asked: Comparing) -> None:
     """Compare, and leave the files. Raises InputError before anything has run; exit status 130 if interrupted."""
+    asked.services.check(asked.settings.physics.value)
     objective = asked.settings.read_objective()
     policies, powers = _contenders(asked, objective)
+    serving = _once(asked.services.contenders(), "--service-policy")
     read = asked.source.read()
-    prices = Prices.read(objective, read.trace.jobs[0].submit_s)
+    prices = Prices.read(objective, read.trace.jobs[0].submit_s if read.trace.jobs else 0.0)
     scenario = _scenario(asked, objective, prices.series, read)
     if len(scenario.jobs) == 1:
         inputs.note(f"{read.trace.name} has one job, which waits for nobody: policies can hardly differ")
     note_idle_powers(powers, scenario.options, read.cluster)
     out = take_folder(asked.out)
-    ran = _run(asked, scenario, policies, powers)
+    ran = _run(asked, scenario, policies, powers, serving)
     comparison = _bounded(asked, scenario, ran)
     goal = objective.goal if asked.settings.objective else None
     table = comparison_table(
@@ -74,7 +84,7 @@ def compare_policies(asked: Comparing) -> None:
     _print(table, asked.as_json)
     inputs.note(f"wrote {out / 'report.html' if asked.report else out}")
     if comparison.partial:
-        total = len(policies) * len(powers) * asked.windows * asked.seeds
+        total = len(policies) * len(serving) * len(powers) * asked.windows * asked.seeds
         lacking = "" if ran.partial else ", without all of their shares of the bound"
         inputs.note(f"interrupted: {len(comparison.results)} of {total} runs{lacking}, marked as partial")
         raise typer.Exit(130)
@@ -102,11 +112,36 @@ def _once(names: Sequence[str], option: str) -> list[str]:
 def _scenario(asked: Comparing, objective: Objective, prices: SitePrices, read: Inputs) -> Scenario:
     options = asked.settings.apply(RunOptions(draw=asked.report), objective, prices)
     jobs = asked.settings.classed(read.trace.jobs)
-    return Scenario(jobs=jobs, cluster=read.cluster, engine=read.engine, options=options)
+    skip = asked.source.skip_bad_rows
+    services = {seed: asked.services.read(seed, skip_bad_rows=skip) for seed in range(asked.seeds)}
+    span_s = _span_s(asked, jobs, services[0])
+    check_instances(read.cluster, asked.services.apply(options, services[0]))
+    note_requests(services[0], span_s[0] if span_s else 0.0)
+    return Scenario(
+        jobs=jobs if span_s is None else [job for job in jobs if job.submit_s < span_s[1]],
+        cluster=read.cluster,
+        engine=read.engine,
+        options=asked.services.apply(options, ()),
+        services=services,
+        span_s=span_s,
+    )
 
 
-def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list[str]) -> Comparison:
-    total, ended = len(policies) * len(powers) * asked.windows * asked.seeds, 0
+def _span_s(asked: Comparing, jobs: Sequence[Job], services: Sequence[Service]) -> tuple[float, float] | None:
+    """What is cut into windows; None: the submissions of the trace. Raises InputError where it would have no end."""
+    start_s = jobs[0].submit_s if jobs else 0.0
+    if asked.horizon_s is not None:
+        return start_s, start_s + asked.horizon_s
+    if jobs:
+        return None
+    check_end(services, None)
+    return start_s, max(service.requests.span_s for service in services)
+
+
+def _run(
+    asked: Comparing, scenario: Scenario, policies: list[str], powers: list[str], serving: list[str]
+) -> Comparison:
+    total, ended = len(policies) * len(serving) * len(powers) * asked.windows * asked.seeds, 0
     with progress("comparing", total, "runs") as advance:
 
         def done(case: Case) -> None:
@@ -114,7 +149,8 @@ def _run(asked: Comparing, scenario: Scenario, policies: list[str], powers: list
             ended += 1
             advance(ended, case.label)
 
-        return compare(scenario, policies, asked.windows, range(asked.seeds), _workers(asked), done, powers)
+        seeds = range(asked.seeds)
+        return compare(scenario, policies, asked.windows, seeds, _workers(asked), done, powers, serving)
 
 
 def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Comparison:
@@ -123,6 +159,10 @@ def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Co
     Where they fail it is kept without them: it may have taken hours.
     """
     if comparison.partial or asked.bounds is False:
+        return comparison
+    if asked.services.file is not None:
+        if asked.bounds:
+            inputs.note("shares of the bound left out: bounds know of no services")
         return comparison
     from goodwatt.policies.comparison_bounds import are_cheap, with_shares
 
@@ -148,9 +188,10 @@ def _manifest(asked: Comparing, read: Inputs, comparison: Comparison) -> dict[st
         read.trace,
         read.cluster,
         read.engine,
-        files=asked.settings.files(),
+        files=asked.settings.files() | asked.services.files(),
         policies=list(comparison.policies),
         powers=list(comparison.powers),
+        **({"service_policies": list(comparison.service_policies)} if asked.services.file is not None else {}),
         physics=asked.settings.physics.value,
         truth=asked.settings.truth.value,
         windows=asked.windows,

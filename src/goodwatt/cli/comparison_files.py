@@ -10,6 +10,7 @@ from goodwatt.cli.comparison_view import comparison_json
 from goodwatt.policies.comparison import Comparison
 from goodwatt.policies.comparison_table import ComparisonTable
 from goodwatt.simulator.records.outputs import write_json, write_table
+from goodwatt.simulator.records.result import RunResult
 
 
 def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: Mapping[str, Any]) -> None:
@@ -19,11 +20,15 @@ def write(folder: Path, table: ComparisonTable, comparison: Comparison, facts: M
     write_json(folder / "comparison.json", {**comparison_json(table), "partial": comparison.partial})
     rows = dict(zip(_finished(comparison), table.rows, strict=True))
     judged = {key: {"service": row.service, "front": row.front} for key, row in rows.items()}
-    runs = [{"window": r.window, **r.summary, **judged[r.policy, r.power]} for r in comparison.results]
-    names = list(runs[0]) if runs else []
+    runs = [{"window": r.window, **r.summary, **judged[_key(r)]} for r in comparison.results]
+    names = [name for name in (runs[0] if runs else {}) if name != "services"]  # a table of its own for each run
     write_table(folder / "comparison.csv", names, [[run.get(name) for run in runs] for name in names])
 
 
-def _finished(comparison: Comparison) -> list[tuple[str, str]]:
-    """The policies and power policies that have a row: those of which a run ended."""
-    return list(dict.fromkeys((run.policy, run.power) for run in comparison.results))
+def _finished(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """The policies, service policies and power policies that have a row: those of which a run ended."""
+    return list(dict.fromkeys(map(_key, comparison.results)))
+
+
+def _key(run: RunResult) -> tuple[str, str, str]:
+    return run.policy, run.service_policy, run.power

@@ -1,4 +1,4 @@
-"""Compare policies: each under each power policy, on the same windows with the same seeds, over processes.
+"""Compare policies: each beside each service policy, under each power policy, on the same windows with the same seeds.
 
 A window is a stretch of submissions; its run begins empty, counts energy, work and unfinished jobs up to the end of
 the window and goes on until the last job has ended, so that completion times are known for all. What the numbers
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goodwatt.cluster.cluster import Cluster
 from goodwatt.cluster.job import Job
 from goodwatt.policies.power_registry import DEFAULT_POWER, with_power
 from goodwatt.policies.registry import make_policy
+from goodwatt.policies.service_registry import with_services
 from goodwatt.policies.side_by_side import side_by_side
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.records.result import RunResult
@@ -25,15 +26,31 @@ from goodwatt.simulator.run import run
 from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 
+if TYPE_CHECKING:
+    from goodwatt.simulator.services.service import Service
+
+NO_SERVICES = ("",)
+"""Service policies where there are no services."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What all policies are run on; of the `options` each run has its own seed and window."""
+    """What all policies are run on; of the `options` each run has its own seed and window.
+
+    `services` by seed: their requests are drawn from it. `span_s`: what is cut into windows; None: from the first
+    submission to the last.
+    """
 
     jobs: Sequence[Job]
     cluster: Cluster
     engine: Engine
     options: RunOptions = DEFAULTS
+    services: Mapping[int, Sequence[Service]] = field(default_factory=dict)
+    span_s: tuple[float, float] | None = None
+
+    def windows(self, count: int) -> tuple[Window, ...]:
+        """So many equal ones."""
+        return split(self.jobs, count) if self.span_s is None else cut(*self.span_s, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +76,26 @@ class Case:
     power: str
     window: Window
     seed: int
+    service_policy: str = ""
 
     @property
     def label(self) -> str:
-        """Both policies in a few words."""
-        return self.policy if self.power == DEFAULT_POWER else f"{self.policy} / {self.power}"
+        """The policies in a few words."""
+        power = "" if self.power == DEFAULT_POWER else self.power
+        return " / ".join(part for part in (self.policy, self.service_policy, power) if part)
 
     def make(self) -> Policy:
         """The policy. Raises InputError or UnknownNameError."""
-        return with_power(make_policy(self.policy), self.power)
+        return with_power(with_services(make_policy(self.policy), self.service_policy), self.power)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The runs that were finished, in the order policy, power policy, window, seed; `partial` if some, or some of
-    their bounds, were not.
+    """The runs that were finished, in the order policy, service policy, power policy, window, seed; `partial` if some,
+    or some of their bounds, were not.
 
-    `reference` is a scheduling policy; under the first of the power policies it is what others are held against.
+    `reference` is a scheduling policy; with the first of the service policies, under the first of the power policies it
+    is what others are held against.
     """
 
     results: list[RunResult]
@@ -85,13 +105,18 @@ class Comparison:
     reference: str
     partial: bool = field(default=False)
     powers: tuple[str, ...] = (DEFAULT_POWER,)
+    service_policies: tuple[str, ...] = NO_SERVICES
 
 
 def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
     """Equal windows over the span of the submissions, the last one including its end."""
     if not jobs:
         return ()
-    first, last = jobs[0].submit_s, jobs[-1].submit_s + 1.0
+    return cut(jobs[0].submit_s, jobs[-1].submit_s + 1.0, windows)
+
+
+def cut(first: float, last: float, windows: int) -> tuple[Window, ...]:
+    """Equal windows from one time up to another."""
     edges = [first + (last - first) * i / windows for i in range(windows)] + [last]
     return tuple(Window(f"{i + 1}/{windows}", a, b) for i, (a, b) in enumerate(itertools.pairwise(edges)))
 
@@ -104,13 +129,15 @@ def run_case(scenario: Scenario, case: Case) -> RunResult:
         start_s=case.window.from_s,
         horizon_s=case.window.until_s,
         drain=True,
+        services=tuple(scenario.services.get(case.seed, ())),
     )
     jobs = case.window.jobs(scenario.jobs)
     result = run(jobs, scenario.cluster, case.make(), scenario.engine, options, case.window.label)
     if result.summary.get("partial"):
         raise KeyboardInterrupt
-    summary = {**result.summary, "policy": case.policy, "power": case.power}
-    return replace(result, policy=case.policy, power=case.power, summary=summary)
+    services = {"service_policy": case.service_policy} if case.service_policy else {}
+    summary = {**result.summary, "policy": case.policy, "power": case.power, **services}
+    return replace(result, policy=case.policy, power=case.power, service_policy=case.service_policy, summary=summary)
 
 
 def compare(
@@ -121,10 +148,12 @@ def compare(
     workers: int,
     done: Callable[[Case], None] = lambda _: None,
     powers: Sequence[str] = (DEFAULT_POWER,),
+    service_policies: Sequence[str] = NO_SERVICES,
 ) -> Comparison:
     """Run everything; `done` is told of each run that ends. Ctrl-C leaves what is finished, marked as partial."""
-    parts = split(scenario.jobs, windows)
-    cases = [Case(*case) for case in itertools.product(policies, powers, parts, seeds)]
+    parts = scenario.windows(windows)
+    crossed = itertools.product(policies, service_policies, powers, parts, seeds)
+    cases = [Case(policy, power, part, seed, services) for policy, services, power, part, seed in crossed]
     for case in cases:
         case.make()
     results: dict[Case, RunResult] = {}
@@ -137,7 +166,8 @@ def compare(
     except KeyboardInterrupt:
         partial = True
     ordered = [results[case] for case in cases if case in results]
-    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial, tuple(powers))
+    named = tuple(powers), tuple(service_policies)
+    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial, *named)
 
 
 def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[tuple[Case, RunResult], None, None]:

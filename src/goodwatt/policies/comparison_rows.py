@@ -21,6 +21,11 @@ ENERGY, JCT = "it_energy_j", "mean_jct_s"
 METRICS = (
     Metric(JCT, "mean JCT", "h", "low", ",.2f", HOUR),
     Metric("goodput_per_watt_it", "work / IT kJ", "GPU-s", "high", ",.3f"),
+    Metric("minutes_kept", "minutes kept", "%", "high", ",.2f", 100.0),
+    Metric("attainment", "on time", "%", "high", ",.2f", 100.0),
+    Metric("tokens_per_joule_it", "tokens / IT J", "", "high", ",.3f"),
+    Metric("service_work_gpu_s", "work of services", "GPU-h", "high", ",.1f", HOUR),
+    Metric("mean_replicas", "instances", "", None, ",.1f"),
     Metric("share_of_bound_it", "of the bound", "%", "high", ",.1f", 100.0),
     Metric(ENERGY, "IT energy", "kWh", "low", ",.0f", KWH),
     Metric("energy_cost", "energy cost", "", "low", ",.0f"),
@@ -37,7 +42,15 @@ METRICS = (
     Metric("preemptions", "preempted", "", None, ",.0f"),
     Metric("unfinished", "open at end", "jobs", "low", ",.0f"),
 )
-NOT_ALWAYS_KNOWN = ("energy_cost", "co2_kg", "share_of_bound_it")
+OF_SERVICES = ("minutes_kept", "attainment", "tokens_per_joule_it", "service_work_gpu_s", "mean_replicas")
+NOT_ALWAYS_KNOWN = ("energy_cost", "co2_kg", "share_of_bound_it", *OF_SERVICES)
+OF_JOBS = (
+    JCT, "work_weighted_stretch", "p95_jct_s", "mean_queueing_s", "p99_queueing_s", "work_gpu_s", "fragmentation",
+    "preemptions", "unfinished",
+)  # fmt: skip
+"""What says nothing where there are no jobs."""
+KEPT = 0.99
+"""Of the minutes of a service, those that keep its promise: with fewer it is broken."""
 LEADING = {
     "goodput_per_watt": "goodput_per_watt_it",
     "goodput": "work_gpu_s",
@@ -62,15 +75,15 @@ def comparison_table(
     goal: str | None = None,
 ) -> ComparisonTable:
     """The table of a comparison; differences are to the reference, over windows and seeds that both finished."""
-    runs: dict[tuple[str, str], list[RunResult]] = defaultdict(list)
+    runs: dict[tuple[str, str, str], list[RunResult]] = defaultdict(list)
     for result in comparison.results:
-        runs[result.policy, result.power].append(result)
-    first = comparison.reference, comparison.powers[0]
-    several = len(comparison.powers) > 1
+        runs[result.policy, result.service_policy, result.power].append(result)
+    first = comparison.reference, comparison.service_policies[0], comparison.powers[0]
+    named = True, len(comparison.service_policies) > 1, len(comparison.powers) > 1
     rows = [
-        _row(f"{policy} / {power}" if several else policy, runs[policy, power], runs[first], floor)
-        for policy, power in itertools.product(comparison.policies, comparison.powers)
-        if runs[policy, power]
+        _row(" / ".join(itertools.compress(key, named)), runs[key], runs[first], floor)
+        for key in itertools.product(comparison.policies, comparison.service_policies, comparison.powers)
+        if runs[key]
     ]
     return ComparisonTable(
         rows=tuple(_with_front(rows)),
@@ -88,8 +101,11 @@ def _metrics(results: Sequence[RunResult], goal: str | None) -> tuple[Metric, ..
     """Those that anybody knows; the goal's first."""
     hidden = set() if any(run.timeline.budget_w is not None for run in results) else {"over_budget_s"}
     hidden |= {key for key in NOT_ALWAYS_KNOWN if all(run.summary.get(key) is None for run in results)}
+    hidden |= set(OF_JOBS) if all(not run.summary.get("jobs") for run in results) else set()
+    titles = {"work_gpu_s": "work of jobs"} if any(run.services for run in results) else {}
     currency = next((run.summary["currency"] for run in results if run.summary.get("currency")), "")
-    shown = [replace(m, unit=currency) if m.key == "energy_cost" else m for m in METRICS if m.key not in hidden]
+    named = [replace(m, title=titles.get(m.key, m.title)) for m in METRICS if m.key not in hidden]
+    shown = [replace(m, unit=currency) if m.key == "energy_cost" else m for m in named]
     leading = LEADING.get(goal or "")
     return tuple(sorted(shown, key=lambda metric: metric.key != leading))
 
@@ -101,6 +117,8 @@ def _setting(comparison: Comparison) -> str:
     said += ["the model as truth"] if any(summary.get("truth") == "model" for summary in summaries) else []
     only = comparison.powers[0] if len(comparison.powers) == 1 else DEFAULT_POWER
     said += [f"power {only}"] if only != DEFAULT_POWER else []
+    served = comparison.service_policies if len(comparison.service_policies) == 1 else ()
+    said += [f"services {policy}" for policy in served if policy]
     return ", ".join(said)
 
 
@@ -115,9 +133,25 @@ def _row(label: str, mine: list[RunResult], reference: list[RunResult], floor: S
         cells=cells,
         oracle=mine[0].oracle,
         reference=is_reference,
-        marks=tuple(_marks(*both, floor)),
-        service=next((name for name, level in levels if not any(_marks(*both, level))), "short") if pairs else "",
+        marks=(*_broken(mine), *_marks(*both, floor)),
+        service=_level(mine, next((n for n, level in levels if not any(_marks(*both, level))), "short"))
+        if pairs
+        else "",
     )
+
+
+def _level(mine: list[RunResult], level: str) -> str:
+    """The level of service, which a broken promise spoils."""
+    return "short" if any(_broken(mine)) else level
+
+
+def _broken(mine: list[RunResult]) -> Iterator[str]:
+    """A mark where some run kept its promise in too few minutes."""
+    kept = min(
+        (run.summary["minutes_kept"] for run in mine if run.summary.get("minutes_kept") is not None), default=1.0
+    )
+    if kept < KEPT:
+        yield f"promise kept in {kept:.1%} of minutes, at least {KEPT:.0%} wanted"
 
 
 def _with_front(rows: Sequence[PolicyRow]) -> list[PolicyRow]:
@@ -217,6 +251,9 @@ def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloo
             continue
         more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
         yield f"{metric.title} {more}, floor {limit:g}x"
+    kept, base = _value(mine, "minutes_kept"), _value(reference, "minutes_kept")
+    if kept is not None and base is not None and kept < base:
+        yield f"promise kept in {kept:.2%} of minutes, the reference {base:.2%}"
     unfinished, base, jobs = _value(mine, "unfinished"), _value(reference, "unfinished"), _value(mine, "jobs")
     if jobs and ((unfinished or 0) - (base or 0)) / jobs > floor.unfinished:
         yield f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}"

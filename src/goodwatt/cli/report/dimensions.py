@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -89,9 +90,10 @@ class Dimensions:
 
 
 def run_labels(runs: Sequence[RunResult]) -> list[str]:
-    """One label per run: the policy, with the power policy where the runs differ in that."""
-    several = len({run.power for run in runs}) > 1
-    return [printable(f"{run.policy} / {run.power}" if several else run.policy) for run in runs]
+    """One label per run: the policy, with the service policy and the power policy where the runs differ in them."""
+    named = True, len({run.service_policy for run in runs}) > 1, len({run.power for run in runs}) > 1
+    names = [(run.policy, run.service_policy, run.power) for run in runs]
+    return [printable(" / ".join(itertools.compress(parts, named))) for parts in names]
 
 
 def dimensions_of(runs: Sequence[RunResult]) -> Dimensions:
