@@ -129,8 +129,8 @@ def threads(there: str, here: str, guardrails: Guardrails) -> list[float]:
     ("there", "here", "best", "max_slowdown"),
     [
         ("rl_small", "dlrm", 70.0, 1.3),
-        ("lstm_wikitext2", "dlrm", 50.0, 1.5),
-        ("resnet50_imagenet", "dlrm", 30.0, 2.5),
+        ("bert_train", "dlrm", 50.0, 1.5),
+        ("gpt2_pretrain", "dlrm", 50.0, 1.9),
     ],
 )
 def test_no_thread_limit_that_may_slow_more_than_is_allowed(

@@ -32,6 +32,6 @@ def fitting(view: View, host: JobRun) -> Iterator[JobRun]:
     """
     for pool in view.pools:
         for _, _, run in pool.queue[:DEPTH]:
-            if not run.alone and view.guardrails.may_stop(run.base) and view.guardrails.may_pack(run.base):
-                if shortage_beside(view.state, run.base, host.spec) is None:
-                    yield run
+            allowed = view.guardrails.may_stop(run.base) and view.guardrails.may_pack(run.base)
+            if allowed and not run.alone and shortage_beside(view.state, run.base, host.spec) is None:
+                yield run

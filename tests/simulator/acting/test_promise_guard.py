@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
-from goodwatt.policies.fifo import Fifo
 from goodwatt.policies.registry import make_policy
 from goodwatt.policies.served import Served
 from goodwatt.policies.service_sizing import sized
 from goodwatt.power.serving.llm_shape import LlmShape
-from goodwatt.simulator.decisions import Decision, Drain, Place, SetClock
+from goodwatt.simulator.decisions import Decision, Drain, SetClock
 from goodwatt.simulator.policy import NoMemory
 from goodwatt.simulator.run import finish
 from goodwatt.simulator.services.promise import Promise
@@ -52,10 +50,6 @@ class Careless:
             decisions = [SetClock(one.job_id, 345.0) for one in serving]
         elif self.act == "drain":
             decisions = [Drain(one.job_id) for one in serving[1:]]
-        elif self.act == "crowd":
-            waiting = [run for pool in view.pools for _, _, run in pool.queue]
-            pairs = zip(waiting, serving, strict=False)
-            decisions = [Place(run.spec.job_id, (), beside=one.job_id, sharing="mps") for run, one in pairs]
         self.asked += decisions
         return decisions
 
@@ -74,9 +68,9 @@ def service(rate: float) -> Service:
     )
 
 
-def run(act: str, rate: float, promises: bool, jobs: Sequence[Job] = (), gpus: int = 8) -> tuple[Simulation, float]:
+def run(act: str, rate: float, promises: bool) -> tuple[Simulation, float]:
     """The run and the share of minutes in which the promise was kept."""
-    cluster = load_cluster(f"generated:gpus={gpus},gpu=H100-SXM,per_node=8")
+    cluster = load_cluster("generated:gpus=8,gpu=H100-SXM,per_node=8")
     options = RunOptions(
         physics="full",
         start_s=0.0,
@@ -84,19 +78,11 @@ def run(act: str, rate: float, promises: bool, jobs: Sequence[Job] = (), gpus: i
         services=(service(rate),),
         guardrails=Guardrails(promises=promises),
     )
-    scheduling = make_policy("fifo") if jobs and act != "crowd" else Idle()
-    sim = Simulation(jobs, cluster, Served(scheduling, Careless(act), act), None, options)
+    sim = Simulation((), cluster, Served(make_policy("fifo"), Careless(act), act), None, options)
     assert finish(sim)
     kept = sim.services.fleet.books[0].minutes_kept if sim.services is not None else None
     assert kept is not None
     return sim, kept
-
-
-class Idle(Fifo):
-    """Starts nobody: jobs wait for who harvests."""
-
-    def decide(self, view: View, placement: Any = None) -> Sequence[Decision]:  # noqa: ARG002
-        return ()
 
 
 @pytest.mark.parametrize(("act", "rate"), [("slow", 12.0), ("drain", 24.0)])

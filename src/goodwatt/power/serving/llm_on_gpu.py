@@ -84,10 +84,11 @@ def weights_kept(shape: LlmShape, around: Software) -> float:
     return (around.experts if shape.experts else 1.0) * (around.eight_bit if shape.weight_bytes < HALF_BYTES else 1.0)
 
 
-def kv_capacity_tokens(
-    shape: LlmShape, kind: GpuKind, tensor_parallel: int, memory_share: float = MEMORY_SHARE
-) -> int:
-    """Tokens whose KV cache fits beside the weights into this share of the memory. Raises InputError if the weights alone do not fit."""
+def kv_capacity_tokens(shape: LlmShape, kind: GpuKind, tensor_parallel: int, memory_share: float = MEMORY_SHARE) -> int:
+    """Tokens whose KV cache fits beside the weights into this share of the memory.
+
+    Raises InputError if the weights alone do not fit.
+    """
     room_bytes = kind.memory_mib * _MIB * memory_share * tensor_parallel - shape.weights_bytes
     if room_bytes < shape.kv_token_bytes:
         raise InputError(
