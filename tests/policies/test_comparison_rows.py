@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from goodwatt.policies.comparison import Comparison, Scenario, Window, compare
-from goodwatt.policies.comparison_rows import DAY_S, LEADING, METRICS, comparison_table
+from goodwatt.policies.comparison_rows import DAY_S, LEADING, METRICS, OF_SERVICES, comparison_table
 from goodwatt.policies.comparison_table import Cell, ComparisonTable, PolicyRow
 from goodwatt.simulator.records.result import JobColumns, RunResult, Timeline
 from goodwatt.simulator.settings.objective import ServiceFloor
