@@ -17,7 +17,7 @@ from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
 
 MOST_PROBLEMS = 5
-NO_JOBS = Trace("no jobs", (), format="none")
+NO_JOBS = Trace("services alone", (), format="none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,12 +99,20 @@ def _margin(metric: Metric, row: PolicyRow, reference: PolicyRow) -> str:
 def _single(run: RunResult) -> str:
     jct, queueing = mean_times(run)
     waited = f", {queueing / jct:.0%} of it queueing" if jct and queueing is not None else ""
-    parts = [f"mean JCT {duration(jct)}{waited}" if jct else "no job finished"]
+    parts = [f"mean JCT {duration(jct)}{waited}"] if jct else ["no job finished"] if run.jobs.job_id else []
+    parts += [_served(service.name, service.facts) for service in run.services]
     parts += [f"GPUs {_busy(run):.0%} busy"] if len(run.timeline.t_s) > 1 else []
     parts += [f"mean power {watts(run.summary['mean_power_w'])}"] if run.summary.get("mean_power_w") else []
     if run.timeline.budget_w is not None and run.summary.get("over_budget_s") is not None:
         parts.append(f"{duration(run.summary['over_budget_s'])} above the budget of {watts(run.timeline.budget_w)}")
     return f"{run_labels([run])[0]}: {'; '.join(parts)}."
+
+
+def _served(name: str, facts: Mapping[str, Any]) -> str:
+    if facts["attainment"] is None:
+        return f"nobody asked {name}"
+    kept = f"{facts['minutes_kept']:.1%} of its minutes kept"
+    return f"{name} answered {facts['attainment']:.2%} of {facts['requests']:,} requests on time, {kept}"
 
 
 def mean_times(run: RunResult) -> tuple[float | None, float | None]:

@@ -44,6 +44,7 @@ SCRIPTS = (
     "divisions.js",
     "distributions.js",
     "over_time.js",
+    "services.js",
     "breakdown.js",
     "gantt_view.js",
     "gantt_drawing.js",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from goodwatt.cli.comparison_view import difference_texts
-from goodwatt.cli.report import headline, occupancy_data, timeline_data
+from goodwatt.cli.report import headline, occupancy_data, service_data, timeline_data
 from goodwatt.cli.report.dimensions import Dimensions, dimensions_of, printable, run_labels
 from goodwatt.cli.report.job_data import distributions, group_sums, job_arrays, points_per_stratum
 from goodwatt.cli.report.reduction import Floats
@@ -28,12 +28,14 @@ def payload(
     arrays = [job_arrays(run, dimensions) for run in runs]
     points = points_per_stratum(arrays)
     charts = occupancy_data.chosen_runs(runs)
+    minutes = service_data.service_bucket_count(runs)
     data = [_run_head(run, label, dimensions) for run, label in zip(runs, run_labels(runs), strict=True)]
     for i, run in enumerate(runs):
         grid = edges.get((run.window, run.seed))
         data[i]["groups"] = group_sums(arrays[i])
         data[i]["times"] = distributions(arrays[i], points)
         data[i]["timeline"] = None if grid is None else timeline_data.timeline_series(run, grid)
+        data[i]["services"] = [] if grid is None else service_data.service_series(run, grid, minutes)
         data[i]["occupancy"] = _occupancy(run, grid, charts.get(i))
     return {
         "dimensions": _dimension_labels(dimensions, runs),

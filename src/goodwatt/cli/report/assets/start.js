@@ -23,14 +23,19 @@ function watchPrinting() {
 
 watchTheme();
 watchPrinting();
+const tellsOfJobs = !SERVICE_NAMES.length || REPORT.runs.some((run) => run.groups.jobs.length > 0);
+if (!tellsOfJobs) {
+  for (const id of ["selection", "distributions", "breakdown"]) document.getElementById(id).hidden = true;
+}
 drawFilters();
 drawKeyNumbers();
 drawComparison();
 drawFront();
 drawDivisions();
-drawDistributions();
+if (tellsOfJobs) drawDistributions();
+drawServices();
 drawOverTime();
 drawGantt();
-drawBreakdown();
+if (tellsOfJobs) drawBreakdown();
 drawOrigin();
 document.documentElement.dataset.ready = "true";
