@@ -12,17 +12,14 @@ from collections.abc import Iterator
 from goodwatt.policies.service_memory import MINUTE_S, Seen
 from goodwatt.policies.service_scaling import Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
+from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.simulator.decisions import SetClock
 from goodwatt.simulator.services.service import Role
 
 SHORT_S = 20.0
 """A rise of the load counts after so long."""
-DISTRUST, TRUST = 0.9, 1.005
-"""What the capacity that is believed is multiplied by when a margin is eaten, and at each control at which it is not
-touched at a lowered clock."""
-LEAST_TRUST, MOST_TRUST = 0.5, 1.3
-EATEN = 0.7
-"""What is left of a margin when clocks go up."""
+EATEN = 0.8
+"""Share of the margin that is left when clocks go up."""
 UNTOUCHED = 0.85
 """Of a limit with its margin taken off: below that it is not touched."""
 
@@ -58,23 +55,15 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     if carried is None or not serving:
         return top_mhz
     rate = max(moment.seen.rate(MINUTE_S), moment.seen.rate(SHORT_S)) * (1.0 + spare) / serving
-    trust = moment.seen.marks.get(f"trust {role}", 1.0)
-    clock_mhz = carried.clock_for(rate / trust)
-    believed = serving * carried.at(top_mhz)
+    clock_mhz = carried.clock_for(rate / trust(moment.seen, role))
+    waits = role != "decode" and too_long(moment, serving * carried.full_per_s)
     eaten = strain(moment.recent, moment.serving.service.promise, role)
-    if eaten > 1.0 - EATEN * margin or (role != "decode" and too_long(moment, believed)):
-        _distrust(moment.seen, role, trust)
+    if eaten > 1.0 - EATEN * margin or waits or moment.at_risk:
+        doubt(moment.seen, role)
         return top_mhz
     if clock_mhz is not None and eaten < UNTOUCHED * (1.0 - margin):
-        moment.seen.marks[f"trust {role}"] = min(MOST_TRUST, trust * TRUST)
+        believe(moment.seen, role)
     return top_mhz if clock_mhz is None else clock_mhz
-
-
-def _distrust(seen: Seen, role: Role, trust: float) -> None:
-    """Once a minute, because measured latencies lag by as much."""
-    if seen.now_s - seen.marks.get(f"doubted {role}", -MINUTE_S) >= MINUTE_S:
-        seen.marks[f"doubted {role}"] = seen.now_s
-        seen.marks[f"trust {role}"] = max(LEAST_TRUST, trust * DISTRUST)
 
 
 def _forget(seen: Seen, begins: str) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from goodwatt.policies.service_memory import MINUTE_S, Seen, service_memory
 from goodwatt.policies.service_sizing import active, sized, within
+from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.services.promise import PERCENTILE, Promise
 from goodwatt.simulator.services.recent_requests import Recent
@@ -33,14 +34,15 @@ PROMPT_S = 1.0
 
 
 class Moment(NamedTuple):
-    """One service at a control. `recent`: who was done in the last minute, `queued`: of whom nothing is computed."""
+    """One service at a control. `recent`: who was done in the last minute, `queued`: of whom nothing is computed,
+    `at_risk`: the guardrail of its promise acts, so nothing is slowed and nobody drains."""
 
     seen: Seen
     serving: Serving
     instances: list[InstanceView]
     recent: Recent
     queued: int
-    control_s: float
+    at_risk: bool
 
 
 Need = Callable[[Moment, Role], int]
@@ -73,13 +75,15 @@ def needed(moment: Moment, role: Role, rate_per_s: float, target: float) -> int:
     _, most = moment.serving.service.pools[role]
     for count in range(1, most + 1):
         carried = moment.seen.capacity(moment.serving, role, MARGIN, count)
-        if carried is not None and rate_per_s <= target * carried.full_per_s * count:
+        believed = target * trust(moment.seen, role)
+        if carried is not None and rate_per_s <= believed * carried.full_per_s * count:
             return count
     return most
 
 
 def needed_now(moment: Moment, role: Role, target: float) -> int:
-    """By the load of the last minute, by the sequences under way, and one more while it goes wrong."""
+    """By the load of the last minute, by the sequences under way, and one more while it goes wrong; no fewer while the
+    guardrail of the promise would let nobody go."""
     count = needed(moment, role, moment.seen.rate(MINUTE_S), target)
     here = active(moment.instances, role)
     serving = sum(one.state == "serving" for one in here)
@@ -89,8 +93,12 @@ def needed_now(moment: Moment, role: Role, target: float) -> int:
     if carried.full_batch >= 1.0:
         outstanding = sum(one.outstanding for one in here)
         count = max(count, math.ceil(outstanding / (carried.full_batch / target)))
-    if serving == len(here) and in_trouble(moment, role, serving * carried.full_per_s):
-        count = max(count, serving + 1)
+    if in_trouble(moment, role, serving * carried.full_per_s):
+        doubt(moment.seen, role)
+        return max(count, serving + 1 if serving == len(here) else len(here))
+    if moment.at_risk:
+        return max(count, len(here))
+    believe(moment.seen, role, 1.0)
     return count
 
 
@@ -126,5 +134,5 @@ def _moment(services: ServicesView, number: int, seen: Seen, now_s: float) -> Mo
         services.instances(number),
         services.done_since(number, now_s - MINUTE_S),
         services.queued(number),
-        services.control_s,
+        services.at_risk(number),
     )

@@ -18,17 +18,18 @@ class Follow:
     """Gives each service the slowest clock at which its instances keep the promise with a `margin` at their load.
 
     There is room for a load a share `spare` above that of the last minute or the last 20 s. A clock that was needed
-    stays for `hold_s`. When a measured p99 has eaten into the margin, or too many requests wait, clocks go to the
-    greatest at once, and less is expected of slow clocks from then on; more again while latencies stay well below.
-    The number of instances is for another policy: `predictive+follow`; alone, `fixed` goes before it.
+    stays for `hold_s`. When a measured p99 has eaten into the margin, too many requests wait, or the guardrail of the
+    promise acts, clocks go to the greatest at once, and less is expected of slow ones from then on, more again while
+    latencies stay well below. All instances of a role have one clock. The number of instances is for another policy:
+    `predictive+follow`; alone, `fixed` goes before it.
     Source of the idea: throttLL'eM (Kakolyris et al., HPCA 2025), DynamoLLM (Stojkovic et al., HPCA 2025).
     """
 
     name: ClassVar[str] = "follow"
     sizes: ClassVar[bool] = False
 
-    margin: float = 0.3
-    spare: float = 0.2
+    margin: float = 0.25
+    spare: float = 0.1
     hold_s: float = 60.0
 
     def __post_init__(self) -> None:
