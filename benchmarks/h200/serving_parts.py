@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 WORKS = ("resnet50_train", "bert_train", "gemm")
 THREADS = (100, 50, 25)
+LATER = (90, 75)
 CHUNK, PERIODS_S, SHARES = 2048, (0.5, 5.0), (0.1, 0.3, 0.6)
 
 
@@ -179,6 +180,11 @@ def besides() -> list[Row]:
     return rows + [replace(row, beside=w, threads=t) for row in instances() for w in WORKS for t in THREADS]
 
 
+def later() -> list[Row]:
+    """f: the same at other percentages, measured when the law of such limits had been made."""
+    return [replace(row, part="later", beside=w, threads=t) for row in instances() for w in WORKS for t in LATER]
+
+
 def first() -> list[Row]:
     """f: the same with the batch job at the lower of the two priorities of MPS."""
     rows = [replace(row, beside=w, threads=t) for row in instances()[:3] for w in WORKS for t in THREADS[:2]]
@@ -225,6 +231,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "host": hosted,
     "again": again,
     "beside": besides,
+    "later": later,
     "first": first,
     "ranks": ranked,
 }
