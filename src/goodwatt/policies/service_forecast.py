@@ -11,16 +11,15 @@ LEVEL_S = 300.0
 TREND_S = 900.0
 """The trend is that of the last quarter of an hour: its last third against its first."""
 AROUND = 5
-"""Minutes around a time of an earlier day that stand for it."""
+"""Minutes that stand for a time of an earlier day: before now, and around then."""
 
 
 def forecast(seen: Seen, ahead_s: float) -> float:
-    """Requests a second in so long: the mean of what the trend and the earlier days say; never below 0."""
+    """Requests a second in so long, never below 0: by the earlier days, by the trend before there are any."""
     level = seen.rate(LEVEL_S)
-    guesses = [level + _slope(seen) * (ahead_s + LEVEL_S / 2.0)]
-    guesses += [level * ratio for days in (1, 7) for ratio in _ratios(seen, days, ahead_s)]
-    if len(guesses) > 1:
-        guesses = guesses[1:]  # what a day is like says more than a quarter of an hour
+    guesses = [level * ratio for days in (1, 7) for ratio in _ratios(seen, days, ahead_s)]
+    if not guesses:
+        guesses = [level + _slope(seen) * (ahead_s + LEVEL_S / 2.0)]
     return max(0.0, sum(guesses) / len(guesses))
 
 
@@ -38,6 +37,6 @@ def _ratios(seen: Seen, days: int, ahead_s: float) -> Iterator[float]:
     then = now + round(ahead_s / MINUTE_S)
     if now - AROUND < 0:
         return
-    before, after = (seen.minutes[place - AROUND : place + AROUND] for place in (now, then))
+    before, after = seen.minutes[now - AROUND : now], seen.minutes[then - AROUND // 2 :][:AROUND]
     if before and after and sum(before) > 0.0:
         yield (sum(after) / len(after)) / (sum(before) / len(before))

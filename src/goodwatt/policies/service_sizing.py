@@ -53,7 +53,7 @@ def _changes(view: View, instances: Sequence[InstanceView], role: Role, count: i
         nodes = ((node, one.run.base.num_gpus),)
         view.state.allocate(one.run.base, nodes)
         yield Place(one.job_id, nodes, role=role)
-    for one in sorted(here, key=_least_missed)[: max(0, len(here) - count)]:
+    for one in sorted(here, key=lambda one: _least_missed(one, view))[: max(0, len(here) - count)]:
         yield Drain(one.job_id, reason)
 
 
@@ -66,6 +66,8 @@ def _woken(view: View, missing: Sequence[InstanceView], reason: str) -> Iterator
     yield from (Wake(node, reason) for node in woken)
 
 
-def _least_missed(one: InstanceView) -> tuple[bool, int]:
-    """Those that still start go first, then those with the fewest requests."""
-    return one.state == "serving", one.outstanding
+def _least_missed(one: InstanceView, view: View) -> tuple[bool, int, int, int]:
+    """Those that still start go first, then those on the node with the most free GPUs, which may sleep once it is
+    empty, then those with the fewest requests."""
+    node = one.run.placement[0][0]
+    return one.state == "serving", -view.state.free_mask[node].bit_count(), node, one.outstanding
