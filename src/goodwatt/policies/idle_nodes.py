@@ -109,9 +109,7 @@ def _first_jobs(view: View, depth: int) -> Iterator[JobRequest]:
         yield from (run.spec for _, _, run in pool.queue[:depth] if run.spec.job_id not in view.held)
 
 
-def wake_for(
-    job: JobRequest, state: ClusterState, asleep: list[int], coming: dict[int, int], woken: list[int]
-) -> None:
+def wake_for(job: JobRequest, state: ClusterState, asleep: list[int], coming: dict[int, int], woken: list[int]) -> None:
     """Take room for a job on nodes that are coming, and wake more if that is not enough; nothing if it never is."""
     allowed = state.eligible(job).nodes
     left = max(job.num_gpus, 1)
