@@ -87,7 +87,7 @@ def test_what_is_for_services_needs_services(goodwatt: Command) -> None:
 
 
 def test_a_run_without_jobs_needs_services(goodwatt: Command) -> None:
-    assert "TRACE: expected a trace" in goodwatt("replay", "-c", "two.yaml", "-p", "fifo").message
+    assert "Missing argument 'TRACE': expected a trace" in goodwatt("replay", "-c", "two.yaml", "-p", "fifo").message
 
 
 def test_a_service_that_nobody_asks_during_the_run_is_told_of(goodwatt: Command) -> None:

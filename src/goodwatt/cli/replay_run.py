@@ -80,7 +80,7 @@ def _check(asked: Replay) -> None:
     """Raises InputError where options do not go together."""
     asked.services.check(asked.settings.physics.value)
     if asked.source.trace is None and asked.services.file is None:
-        raise InputError("TRACE: expected a trace (goodwatt traces list), or --services FILE, got neither")
+        raise InputError("Missing argument 'TRACE': expected a trace (goodwatt traces list), or --services FILE")
 
 
 def _check_services(read: Inputs, options: RunOptions) -> None:

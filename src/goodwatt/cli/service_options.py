@@ -110,8 +110,10 @@ def _files_in(content: Any) -> Iterator[str]:
             yield from _files_in(value)
 
 
-def note_requests(services: Iterable[Service], start_s: float) -> None:
+def note_requests(services: Sequence[Service], start_s: float) -> None:
     """Say on stderr what a reader of the results should know of the requests."""
+    if not services:
+        return
     from goodwatt.cli.inputs import note
     from goodwatt.simulator.services.service_requests import request_notes
 
@@ -139,14 +141,14 @@ def check_end(services: Iterable[Service], horizon_s: float | None) -> None:
 
 def check_instances(cluster: Cluster, options: RunOptions) -> None:
     """Refuse services whose instances this cluster can never run. Raises InputError."""
+    if not options.services:
+        return
     from goodwatt.cluster.gang import Feasibility
     from goodwatt.cluster.state import ClusterState
     from goodwatt.errors import InputError
     from goodwatt.simulator.services.services_state import services_of
 
     services = services_of(cluster, options, 0, 0.0)
-    if services is None:
-        return
     never_fits = Feasibility(ClusterState(cluster))
     for number, serving in enumerate(services.servings):
         service, job = serving.service, next(iter(services.of(number))).run.base
