@@ -28,7 +28,7 @@ FEWEST = 64
 """Before so many have been done nobody knows how long they are."""
 CHANGED = 0.1
 """By so much the mean length of prompts or outputs changes before capacity is computed anew."""
-AGAIN_S = 900.0
+AGAIN_S = 1800.0
 """Nor is it before, unless twice as many requests have been seen as then."""
 ALIKE = (1, 2, 4)
 """Numbers of instances for which it is computed; with four, sharing a queue has done nearly all that it does."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from goodwatt.policies.service_memory import MINUTE_S, Seen, service_memory
+from goodwatt.policies.service_memory import ALIKE, MINUTE_S, Seen, service_memory
 from goodwatt.policies.service_sizing import active, sized, within
 from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.simulator.decisions import Decision
@@ -73,11 +73,14 @@ def scaled(view: View, need: Need, down_s: float, reason: str) -> list[Decision]
 def needed(moment: Moment, role: Role, rate_per_s: float, target: float) -> int:
     """The fewest instances of which this load takes a share `target` of what they carry; the most while unknown."""
     _, most = moment.serving.service.pools[role]
-    for count in range(1, most + 1):
-        carried = moment.seen.capacity(moment.serving, role, MARGIN, count)
-        believed = target * trust(moment.seen, role)
-        if carried is not None and rate_per_s <= believed * carried.full_per_s * count:
-            return count
+    believed = target * trust(moment.seen, role)
+    for alike in ALIKE:
+        carried = moment.seen.capacity(moment.serving, role, MARGIN, alike)
+        if carried is None or carried.full_per_s <= 0.0:
+            return most
+        count = max(alike, math.ceil(rate_per_s / (believed * carried.full_per_s)))
+        if count < 2 * alike or alike == ALIKE[-1]:
+            return min(count, most)
     return most
 
 

@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 KEPT_S = 120.0
 """Back from the last one that was done."""
 
+MANY = 8192
+"""Of so many a percentile is known well enough."""
+
 
 class Recent(NamedTuple):
     """Columns of one length: when it was done, TTFT, TPOT and latency in seconds, prompt and output tokens."""
@@ -47,10 +50,15 @@ class RecentRequests:
             self._pieces.popleft()
 
     def since(self, from_s: float) -> Recent:
-        """Those that were done after this time."""
-        pieces = [recent for last_s, recent in self._pieces if last_s > from_s]
+        """Those that were done after this time; of more than `MANY` the latest, about so many."""
+        pieces, count = list[Recent](), 0
+        for last_s, recent in reversed(self._pieces):
+            if last_s <= from_s or count >= MANY:
+                break
+            pieces.append(recent)
+            count += len(recent.end_s)
         if not pieces:
             return NOBODY
-        columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+        columns = [np.concatenate(column[::-1]) for column in zip(*pieces, strict=True)]
         later = columns[0] > from_s
         return Recent(*[column[later] for column in columns])
