@@ -30,6 +30,7 @@ from goodwatt.power.serving.llm_models import llm_model
 from goodwatt.simulator.run import result
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
+from goodwatt.simulator.settings.guardrails import Guardrails
 from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.traces.requests.generate import class_source
@@ -39,8 +40,9 @@ from goodwatt.traces.requests.request_trace import RequestTrace
 
 AZURE = Path(__file__).parents[2] / "shared/data/llm_request_traces/AzureLLMInferenceTrace_conv.csv.gz"
 SLEPT = ("fixed", "predictive", "predictive+follow")
-SLEPT_ON = ("70b/chat",)
-"""What is run again with nodes that sleep."""
+UNGUARDED = ("predictive", "follow", "predictive+follow")
+AGAIN_ON = ("70b/chat",)
+"""What is run again with nodes that sleep, and without the guardrail of promises, under which load."""
 POLICIES = ("fixed", "reactive", "predictive", "follow", "reactive+follow", "predictive+follow")
 HOUR_S = 3600.0
 
@@ -102,10 +104,13 @@ def azure_day(chat: Any, hours: int) -> RequestSource:
     return TraceSource(RequestTrace("azure-day", arrival_s, prompt, output))
 
 
-def run(case: Case, spec: str, power: str, hours: int) -> dict[str, Any]:
-    """One day."""
+def run(case: Case, spec: str, power: str, guarded: bool, hours: int) -> dict[str, Any]:
+    """One day; `guarded`: the guardrail of promises acts."""
     service, began_s = case.service(hours), time.process_time()
-    options = RunOptions(seed=1, physics="full", start_s=0.0, horizon_s=hours * HOUR_S, services=(service,))
+    guardrails = Guardrails(promises=guarded)
+    options = RunOptions(
+        seed=1, physics="full", start_s=0.0, horizon_s=hours * HOUR_S, services=(service,), guardrails=guardrails
+    )
     policy = with_power(with_services(make_policy("fifo+best-fit"), spec), power)
     sim = Simulation([], case.cluster(), policy, None, options)
     counts, clocks, deciding_s = list[int](), list[float](), 0.0
@@ -126,6 +131,7 @@ def run(case: Case, spec: str, power: str, hours: int) -> dict[str, Any]:
         "load": case.name,
         "services": spec,
         "power": power,
+        "guarded": guarded,
         "requests": int(book.arrived.sum()),
         "attainment": book.attainment,
         "minutes_kept": book.minutes_kept,
@@ -148,6 +154,7 @@ def row_of(row: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
         "load": row["load"],
         "services": row["services"],
         "power": row["power"],
+        "guarded": str(row["guarded"]),
         "requests": row["requests"],
         "on time %": 100.0 * row["attainment"],
         "minutes %": 100.0 * row["minutes_kept"],
@@ -176,13 +183,13 @@ def main() -> None:
     args = parser.parse_args()
     cases = [case for case in CASES if args.only in case.name and (case.load == "chat" or AZURE.exists())]
     specs = args.policy or POLICIES
-    todo = [(case, spec, "default", args.hours) for case in cases for spec in specs]
-    todo += [
-        (case, spec, "sleep", args.hours) for case in cases if case.name in SLEPT_ON for spec in specs if spec in SLEPT
-    ]
+    todo = [(case, spec, "default", True) for case in cases for spec in specs]
+    for case in (case for case in cases if case.name in AGAIN_ON):
+        todo += [(case, spec, "sleep", True) for spec in specs if spec in SLEPT]
+        todo += [(case, spec, "default", False) for spec in specs if spec in UNGUARDED]
     todo.sort(key=lambda each: cases.index(each[0]))
     with ProcessPoolExecutor(args.workers) as pool:
-        rows = list(pool.map(run, *zip(*todo, strict=True)))
+        rows = list(pool.map(run, *zip(*todo, strict=True), [args.hours] * len(todo)))
     base = {row["load"]: row for row in reversed(rows)}
     told = [row_of(row, base[row["load"]]) for row in rows]
     report("serving_day", f"{args.hours} h of a service by its policy; saved: against the first row of its load", told)

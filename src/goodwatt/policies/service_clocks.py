@@ -20,8 +20,6 @@ SHORT_S = 20.0
 """A rise of the load counts after so long."""
 EATEN = 0.8
 """Share of the margin that is left when clocks go up."""
-UNTOUCHED = 0.85
-"""Of a limit with its margin taken off: below that it is not touched."""
 
 
 def clock_changes(moment: Moment, role: Role, margin: float, spare: float, hold_s: float) -> Iterator[SetClock]:
@@ -58,12 +56,19 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     clock_mhz = carried.clock_for(rate / trust(moment.seen, role))
     waits = role != "decode" and too_long(moment, serving * carried.full_per_s)
     eaten = strain(moment.recent, moment.serving.service.promise, role)
-    if eaten > 1.0 - EATEN * margin or waits or moment.at_risk:
-        doubt(moment.seen, role)
-        return top_mhz
-    if clock_mhz is not None and eaten < UNTOUCHED * (1.0 - margin):
-        believe(moment.seen, role)
-    return top_mhz if clock_mhz is None else clock_mhz
+    wrong = eaten > 1.0 - EATEN * margin or waits or moment.at_risk
+    slow = moment.seen.last_wanted(f"clock {role}", top_mhz) < top_mhz
+    _learn(moment.seen, role, slow=slow, wrong=wrong, well=eaten < 1.0 - margin)
+    return top_mhz if wrong or clock_mhz is None else clock_mhz
+
+
+def _learn(seen: Seen, role: Role, *, slow: bool, wrong: bool, well: bool) -> None:
+    """Once for each time that it goes wrong, and only if clocks were slow: at the greatest no clock is to blame."""
+    if wrong and slow and not seen.marks.get(f"wrong {role}"):
+        doubt(seen, role)
+    elif well and not wrong:
+        believe(seen, role)
+    seen.marks[f"wrong {role}"] = float(wrong)
 
 
 def _forget(seen: Seen, begins: str) -> None:

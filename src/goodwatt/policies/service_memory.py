@@ -123,6 +123,11 @@ class Seen:
         self.wanted[what] = [*kept, (self.now_s, number)]  # falling: who was more than all after him is kept
         return self.wanted[what][0][1]
 
+    def last_wanted(self, what: str, default: float) -> float:
+        """What `most_wanted` last gave."""
+        wanted = self.wanted.get(what)
+        return wanted[0][1] if wanted else default
+
     def copy(self) -> Seen:
         """An independent copy; tables are never written to."""
         twin = Seen()

@@ -54,7 +54,8 @@ def moments(view: View) -> list[Moment]:
     services = view.services
     assert services is not None  # noqa: S101 - a service policy is asked where there are services
     seen = service_memory(view).look(view)
-    return [_moment(services, number, known, view.now_s) for number, known in enumerate(seen)]
+    guarded = view.guardrails.promises
+    return [_moment(services, number, known, view.now_s, guarded) for number, known in enumerate(seen)]
 
 
 def scaled(view: View, need: Need, down_s: float, reason: str) -> list[Decision]:
@@ -130,12 +131,12 @@ def strain(recent: Recent, promise: Promise, role: Role) -> float:
     return max((float(np.percentile(getattr(recent, name), PERCENTILE)) / limit for name, limit in asked), default=0.0)
 
 
-def _moment(services: ServicesView, number: int, seen: Seen, now_s: float) -> Moment:
+def _moment(services: ServicesView, number: int, seen: Seen, now_s: float, guarded: bool) -> Moment:
     return Moment(
         seen,
         services.servings[number],
         services.instances(number),
         services.done_since(number, now_s - MINUTE_S),
         services.queued(number),
-        services.at_risk(number),
+        guarded and services.at_risk(number),
     )
