@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.cli.inputs import check_fits, check_nodes, load_trace
+from goodwatt.cli.inputs import check_fits, check_absences, load_trace
 from goodwatt.cli.out_folder import make_folder
 from goodwatt.errors import InputError
 from goodwatt.simulator.settings.engine import Engine, EngineSettings, Outage
@@ -90,11 +90,11 @@ def test_two_jobs_of_one_shape_and_other_memory_are_told_apart() -> None:
 @pytest.mark.parametrize("part", ["plain", "preemptive"])
 def test_maintenance_needs_a_node_that_is_there(part: str) -> None:
     settings = EngineSettings(name="fans", outages=(Outage("n2", 0.0, 1.0),))
-    check_nodes(engine(), ON)
-    check_nodes(Engine("fans", settings, settings), cluster(Nodes(3)))
+    check_absences(engine(), ON)
+    check_absences(Engine("fans", settings, settings), cluster(Nodes(3)))
     parts = {"plain": EngineSettings(), "preemptive": EngineSettings(), part: settings}
     with pytest.raises(InputError, match="unknown node in the maintenance of engine fans: 'n2': did you mean"):
-        check_nodes(Engine("fans", parts["plain"], parts["preemptive"]), ON)
+        check_absences(Engine("fans", parts["plain"], parts["preemptive"]), ON)
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:

@@ -134,9 +134,9 @@ BROKEN: list[tuple[str, bytes]] = [
     ("no text", b"\xff\xfe\x00"),
     ("a list", b"[]"),
     ("another format", b'{"format": "goodwatt run 99", "inputs": {}, "state": {}}'),
-    ("no state", b'{"format": "goodwatt run 3", "inputs": {}}'),
-    ("a state that is no object", b'{"format": "goodwatt run 3", "inputs": {}, "state": 3}'),
-    ("inputs that are no object", b'{"format": "goodwatt run 3", "inputs": [], "state": {}}'),
+    ("no state", b'{"format": "goodwatt run 4", "inputs": {}}'),
+    ("a state that is no object", b'{"format": "goodwatt run 4", "inputs": {}, "state": 3}'),
+    ("inputs that are no object", b'{"format": "goodwatt run 4", "inputs": [], "state": {}}'),
 ]
 
 

@@ -11,6 +11,7 @@ from goodwatt.cluster.gang import Feasibility
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.cluster.state import ClusterState
 from goodwatt.errors import InputError, UnknownNameError
+from goodwatt.simulator.power.supply_changes import feed_losses
 from goodwatt.simulator.settings.engine import Engine, load_engine
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
@@ -42,7 +43,7 @@ class TraceSource:
     def read(self) -> Inputs:
         """The inputs, which fit each other. Raises InputError."""
         cluster, engine = load_cluster(self.cluster), load_engine(self.engine)
-        check_nodes(engine, cluster)
+        check_absences(engine, cluster)
         if self.trace is None:
             return Inputs(NO_JOBS, cluster, engine)
         trace = load_trace(self.trace, self.format_name, self.skip_bad_rows)
@@ -81,8 +82,9 @@ def check_fits(trace: Trace, cluster: Cluster, skip: bool) -> None:
     note(text)
 
 
-def check_nodes(engine: Engine, cluster: Cluster) -> None:
-    """Refuse maintenance of a node that the cluster does not have."""
+def check_absences(engine: Engine, cluster: Cluster) -> None:
+    """Refuse maintenance of a node, or the loss of a feed, that the cluster does not have."""
+    feed_losses(engine.plain.lost_feeds, cluster)
     nodes = {node.name for node in cluster.nodes}
     for outage in (*engine.plain.outages, *engine.preemptive.outages):
         if outage.node not in nodes:

@@ -184,4 +184,5 @@ def _timeline(sim: Simulation) -> Timeline:
         host_w=recorder.host + array("d", [power.host_w]),
         loss_w=recorder.loss + array("d", [power.loss_w]),
         asleep_nodes=recorder.asleep + array("l", [len(sim.asleep)]),
+        budget_steps=sim.options.budget_steps,
     )

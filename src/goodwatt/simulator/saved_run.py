@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from sortedcontainers import SortedSet
@@ -37,23 +38,22 @@ from goodwatt.simulator.records.result import Occupancy
 from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.run_options import DEFAULTS, RunOptions
 from goodwatt.simulator.simulation import Simulation
+from goodwatt.simulator.view import Pool
 from goodwatt.simulator.world import show
 
-FORMAT = "goodwatt run 3"
+FORMAT = "goodwatt run 4"
 """Another one whenever what is written of a job or of the run changes."""
 
 _PLAIN = (
     "next_arrival", "next_outage", "next_mark", "wake_s", "round_s", "deciding", "stopped", "sequence",
-    "last_round_s", "rounds_now", "still_since_s",
+    "last_round_s", "rounds_now", "still_since_s", "budget_w",
 )  # fmt: skip
 _OWN = {"spec", "_request", "_truth"}
 _DECISIONS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Decision), Malformed)}
 
 
 def save(simulation: Simulation, path: Path) -> None:
-    """Write the run as it stands; the file is replaced whole. RunError for a run with services, which no file holds."""
-    if simulation.services is not None:
-        raise RunError("a run with services cannot be saved")
+    """Write the run as it stands; the file is replaced whole."""
     text = json.dumps({"format": FORMAT, "inputs": _inputs(simulation), "state": _state(simulation)})
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
@@ -102,13 +102,21 @@ def _inputs(sim: Simulation) -> dict[str, str]:
     jobs = hashlib.sha256()
     for job in sim.jobs:
         jobs.update(repr(job).encode())
-    return {
+    inputs = {
         "trace": jobs.hexdigest(),
         "cluster": fingerprint(sim.cluster),
         "policy": sim.policy.name,
         "engine": repr(sim.engine),
-        "options": repr(sim.options),
+        "options": repr(replace(sim.options, services=())),
     }
+    return inputs if sim.services is None else {**inputs, "services": _saved_services().fingerprint(sim.services)}
+
+
+def _saved_services() -> ModuleType:
+    """Loaded with a run that has services only: it needs numpy."""
+    from goodwatt.simulator.services import saved_services
+
+    return saved_services
 
 
 def _state(sim: Simulation) -> dict[str, Any]:
@@ -120,8 +128,8 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "placed": list(sim.state.placements),
         "paused": [job_id for job_id in sim.state.placements if sim.physics.paused(job_id)],
         "runs": [_run_to_plain(run) for run in sim.live.values()],
-        "running": [list(pool.running) for pool in sim.view.pools],
-        "changed": [pool.changed for pool in sim.view.pools],
+        "running": [list(pool.running) for pool in _pools(sim)],
+        "changed": [pool.changed for pool in _pools(sim)],
         "asleep": list(sim.asleep.items()),
         "away": list(sim.away.items()),
         "late": list(sim.late),
@@ -138,7 +146,13 @@ def _state(sim: Simulation) -> dict[str, Any]:
         "random": sim.view.random.getstate(),
         "memory": sim.view.memory.to_plain(),
         "recorder": {name: _column_to_plain(value) for name, value in vars(sim.recorder).items()},
+        "services": sim.services and _saved_services().to_plain(sim, sim.services),
     }
+
+
+def _pools(sim: Simulation) -> list[Pool]:
+    """Those of jobs, and those of services."""
+    return [*sim.view.pools, *(sim.services.pools if sim.services is not None else ())]
 
 
 def _restore(sim: Simulation, state: dict[str, Any]) -> None:
@@ -146,12 +160,14 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         setattr(sim, name, state[name])
     runs = [_run_from_plain(plain, sim) for plain in state["runs"]]
     sim.live = {run.spec.job_id: run for run in runs}
+    if sim.services is not None:
+        _saved_services().load_plain(sim, sim.services, state["services"])
     _restore_nodes(sim, state)
     for job_id in state["placed"]:
         _restore_placement(sim, sim.live[job_id])
     for job_id in state["paused"]:
         sim.physics.pause(sim.live[job_id], True)
-    for pool, running, changed in zip(sim.view.pools, state["running"], state["changed"], strict=True):
+    for pool, running, changed in zip(_pools(sim), state["running"], state["changed"], strict=True):
         pool.running = {job_id: sim.live[job_id] for job_id in running}
         pool.changed = changed
     for run in runs:
@@ -225,8 +241,7 @@ def _asks(run: JobRun) -> dict[str, Any]:
 
 
 def _run_from_plain(plain: dict[str, Any], sim: Simulation) -> JobRun:
-    index = plain["index"]
-    run = JobRun(sim.jobs[index], index, sim.submitted[index].request)
+    run = _fresh(plain["index"], sim)
     asks, truth = plain.pop("asks"), plain.pop("truth")
     for name, value in plain.items():
         setattr(run, name, value)
@@ -235,6 +250,14 @@ def _run_from_plain(plain: dict[str, Any], sim: Simulation) -> JobRun:
     run.key = tuple(plain["key"]) if isinstance(plain["key"], list) else plain["key"]
     _restore_truth(run._truth, truth)
     return run
+
+
+def _fresh(index: int, sim: Simulation) -> JobRun:
+    """A job as it was submitted; behind all of them stand instances of services."""
+    if index < len(sim.jobs) or sim.services is None:
+        return JobRun(sim.jobs[index], index, sim.submitted[index].request)
+    instance = list(sim.services.instances.values())[index - len(sim.jobs)]
+    return JobRun(instance.run._truth.job, index)
 
 
 def _restore_truth(truth: Progress, plain: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ from goodwatt.simulator.forking import forked
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.jobs.submission_order import check_jobs, submission_order
 from goodwatt.simulator.policy import Policy
-from goodwatt.simulator.power import racks, slowest_clock
+from goodwatt.simulator.power import racks, slowest_clock, supply_changes
 from goodwatt.simulator.quota import QuotaUse
 from goodwatt.simulator.records.facility import FacilityMeter
 from goodwatt.simulator.records.recorder import Recorder
@@ -94,6 +94,7 @@ class Simulation:
         show(self)
         self.set_going(self.start_s)
         breakdowns.begin(self)
+        supply_changes.begin(self)
         service_run.begin(self)
 
     def _build(self) -> None:
@@ -108,11 +109,12 @@ class Simulation:
         # A quota may hold the head back, and then others may pass it.
         self._head_only = policy.head_only and self.quotas is None
         rows = len(self.jobs) + (len(self.services.instances) if self.services is not None else 0)
-        self.recorder = Recorder(rows, self.start_s, options.budget_w, options.draw)
+        self.budget_w = supply_changes.budget_at(options, self.start_s)
+        self.recorder = Recorder(rows, self.start_s, self.budget_w, options.draw)
         self.facility = FacilityMeter(cluster.power, options.price, options.outside_c)
         self.racks = racks.Racks(cluster, meter_of(self.physics), self.start_s)
         self.asleep: dict[int, str] = {}
-        self.book = book_of(cluster, self.physics, self.racks, policy, options, self.asleep)
+        self.book = book_of(cluster, self.physics, self.racks, policy, options, self.budget_w, self.asleep)
         self.ramp = ramp_of(cluster, self.physics, policy)
         self.failures, self.stragglers = failures_of(cluster, self.engine, options.seed, self.start_s)
         self.pools = pools_of(cluster)

@@ -86,6 +86,7 @@ def book_of(
     racks: Racks,
     policy: Policy,
     options: RunOptions,
+    budget_w: float | None,
     asleep: Mapping[int, str],
 ) -> PowerBook | None:
     """The book of who may draw how much, if the policy has budgets enforced and the physics has a meter."""
@@ -95,7 +96,7 @@ def book_of(
     from goodwatt.simulator.power.power_book import PowerBook
 
     assert isinstance(physics, FullPhysics)  # noqa: S101 - `make_physics` made it
-    return PowerBook(cluster, physics, racks, options.budget_w, asleep)
+    return PowerBook(cluster, physics, racks, budget_w, asleep)
 
 
 def ramp_of(cluster: Cluster, physics: Physics, policy: Policy) -> SiteRamp | None:
@@ -151,6 +152,6 @@ def show(sim: Simulation) -> None:
     view, options = sim.view, sim.options
     view._live, view._racks, view.asleep = sim.live, sim.racks, sim.asleep
     view.book = None if sim.book is None else PowerRoom(sim.book)
-    view.budget_w, view.price, view.guardrails = options.budget_w, options.price, options.guardrails
+    view.budget_w, view.price, view.guardrails = sim.budget_w, options.price, options.guardrails
     view.preemptive = sim.policy.preemptive
     view.services = _seen(sim)

@@ -60,8 +60,7 @@ class PowerBook:
         self._cluster, self._physics, self.asleep = cluster, physics, asleep
         self.fed: dict[tuple[str, tuple[int, ...]], bool] = {}
         self._facts = node_facts(cluster.power)
-        site_w = min((w for w in (budget_w, cluster.power.site_limit_w) if w is not None), default=None)
-        limits = {(SITE, ""): site_w}
+        limits = {(SITE, ""): self._site_w(budget_w)}
         limits |= {("row", name): row.power_limit_w for name, row in cluster.rows.items() if row.power_limit_w}
         limits |= {("rack", name): racks.fed[name].feeds.continuous_w for name in racks.fed}
         self.names = tuple(name or SITE for _, name in limits)
@@ -143,6 +142,10 @@ class PowerBook:
         if level is not None:
             self.limit_uw[level] = _uw(watts)
 
+    def set_budget(self, budget_w: float | None) -> None:
+        """Another power budget holds from now on; the site's own limit stays."""
+        self.limit_uw[0] = _uw(self._site_w(budget_w))
+
     def may_sleep(self, node: int) -> str | None:
         """Why an idle node may not fall asleep, which takes power and even more to come back from; None if it may."""
         return self._over({node: max(self._wall_uw[node], self._way_there_and_back_uw())})
@@ -211,6 +214,10 @@ class PowerBook:
         return None
 
     # inside ------------------------------------------------------------------------------------------------------
+
+    def _site_w(self, budget_w: float | None) -> float | None:
+        """What the site may draw: the lower of the budget and its own limit."""
+        return min((w for w in (budget_w, self._cluster.power.site_limit_w) if w is not None), default=None)
 
     def _levels(self, rack: str | None) -> tuple[int, ...]:
         """The levels above a node in this rack."""

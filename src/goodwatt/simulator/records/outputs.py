@@ -40,7 +40,7 @@ def write_run(folder: Path, result: RunResult, manifest: Mapping[str, Any]) -> N
     jobs = [*(getattr(result.jobs, name) for name in _FACTS), *(result.jobs.lost_s[part] for part in PARTS)]
     write_table(folder / "jobs.csv", JOB_COLUMNS, jobs)
     timeline = {name: getattr(result.timeline, name) for name in TIMELINE_COLUMNS}
-    timeline["budget_w"] = [result.timeline.budget_w] * len(result.timeline.t_s)
+    timeline["budget_w"] = result.timeline.budgets_w()
     write_table(folder / "timeline.csv", TIMELINE_COLUMNS, list(timeline.values()))
     if result.occupancy:
         write_table(folder / "stays.csv", STAY_COLUMNS, _stay_columns(result))

@@ -104,7 +104,7 @@ class Recorder:
         self.totals = Totals(time_s=start_s)
         self.marks: dict[str, Totals] = {}
         self.dirty = True
-        self._budget_w = math.inf if budget_w is None else budget_w
+        self.set_budget(budget_w)
         self.last_s = start_s
         self._parts: tuple[float, ...] = ClusterPower()
         self._watts = self._busy = self._gpu_w = self._clock_mhz = 0.0
@@ -155,6 +155,10 @@ class Recorder:
             if free:
                 totals.split_s += elapsed * (free - state.whole_node_gpus) / free
         self.last_s = now_s
+
+    def set_budget(self, budget_w: float | None) -> None:
+        """Time above this counts as over budget from now on."""
+        self._budget_w = math.inf if budget_w is None else budget_w
 
     def mark(self, name: str, now_s: float, live: list[JobRun]) -> None:
         """Keep the totals as they are now, work of the running jobs included."""

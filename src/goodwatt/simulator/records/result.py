@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -72,7 +73,7 @@ class Timeline:
     """The cluster over time: row i holds from t_s[i] to t_s[i + 1], the last row is how the run ended.
 
     `power_w` is `gpu_w`, `host_w`, `loss_w` and what nodes draw that sleep; `asleep_nodes` counts those, and those that
-    fall asleep or wake.
+    fall asleep or wake. `budget_w` holds until the first of `budget_steps`, (second, watts).
     """
 
     t_s: list[float]
@@ -85,6 +86,13 @@ class Timeline:
     host_w: Sequence[float] = ()
     loss_w: Sequence[float] = ()
     asleep_nodes: Sequence[int] = ()
+    budget_steps: tuple[tuple[float, float], ...] = ()
+
+    def budgets_w(self) -> list[float | None]:
+        """The budget at each of `t_s`."""
+        since = [from_s for from_s, _ in self.budget_steps]
+        watts = [self.budget_w, *(watts for _, watts in self.budget_steps)]
+        return [watts[bisect_right(since, time_s)] for time_s in self.t_s]
 
 
 class InstanceName(NamedTuple):

@@ -30,6 +30,16 @@ class Outage:
     reason: str = "maintenance"
 
 
+@dataclass(frozen=True, slots=True)
+class LostFeed:
+    """The mains behind a feed of a rack, numbered from 0, are away from `from_s` to `to_s`."""
+
+    rack: str
+    feed: int
+    from_s: float
+    to_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """The semantics of a run.
@@ -41,7 +51,7 @@ class EngineSettings:
     of jobs without one follows from what may fail (none, young, daly). `failures`: what may; None: nothing.
     `gpu_choice`: kubelet (the node chooses the GPUs) or policy. `share_mode`: how jobs that ask for a share of a GPU
     share it, timeslice or mps. `mig`: whether MIG instances are made for jobs that want one (dynamic) or jobs take
-    those that there are (static).
+    those that there are (static). `outages` and `lost_feeds`: which nodes and feeds of racks are away, and when.
     `warm_up_s`: jobs submitted before it count in no statistic, and neither does the energy drawn.
     `unstable_sorts`: how another simulator's loading orders jobs of one second, see `submission_order`.
     """
@@ -59,6 +69,7 @@ class EngineSettings:
     mig: str = "dynamic"
     warm_up_s: float = 0.0
     outages: tuple[Outage, ...] = ()
+    lost_feeds: tuple[LostFeed, ...] = ()
     unstable_sorts: tuple[int, ...] = ()
 
     def restart_s(self, num_gpus: int) -> float:
@@ -111,6 +122,8 @@ def _settings(base: EngineSettings, data: Mapping[str, Any]) -> EngineSettings:
         values["unstable_sorts"] = tuple(values["unstable_sorts"])
     if data.get("maintenance"):
         values["outages"] = tuple(Outage(**outage) for outage in data["maintenance"])
+    if data.get("lost_feeds"):
+        values["lost_feeds"] = tuple(LostFeed(**lost) for lost in data["lost_feeds"])
     if data.get("failures") is not None:
         values["failures"] = failures_from(data["failures"])
     store = dict(data.get("checkpoints") or {})

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from goodwatt.checked_yaml import Models, build_checked, read_text
 from goodwatt.simulator.settings.engine import Engine, engine_from
-from goodwatt.simulator.settings.engine_schema import Checkpoints, EngineFile, Maintenance, Settings
+from goodwatt.simulator.settings.engine_schema import Checkpoints, EngineFile, LostFeedEntry, Maintenance, Settings
 from goodwatt.simulator.settings.failure_rates import KINDS
 from goodwatt.simulator.settings.failures_schema import Component, Failures, SlowGpus
 
-_SECTIONS: Models = {
+SECTIONS: Models = {
     "preemptive": Settings,
     "maintenance": Maintenance,
+    "lost_feeds": LostFeedEntry,
     "checkpoints": Checkpoints,
     "failures": Failures,
     "stragglers": SlowGpus,
@@ -28,6 +29,6 @@ def read_engine(path: Path) -> Engine:
         str(path),
         "engine settings",
         EngineFile,
-        _SECTIONS,
+        SECTIONS,
         lambda content: engine_from({"name": path.stem, **content}),
     )

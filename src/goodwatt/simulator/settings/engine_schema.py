@@ -12,19 +12,31 @@ from goodwatt.simulator.settings.checkpointing import Rule
 from goodwatt.simulator.settings.failures_schema import Above, Failures
 
 
-class Maintenance(Strict):
-    """A node is away from `from_s` to `to_s`."""
+class Away(Strict):
+    """Something is away from `from_s` to `to_s`."""
 
-    node: Name
     from_s: Number
     to_s: Number
-    reason: str = "maintenance"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.to_s > self.from_s:
             raise ValueError(f"to_s after from_s ({self.from_s:g})")
         return self
+
+
+class Maintenance(Away):
+    """A node is away."""
+
+    node: Name
+    reason: str = "maintenance"
+
+
+class LostFeedEntry(Away):
+    """A feed of a rack, numbered from 0, is away."""
+
+    rack: Name
+    feed: Annotated[int, Field(ge=0)] = 0
 
 
 def _size(value: object) -> float:
@@ -80,4 +92,5 @@ class EngineFile(Settings):
     name: Name | None = None
     about: str = ""
     failures: Failures | None = None
+    lost_feeds: list[LostFeedEntry] = []
     preemptive: Settings | None = None

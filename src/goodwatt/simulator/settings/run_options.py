@@ -20,7 +20,8 @@ class RunOptions:
 
     `start_s`: when the run begins, by default with the first submission. `horizon_s`: energy, work and unfinished
     jobs are counted up to this time. `drain`: go on after the horizon until all jobs have ended, so that their
-    completion times are known. `budget_w`: power against which time is counted as over budget. `draw`: keep where
+    completion times are known. `budget_w`: power against which time is counted as over budget,
+    and `budget_steps`: (second of the trace, watts) from when on it is another, ascending. `draw`: keep where
     each job ran, for charts of nodes. `physics`: ideal or full; `truth`: under full physics, residual (the simulated
     world differs from the model by its held-out error) or model (an oracle's world). `price`: what energy costs, in
     money and CO2, and `outside_c`: the outside temperature, both in seconds of the trace. Its second 0 is `epoch_s`
@@ -32,6 +33,7 @@ class RunOptions:
     horizon_s: float | None = None
     drain: bool = False
     budget_w: float | None = None
+    budget_steps: tuple[tuple[float, float], ...] = ()
     draw: bool = False
     physics: str = "ideal"
     truth: str = "residual"
