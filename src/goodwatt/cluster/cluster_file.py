@@ -18,7 +18,7 @@ from goodwatt.cluster.cluster_schema import (
     RowEntry,
 )
 
-_SECTIONS: Models = {
+SECTIONS: Models = {
     "nodes": NodeGroup,
     "racks": RackEntry,
     "rows": RowEntry,
@@ -37,5 +37,5 @@ def read_cluster(path: Path) -> Cluster:
 def cluster_from_text(text: str, source: str) -> Cluster:
     """The cluster that `text` describes; `source` names it in messages. Raises InputError."""
     return build_checked(
-        text, source, "a cluster", ClusterFile, _SECTIONS, lambda content: build_cluster(content, Path(source).stem)
+        text, source, "a cluster", ClusterFile, SECTIONS, lambda content: build_cluster(content, Path(source).stem)
     )

@@ -197,6 +197,19 @@ def test_a_class_of_services_goes_on_week_after_week(tmp_path: Path) -> None:
     assert source.span_s == np.inf
 
 
+def test_a_class_at_rates_of_its_own(tmp_path: Path) -> None:
+    source = one(
+        tmp_path, requests="{class: code, rates: [[0, 2], [600, 2], [660, 8], [1260, 8]], repeat: false}"
+    ).requests
+    assert isinstance(source, ProfileSource)
+    assert source.lengths.name == "code"
+    assert source.bursts.scales
+    assert source.span_s == 1260.0
+    expected = source.profile.expected_before(np.array([600.0, 630.0, 660.0, 1260.0]))
+    assert expected.tolist() == pytest.approx([1200.0, 1305.0, 1500.0, 6300.0])
+    assert one(tmp_path, requests="{class: chat, rates: [[0, 2], [600, 2]]}").requests.span_s == np.inf
+
+
 def test_sources_draw_from_the_seed_of_the_run_and_the_name_of_the_service(tmp_path: Path) -> None:
     chat = "{class: chat, mean_per_s: 5}"
 
@@ -277,6 +290,11 @@ def test_bad_rows_are_gone_past_only_when_asked(tmp_path: Path) -> None:
         ({"requests": "{clas: chat}"}, "key 'clas': unknown key: did you mean 'class'?"),
         ({"requests": "{class: chta}"}, "key 'class': unknown class of service 'chta': did you mean 'chat'"),
         ({"requests": "{class: chat, seed: -1}"}, "expected a number of at least 0, got -1"),
+        ({"requests": "{class: chat, rates: [[0, 1], [60]]}"}, "key 'rates': expected pairs of seconds and requests"),
+        ({"requests": "{class: chat, rates: [[0, 1], [60, -1]]}"}, "(here: [60, -1])"),
+        ({"requests": "{class: chat, rates: [[1, 1], [60, 2]]}"}, "expected at least two points, the first at 0 s"),
+        ({"requests": "{class: chat, rates: [[0, 1], [60, 1]], days: 2}"}, "key 'days': expected without rates"),
+        ({"requests": "{file: requests.csv, rates: [[0, 1], [60, 1]]}"}, "expected with class, got it with file"),
         ({"colour": "red"}, "key 'colour': unknown key; known: gpu, iteration_tokens"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from goodwatt.errors import InputError
-from goodwatt.traces.requests.rate_profile import RateProfile, constant
+from goodwatt.traces.requests.rate_profile import RateProfile, constant, ramps
 
 
 def profile(t_s: list[float], rates: list[float], end_s: float = 100.0, relative: bool = False) -> RateProfile:
@@ -58,3 +58,17 @@ def test_what_is_refused(t_s: list[float], rates: list[float], end_s: float, mes
 
 def test_constant() -> None:
     assert constant(7.0).mean_per_s == 7.0
+
+
+def test_ramps_expect_what_their_steps_do() -> None:
+    made = ramps("r", [(0, 0), (95, 19), (100, 19), (101, 0), (200, 0)])
+    assert made.end_s == 200.0
+    areas = [0.0, 0.5 * 95 * 19, 0.5 * 95 * 19 + 5 * 19, 0.5 * 95 * 19 + 5.5 * 19]
+    assert made.expected_before(np.array([0.0, 95.0, 100.0, 101.0])).tolist() == pytest.approx(areas)
+    assert np.diff(made.t_s).max() <= 10.0
+
+
+@pytest.mark.parametrize("points", [[], [(0, 1)], [(5, 1), (9, 1)], [(0, 1), (9, 1), (9, 2)]])
+def test_ramps_need_points_that_rise(points: list[tuple[float, float]]) -> None:
+    with pytest.raises(InputError, match="rates 'r': expected at least two points, the first at 0 s"):
+        ramps("r", points)

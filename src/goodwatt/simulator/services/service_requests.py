@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from goodwatt.errors import FieldError, InputError, Place
 from goodwatt.simulator.services.step_source import StepSource
 from goodwatt.traces.requests.generate import class_source
-from goodwatt.traces.requests.rate_profile import RateProfile
+from goodwatt.traces.requests.rate_profile import RateProfile, ramps
 from goodwatt.traces.requests.reading import read_rate_profile, read_request_trace
 from goodwatt.traces.requests.request_source import ProfileSource, RequestSource, TraceSource
 from goodwatt.traces.requests.request_trace import RequestTrace
@@ -36,8 +36,12 @@ _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "peak_per_s": ("profile",),
     "peak_to_trough": ("class_",),
     "days": ("class_",),
+    "rates": ("class_",),
     "lengths": ("profile",),
 }
+
+_RHYTHM = ("mean_per_s", "peak_to_trough", "days")
+"""What says the rates of a class."""
 
 
 class RequestFiles:
@@ -87,6 +91,8 @@ class RequestFiles:
 
     def _of_class(self, content: Content, service: str, place: Place, tokens: bool) -> RequestSource:
         name = _class(content, place, tokens=tokens)
+        if "rates" in content:
+            return self._of_rates(name, content, service, place)
         source = class_source(
             name,
             mean_per_s=content.get("mean_per_s"),
@@ -97,6 +103,22 @@ class RequestFiles:
             repeat=content.get("repeat", True),
         )
         return replace(source, start_s=content["start_s"]) if "start_s" in content else source
+
+    def _of_rates(self, name: str, content: Content, service: str, place: Place) -> RequestSource:
+        """Requests like those of a class, in their lengths and bursts, at rates that are written down."""
+        for key in _RHYTHM:
+            if key in content:
+                raise FieldError((*place, key), "expected without rates, which say how many requests come when")
+        known = service_class(name)
+        return ProfileSource(
+            _placed((*place, "rates"), lambda: ramps(name, content["rates"])),
+            known.token_lengths(name),
+            name=f"{service}/{name}",
+            seed=content.get("seed", self._seed),
+            bursts=known.bursts(),
+            repeat=content.get("repeat", True),
+            start_s=content.get("start_s", 0.0),
+        )
 
     def _lengths(self, content: Content, place: Place, *, tokens: bool) -> TokenLengths:
         entry, place = content.get("lengths"), (*place, "lengths")

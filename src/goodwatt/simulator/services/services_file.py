@@ -6,7 +6,7 @@ cluster is for whoever has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,21 @@ def read_services(path: Path, seed: int = 0, *, skip_bad_rows: bool = False) -> 
     InputError, with file, line, what was expected and what came.
     """
     text = read_text(path, "services file")
-    files = RequestFiles(path.parent, seed, skip_bad_rows=skip_bad_rows)
     return build_checked(
-        text, str(path), "services", ServicesFile, SECTIONS, lambda content: _services(content["services"], files)
+        text,
+        str(path),
+        "services",
+        ServicesFile,
+        SECTIONS,
+        lambda content: services_from(content["services"], path.parent, seed, skip_bad_rows=skip_bad_rows),
     )
 
 
-def _services(entries: list[dict[str, Any]], files: RequestFiles) -> list[Service]:
+def services_from(
+    entries: Sequence[Content], folder: Path, seed: int = 0, *, skip_bad_rows: bool = False
+) -> list[Service]:
+    """The services that checked entries describe, as in `read_services`. Raises FieldError, under `services`."""
+    files = RequestFiles(folder, seed, skip_bad_rows=skip_bad_rows)
     seen: set[str] = set()
     for position, entry in enumerate(entries):
         if entry["name"] in seen:

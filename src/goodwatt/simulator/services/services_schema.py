@@ -72,8 +72,22 @@ class LengthsEntry(Strict):
     output_tokens: Positive | None = None
 
 
+def _ramp(value: object) -> object:
+    """Points of a ramp: [second, requests per second] each, which is told where one is not."""
+    if not isinstance(value, list):
+        return value
+    for point in value:
+        numbers = [scientific(part) for part in point] if isinstance(point, list) else []
+        if len(numbers) != 2 or not all(type(number) in {int, float} and number >= 0 for number in numbers):
+            raise ValueError(f"pairs of seconds and requests per second, such as [600, 12] (here: {point!r})")
+    return [(float(second), float(rate)) for second, rate in value]
+
+
 class RequestsEntry(Strict):
-    """Where requests come from: a trace (`file`), rates over time (`profile`), or a `class` of services."""
+    """Where requests come from: a trace (`file`), rates over time (`profile`), or a `class` of services.
+
+    `rates`: with a class, points between which the rate changes evenly, in place of the rhythm of day and week.
+    """
 
     file: Name | None = None
     profile: Name | None = None
@@ -86,6 +100,7 @@ class RequestsEntry(Strict):
     peak_per_s: Above | None = None
     peak_to_trough: AtLeastOne | None = None
     days: Above | None = None
+    rates: Annotated[list[tuple[float, float]] | None, BeforeValidator(_ramp)] = None
     lengths: Annotated[LengthsEntry, BeforeValidator(_short(str, "class"))] | None = None
     repeat: bool | None = None
     start_s: NotNegative | None = None

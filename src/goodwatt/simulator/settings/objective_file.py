@@ -10,7 +10,7 @@ from goodwatt.simulator.settings.guardrails import Guardrails
 from goodwatt.simulator.settings.objective import Objective, PriceSource, ServiceFloor
 from goodwatt.simulator.settings.objective_schema import FloorEntry, GuardrailsEntry, ObjectiveFile
 
-_SECTIONS: Models = {"guardrails": GuardrailsEntry, "service_floor": FloorEntry}
+SECTIONS: Models = {"guardrails": GuardrailsEntry, "service_floor": FloorEntry}
 _PRICE_KEYS = ("price", "carbon", "currency", "time_zone", "epoch", "repeats_h")
 
 
@@ -21,11 +21,13 @@ def read_objective(path: Path) -> Objective:
     """
     text = read_text(path, "objective file")
     return build_checked(
-        text, str(path), "an objective", ObjectiveFile, _SECTIONS, lambda content: _objective(content, path.parent)
+        text, str(path), "an objective", ObjectiveFile, SECTIONS, lambda content: objective_from(content, path.parent)
     )
 
 
-def _objective(content: dict[str, Any], folder: Path) -> Objective:
+def objective_from(content: dict[str, Any], folder: Path) -> Objective:
+    """The objective that checked content describes; files named in it lie in `folder`."""
+    content = {**content}
     prices = {key: content.pop(key) for key in _PRICE_KEYS if key in content}
     limits, floor = content.pop("guardrails", {}), content.pop("service_floor", {})
     return Objective(**content, guardrails=_guardrails(limits), floor=_floor(floor), prices=_source(prices, folder))

@@ -7,6 +7,7 @@ mean or the peak. Reading one is for `reading`; requests at these rates are made
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import numpy as np
 from goodwatt.errors import BadRow, InputError
 from goodwatt.traces.requests.request_trace import Floats
 from goodwatt.traces.trace import Dropped
+
+RAMP_STEP_S = 10.0
+"""Steps in which a ramp is cut."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +104,23 @@ class RateProfile:
 def constant(rate_per_s: float, span_s: float = 86400.0, name: str = "constant") -> RateProfile:
     """The same rate for `span_s` seconds."""
     return RateProfile(name, np.zeros(1), np.array([rate_per_s]), span_s)
+
+
+def ramps(name: str, points: Sequence[tuple[float, float]], step_s: float = RAMP_STEP_S) -> RateProfile:
+    """Rates that go evenly from one of `points`, (second, requests per second), to the next; the last is the end.
+
+    The first stands at 0 s, seconds rise. Steps are at most `step_s` long and hold the mean rate of their time, so that
+    as many requests are expected as under the ramps. Raises InputError.
+    """
+    t_s, rates = (
+        (np.array(column, np.float64) for column in zip(*points, strict=True)) if points else (np.zeros(0),) * 2
+    )
+    if len(t_s) < 2 or t_s[0] != 0.0 or not (np.diff(t_s) > 0.0).all():
+        wanted = "at least two points, the first at 0 s, whose seconds rise"
+        raise InputError(f"rates {name!r}: expected {wanted}, got {_brief(t_s) or 'none'}")
+    begins = np.union1d(np.arange(0.0, t_s[-1], step_s), t_s[:-1])
+    middles = (begins + np.append(begins[1:], t_s[-1])) / 2.0
+    return RateProfile(name, begins, np.interp(middles, t_s, rates), float(t_s[-1]))
 
 
 def _brief(values: Any) -> str:
