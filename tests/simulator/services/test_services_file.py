@@ -198,9 +198,8 @@ def test_a_class_of_services_goes_on_week_after_week(tmp_path: Path) -> None:
 
 
 def test_a_class_at_rates_of_its_own(tmp_path: Path) -> None:
-    source = one(
-        tmp_path, requests="{class: code, rates: [[0, 2], [600, 2], [660, 8], [1260, 8]], repeat: false}"
-    ).requests
+    rates = "[[0, 2], [600, 2], [660, 8], [1260, 8]]"
+    source = one(tmp_path, requests=f"{{class: code, rates: {rates}, repeat: false}}").requests
     assert isinstance(source, ProfileSource)
     assert source.lengths.name == "code"
     assert source.bursts.scales

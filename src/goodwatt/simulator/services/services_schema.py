@@ -6,6 +6,7 @@ rest knows one form only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -77,10 +78,14 @@ def _ramp(value: object) -> object:
     if not isinstance(value, list):
         return value
     for point in value:
-        numbers = [scientific(part) for part in point] if isinstance(point, list) else []
-        if len(numbers) != 2 or not all(type(number) in {int, float} and number >= 0 for number in numbers):
+        if not (isinstance(point, list) and len(point) == 2 and all(_at_least_zero(part) for part in point)):
             raise ValueError(f"pairs of seconds and requests per second, such as [600, 12] (here: {point!r})")
     return [(float(second), float(rate)) for second, rate in value]
+
+
+def _at_least_zero(value: object) -> bool:
+    number = scientific(value)
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
 
 
 class RequestsEntry(Strict):

@@ -112,9 +112,7 @@ def ramps(name: str, points: Sequence[tuple[float, float]], step_s: float = RAMP
     The first stands at 0 s, seconds rise. Steps are at most `step_s` long and hold the mean rate of their time, so that
     as many requests are expected as under the ramps. Raises InputError.
     """
-    t_s, rates = (
-        (np.array(column, np.float64) for column in zip(*points, strict=True)) if points else (np.zeros(0),) * 2
-    )
+    t_s, rates = np.array(points, np.float64).reshape(-1, 2).T
     if len(t_s) < 2 or t_s[0] != 0.0 or not (np.diff(t_s) > 0.0).all():
         wanted = "at least two points, the first at 0 s, whose seconds rise"
         raise InputError(f"rates {name!r}: expected {wanted}, got {_brief(t_s) or 'none'}")
