@@ -16,6 +16,7 @@ from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
+import numpy as np
 from sortedcontainers import SortedDict, SortedList, SortedSet
 
 from goodwatt.cluster.cluster import Cluster
@@ -40,7 +41,7 @@ UNORDERED = {
     "JobPoints._pace", "JobPoints.launching", "NetworkLoads._gangs", "NetworkLoads._asked", "NodeBook._dormant",
 }  # fmt: skip
 """Looked up by name and never gone through, so that their order says nothing."""
-CONTAINERS = (list, dict, set, deque, array)
+CONTAINERS = (list, dict, set, deque, array, np.ndarray)
 Found = tuple[str, Any]
 
 
@@ -76,6 +77,8 @@ def parts_of(value: Any, known: Collection[str] = ()) -> list[Found]:
         return [("of", value.__self__)]
     if isinstance(value, array):
         return [("bytes", value.tobytes())]
+    if isinstance(value, np.ndarray | np.generic):
+        return [("type", str(value.dtype)), ("shape", str(value.shape)), ("bytes", value.tobytes())]
     own: Mapping[str, Any] = fields_of(value) if type(value).__module__.startswith(("goodwatt", "tests")) else {}
     of = type(value).__name__
     kept = {name: _in_order(part) if f"{of}.{name}" in UNORDERED else part for name, part in own.items()}

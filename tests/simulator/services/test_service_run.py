@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
-from goodwatt.errors import InputError, RunError
+from goodwatt.errors import InputError
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
 from goodwatt.policies.service_registry import with_services
@@ -18,7 +17,6 @@ from goodwatt.simulator import nodes
 from goodwatt.simulator.decisions import Drain, Place, Preempt
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.run import finish, result
-from goodwatt.simulator.saved_run import save
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
 from goodwatt.simulator.services.services_state import Services
@@ -211,8 +209,3 @@ def test_services_need_full_physics() -> None:
 def test_a_kind_that_the_cluster_has_not() -> None:
     with pytest.raises(InputError, match="B200-SXM"):
         simulation(replace(CHAT, gpu="B200-SXM"))
-
-
-def test_a_run_with_services_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="services"):
-        save(simulation(CHAT), tmp_path / "run.json")
