@@ -289,6 +289,31 @@ def test_marks_compare_the_same_windows() -> None:
     assert row(table_of(*runs), "easy").marks == ()
 
 
+PROMISES = [
+    # minutes kept with the reference, with the policy, marks of the policy, level of service
+    (1.0, 0.9986, (), "strict"),
+    (1.0, 0.99, (), "strict"),
+    (1.0, 0.985, ("promise kept in 98.5% of minutes, at least 99% wanted",), "short"),
+    (0.985, 0.9986, (), "strict"),
+    (0.97, 0.98, ("promise kept in 98.0% of minutes, at least 99% wanted",), "short"),
+    (
+        0.98,
+        0.97,
+        (
+            "promise kept in 97.0% of minutes, at least 99% wanted",
+            "promise kept in 97.00% of minutes, the reference 98.00%",
+        ),
+        "short",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reference", "kept", "marks", "service"), PROMISES)
+def test_marks_for_broken_promises(reference: float, kept: float, marks: tuple[str, ...], service: str) -> None:
+    entry = row(table_of(made("fifo", minutes_kept=reference), made("easy", minutes_kept=kept)), "easy")
+    assert (entry.marks, entry.service) == (marks, service)
+
+
 def test_the_reference_is_never_marked() -> None:
     assert row(table_of(made("fifo", unfinished=900)), "fifo").marks == ()
 

@@ -256,9 +256,7 @@ def _legend(table: ComparisonTable, signs: _Signs) -> Iterator[RenderableType]:
     if any(row.service in LEVELS for row in table.rows):
         yield Text("service beside the reference's: strict within 1.02x, relaxed within 1.25x", style="dim")
     if any(metric.key == "minutes_kept" for metric in table.metrics):
-        yield Text(
-            "services: 99% of the minutes kept, and no fewer than with the reference, or gains do not count", "dim"
-        )
+        yield Text("services: 99% of the minutes kept, or gains do not count", "dim")
     if reference := table.reference:
         said = f"differences to {reference.label}, paired, with bootstrap 95% intervals"
         yield Text(f"{said}; dim: may be noise", style="dim")

@@ -252,7 +252,7 @@ def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloo
         more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
         yield f"{metric.title} {more}, floor {limit:g}x"
     kept, base = _value(mine, "minutes_kept"), _value(reference, "minutes_kept")
-    if kept is not None and base is not None and kept < base:
+    if kept is not None and base is not None and kept < base < KEPT:
         yield f"promise kept in {kept:.2%} of minutes, the reference {base:.2%}"
     unfinished, base, jobs = _value(mine, "unfinished"), _value(reference, "unfinished"), _value(mine, "jobs")
     if jobs and ((unfinished or 0) - (base or 0)) / jobs > floor.unfinished:
