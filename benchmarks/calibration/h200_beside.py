@@ -38,6 +38,8 @@ LAYERS, OUTSIDE = 32, 5
 KERNELS = {"decode": 10 * LAYERS + OUTSIDE, "prefill": 9 * LAYERS + OUTSIDE}
 """Of an iteration: four products, two norms, the rotation, the gate, and attention, which decodes in two; outside of
 the layers embedding, norm, the choice of rows, the product with all words and its greatest."""
+LATER = "later"
+"""Runs at 90 and 75% of the threads, measured when the law had been made; speeds alone are those of `beside`."""
 ONE_KERNEL = "gemm"
 FREE = 100
 
@@ -88,14 +90,14 @@ class Said:
     tail: float
 
 
-def measured() -> list[Beside]:
-    """Every run of an instance beside a batch job, in the file's order."""
+def measured(part: str = "beside") -> list[Beside]:
+    """Every run of an instance beside a batch job, in the file's order; `LATER`: those that came after the law."""
     rows = instance_rows("beside")
     model = h200()
     alone = {row["name"]: row for row in rows if not row["beside"]}
     steady = {name: _instance(model, row) for name, row in alone.items() if not row["cycle"]["off_s"]}
     jobs = {row["beside"]: row for row in rows if not row["name"] and row["threads"] == FREE}
-    pairs = (row for row in rows if row["name"] and row["beside"])
+    pairs = (row for row in instance_rows(part) if row["name"] and row["beside"])
     return [_beside(row, alone[row["name"]], steady, jobs[row["beside"]], model) for row in pairs]
 
 
@@ -152,6 +154,13 @@ PARTS: Mapping[str, Callable[[Beside], bool]] = {
     "not limited, with gaps": lambda run: not run.limited and run.gaps,
 }
 """Of the runs; with gaps decode only, beside all three jobs."""
+LATER_PARTS: Mapping[str, Callable[[Beside], bool]] = {
+    "90%": lambda run: run.batch.threads == 0.9 and not run.gaps,
+    "75%": lambda run: run.batch.threads == 0.75 and not run.gaps,
+    "90%, with gaps": lambda run: run.batch.threads == 0.9 and run.gaps,
+    "75%, with gaps": lambda run: run.batch.threads == 0.75 and run.gaps,
+}
+"""Of the later runs: decode in two batches and prefill beside all three jobs; with gaps decode."""
 
 
 def _instance(model: GpuModel, row: Mapping[str, Any]) -> Resident:

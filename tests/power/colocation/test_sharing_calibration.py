@@ -63,6 +63,17 @@ def test_an_instance_beside_a_limited_batch_job_is_told_without_constants_of_its
 
 
 @pytest.mark.skipif(not MEASURED.is_file(), reason="the project's own measurements are not at hand")
+def test_limits_that_were_measured_after_the_law() -> None:
+    from calibration import h200_beside, held_out
+
+    runs = h200_beside.measured(h200_beside.LATER)
+    assert sorted({run.batch.threads for run in runs}) == [0.75, 0.9]
+    assert sum(sum(map(wanted, runs)) for wanted in h200_beside.LATER_PARTS.values()) == len(runs) == 30
+    assert held_out.mean_absolute(h200_beside.speeds(runs, 0)) < 0.055
+    assert held_out.mean_absolute(h200_beside.speeds(runs, 1)) < 0.055
+
+
+@pytest.mark.skipif(not MEASURED.is_file(), reason="the project's own measurements are not at hand")
 def test_the_tail_is_that_of_the_fit() -> None:
     from calibration import h200_beside, held_out
 
