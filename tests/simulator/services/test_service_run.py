@@ -145,8 +145,8 @@ def test_no_request_is_lost_when_an_instance_drains_or_dies(resolution: Resoluti
         if sim.now_s > 120.0 and not died:
             died = True
             sim.stop(services_of(sim).instances["chat/1"].run, failed=True)
-    services, book = services_of(sim), services_of(sim).fleet.books[0]
-    assert [instance.state for instance in services.instances.values()] == ["idle", "idle", "serving"]
+            assert [one.state for one in services_of(sim).instances.values()] == ["idle", "idle", "serving"]
+    book = services_of(sim).fleet.books[0]
     assert int(book.done.sum()) == len(few.arrival_s) == int(book.arrived.sum())
 
 

@@ -96,11 +96,15 @@ class IterationLaw:
     ) -> Cost:
         """Of an iteration with `tokens` > 0 tokens, `sequences` >= 1 of them of different requests.
 
-        More tokens than sequences means that some are of a prompt.
+        More tokens than sequences means that some are of a prompt. It is written without calls, so that it can be compiled
+        as it stands (`simulator.services.compiled`).
         """
         touched = 1.0 - self.experts * self.dormant**tokens
         multiply = self.multiply_s * (tokens + self.rows * touched) / x
-        products = soft(multiply, self.weights_s * touched)
+        reading = self.weights_s * touched
+        multiply2, reading2 = multiply * multiply, reading * reading
+        products2 = (multiply2 * multiply2 + reading2 * reading2) ** 0.5  # numpy takes roots 20 times faster than powers
+        products = products2**0.5
         attend = self.pair_s * pairs / x
         moved = self.token_s * tokens + self.context_s * context + self.sample_s * sequences
         alone = products + attend + moved + self.gap_s
@@ -109,12 +113,13 @@ class IterationLaw:
         gpu = alone * sharing + exchange
         launch = self.launch_s + self.launch_more_s * (1.0 - 1.0 / sequences)
         launch = launch + self.launch_prompt_s * (tokens > sequences)
-        busy = soft(gpu, launch)
+        gpu2, launch2 = gpu * gpu, launch * launch
+        busy = ((gpu2 * gpu2 + launch2 * launch2) ** 0.5) ** 0.5
         ratio = gpu / busy
         return Cost(
             wall_s=busy + self.between_s + self.sequence_s * sequences,
             gpu_s=gpu,
-            scaled_s=sharing * (_share(multiply, products) + attend) * (ratio * ratio * ratio),
+            scaled_s=sharing * (multiply2 * multiply2 / (products2 * products) + attend) * (ratio * ratio * ratio),
             sm_s=self.multiply_sm_s * tokens
             + self.pair_sm_s * pairs
             + self.context_sm_s * context
@@ -130,15 +135,3 @@ class IterationLaw:
 WAITING = 0.75
 """Of the watts of an all-reduce, what it draws less while nothing moves: 120 small ones in a row draw 34 W over a
 context, large ones 140 W (h200_serving.json, two GPUs)."""
-
-
-def soft(one: Number, other: Number) -> Number:
-    """The soft maximum of two times."""
-    one2, other2 = one * one, other * other
-    return ((one2 * one2 + other2 * other2) ** 0.5) ** 0.5  # numpy takes roots 20 times faster than other powers
-
-
-def _share(one: Number, soft_maximum: Number) -> Number:
-    """How the soft maximum grows with the logarithm of one of its two times."""
-    one2 = one * one
-    return one2 * one2 / (soft_maximum * soft_maximum * soft_maximum)

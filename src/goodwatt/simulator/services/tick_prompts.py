@@ -1,169 +1,197 @@
-"""The prompts of a tick: who waits, what is computed of whom, and what that takes."""
+"""The prompts of a tick: what is computed of whom in which iterations, and what that takes; compiled.
+
+An iteration takes from those who had come when it began, first come first served, until its budget of tokens is full;
+the next begins when it ends. A prompt that does not fit into what is left goes on in the next. Each token makes an
+iteration longer than one that only decodes by what it costs at the clock that the cap allows. Iterations that begin in
+the tick are made here; what is left of a prompt then is computed in the next tick.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
-import numpy as np
-from numpy.typing import NDArray
-
-from goodwatt.power.serving.iteration_law import Cost
-from goodwatt.simulator.services.by_instance import counted, summed
-from goodwatt.simulator.services.made_iterations import Stretches
-from goodwatt.simulator.services.prompt_iterations import Lines, Plan, plan_alone, plan_in_turn
+from goodwatt.simulator.services.compiled import compiled
 from goodwatt.simulator.services.request_instance import WATERMARK
-from goodwatt.simulator.services.tick_instances import GUESSES, Pace, TickInstances
-from goodwatt.simulator.services.tick_tables import Rows, tokens_by
+from goodwatt.simulator.services.tick_boards import Entry, allowed_w, joules_of, slower, within
+from goodwatt.simulator.services.tick_instances import GUESSES
+from goodwatt.simulator.services.tick_law import iteration_cost
+from goodwatt.simulator.services.tick_tables import Table
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 CLOSE = 0.99
 """Allowed over drawn watts from which on the clock is left as it is."""
 GOLDEN = 0.6180339887498949
 """Multiples of it fill the unit interval evenly: how far an iteration is when a request comes."""
+LEAST_TOKEN_S = 1e-9
+Extra = tuple[float, float, float, float, float, float]
+"""Wall time, GPU time, what of the wall time follows the clock, SM and DRAM seconds, joules."""
 
 
-class Extra(NamedTuple):
-    """What prompts add to iterations that would only decode, for each request: its cost and joules."""
+@compiled
+def compute_prompts(
+    table: Table, laws: Table, rows: Table, stretches: Table, spent: Table, span: tuple[float, float], number: int
+) -> None:
+    """What iterations that begin in the tick compute of `rows`, which stand by instance in order of arrival.
 
-    cost: Cost
-    joules: Floats
+    `rows` get what is left and, where they are done, in `due` when. `stretches[first:last]` of an
+    instance are its iterations with prompts, cut to the tick, `first` and `last` are written into its entry. `spent`
+    gets what they take beyond iterations that would only decode. `number` of rows seen before this tick.
+    """
+    from_s, until_s = span
+    low, at = 0, 0
+    for i in range(len(table)):
+        one = table[i]
+        one.first = at
+        if one.end_s > from_s:
+            stretches[at].begin_s, stretches[at].end_s = from_s, one.end_s
+            stretches[at].iterations = (one.end_s - from_s) / (one.end_s - one.begin_s)
+            at += 1
+        high = low
+        while high < len(rows) and rows[high].position == i:
+            high += 1
+        if high > low:
+            at = _compute(one, laws[one.service], rows[low:high], stretches, at, spent[i], span, number + low)
+            low = high
+        one.last = at
+        if at > one.first and stretches[at - 1].end_s > until_s:
+            last = stretches[at - 1]
+            last.iterations *= (until_s - last.begin_s) / (last.end_s - last.begin_s)
+            last.end_s = until_s
 
 
-class Computed(NamedTuple):
-    """`waiting`: rows with tokens left, `done`: rows whose prompt is done in time or later (`due`), `iterations`:
-    those with prompts; `positions`, `extra`: what was computed, by request."""
+@compiled
+def _compute(
+    one: Entry, law: Entry, rows: Table, stretches: Table, at: int, spent: Table, span: tuple[float, float], number: int
+) -> int:
+    """The prompts of one instance; how many stretches there are then."""
+    from_s, until_s = span
+    _begin_line(one, rows)
+    for r in range(len(rows)):
+        row = rows[r]
+        joins = row.arrival_s <= one.begin_s and one.used < one.line_budget
+        next_s = _next_s(one, row, from_s, number + r)
+        if not _has_room(one, row) or not (joins or next_s < until_s):
+            break  # and those behind wait, too
+        chunk = max(row.left / math.ceil(row.left / one.line_budget), min(one.piled, one.line_budget))
+        extra = _extra(one, law, row, chunk, until_s - from_s)
+        left = row.left
+        at = _fill(one, rows, r, stretches, at, max(extra[0], LEAST_TOKEN_S) / chunk, joins, next_s, until_s)
+        _account(one, row, left, chunk, extra, spent)
+        if row.left > 0.0:
+            break
+        row.due = one.end_s
+    return at
 
-    waiting: Rows
-    done: Rows
-    iterations: Stretches
-    positions: NDArray[np.int64]
-    extra: Extra
+
+@compiled
+def _begin_line(one: Entry, rows: Table) -> None:
+    """Nothing has been computed in this tick; `piled` tokens had come before the last iteration with prompts ended."""
+    one.piled, one.backlog_s = 0.0, one.end_s
+    for row in rows:
+        if row.arrival_s < one.end_s:
+            one.piled += row.left
+    one.room = one.kv_tokens * (1.0 - WATERMARK) - one.context - one.reserved - one.batch
+    one.inside = one.batch + one.opened
+    one.line_budget, one.used, one.member = max(1.0, one.budget - one.batch), math.inf, 0
 
 
-class TickPrompts:
-    """Puts prompts into iterations; `count`: how many it has seen."""
+@compiled
+def _has_room(one: Entry, row: Entry) -> bool:
+    """Whether a request may be computed; an instance that is empty takes the first whatever its length."""
+    need = _need(row)
+    return need == 0.0 or one.inside == 0.0 or (need <= one.room and one.inside + 1.0 <= one.most)
 
-    def __init__(self, instances: TickInstances) -> None:
-        self._instances = instances
-        self.count = 0
 
-    def copy(self, instances: TickInstances) -> TickPrompts:
-        """The same over a copy of the instances."""
-        twin = TickPrompts(instances)
-        twin.count = self.count
-        return twin
+@compiled
+def _need(row: Entry) -> float:
+    """Tokens in the cache that a request takes if it begins now; who is done with his prompt leaves the cache soon."""
+    return row.left if row.computed == 0.0 and row.owed > 1.0 else 0.0
 
-    def compute(self, rows: Rows, pace: Pace, now_s: float, until_s: float) -> Computed:
-        """What iterations that begin in the tick compute of the prompts in `rows`."""
-        rows = rows[rows["position"].argsort(kind="stable")]
-        chunk = self._chunk(rows)
-        extra = self._extra(rows, chunk, pace, until_s - now_s)
-        plan = self._plan(rows, extra, chunk, pace, until_s)
-        left, done_s = plan.left, plan.done_s
-        share = (rows["left"] - left) / chunk
-        fresh = (rows["computed"] == 0.0) & (left < rows["left"])
-        self._reserve(rows[fresh])
-        rows["computed"] += rows["left"] - left
-        rows["left"], rows["due"] = left, done_s
-        scaled = Extra(Cost(*[column * share for column in extra.cost]), extra.joules * share)
-        done = done_s < np.inf
-        return Computed(rows[~done], rows[done], plan.iterations, rows["position"], scaled)
 
-    def _chunk(self, rows: Rows) -> Floats:
-        """Tokens that an iteration computes with this prompt: of it alone, or as many as pile up."""
-        instances, position = self._instances, rows["position"]
-        room = np.maximum(instances.budget - instances.state.batch, 1.0)[position]
-        alone = rows["left"] / np.ceil(rows["left"] / room)
-        waited = rows["arrival_s"] < instances.state.end_s[position]
-        piled = summed(position, rows["left"] * waited, len(instances))
-        chunk: Floats = np.maximum(alone, np.minimum(piled[position], room))
-        return chunk
+@compiled
+def _next_s(one: Entry, row: Entry, from_s: float, number: int) -> float:
+    """When the next iteration begins that could compute this request; while decoding goes on it waits for its end."""
+    free_s = max(one.end_s, from_s)
+    into = number * GOLDEN % 1.0 if one.batch > 0.0 else 0.0
+    ready_s = max(row.arrival_s, from_s) + into * one.wall_s
+    return free_s if row.arrival_s <= free_s or ready_s < free_s else ready_s
 
-    def _extra(self, rows: Rows, chunk: Floats, pace: Pace, span_s: float) -> Extra:
-        """Of an iteration with so many tokens of the prompt's kind, at the clock that the cap allows."""
-        state, boards, position = self._instances.state, self._instances.boards, rows["position"]
-        x, times = boards.top[position], rows["left"] / chunk
-        cost = self._cost(rows, chunk, np.minimum(times, self._in_tick(rows, chunk, pace, span_s)), x)
-        joules = boards.joules(cost, x, position)
-        backlog = rows["arrival_s"] < state.end_s[position]
-        mean_w = np.where(backlog, boards.kept_w[position], state.mean_w[position])
-        times = np.maximum(1.0, times)
-        within = boards.within(joules, cost, boards.allowed_w(cost.wall_s * times, mean_w, position), position)
-        if (within < CLOSE).any():
-            cost, joules = self._slower(cost, x, within, times, mean_w, position)
-        return Extra(
-            Cost(*[column - base[position] for column, base in zip(cost, pace.cost, strict=True)]),
-            joules - pace.joules[position],
-        )
 
-    def _in_tick(self, rows: Rows, chunk: Floats, pace: Pace, span_s: float) -> Floats:
-        """About how many iterations with prompts a tick has: later ones read more, and belong to later ticks."""
-        position = rows["position"]
-        longer_s = self._instances.law_of(position).multiply_s * chunk
-        count: Floats = np.maximum(1.0, span_s / (pace.cost.wall_s[position] + longer_s))
-        return count
+@compiled
+def _fill(
+    one: Entry, rows: Table, r: int, stretches: Table, at: int, token_s: float, joins: bool, next_s: float,
+    until_s: float,
+) -> int:  # fmt: skip
+    """Put a prompt into iterations from `next_s` on, or first into the last one if it still `joins` that."""
+    row = rows[r]
+    while row.left > 0.0 and (joins or next_s < until_s):
+        if not joins:
+            one.begin_s, one.end_s, one.used, one.member = next_s, next_s + one.wall_s, 0.0, r
+            stretches[at].begin_s, stretches[at].iterations = one.begin_s, 1.0
+            at += 1
+        share = min(row.left, one.line_budget - one.used)
+        one.used += share
+        row.left -= share
+        one.end_s += share * token_s
+        stretches[at - 1].end_s = one.end_s
+        for done in range(one.member, r):
+            rows[done].due = one.end_s
+        joins, next_s = False, one.end_s
+    return at
 
-    def _cost(self, rows: Rows, chunk: Floats, iterations: Floats, x: Floats) -> Cost:
-        """Mean of so many iterations, beside who decodes already."""
-        instances, position = self._instances, rows["position"]
-        batch, context = instances.state.batch[position], instances.context[position]
-        reads = rows["computed"] + 0.5 * np.minimum(rows["left"], chunk * iterations)
-        return instances.law_of(position).cost(
-            chunk + batch,
-            chunk * reads + context,
-            batch + np.maximum(1.0, chunk / rows["left"]),
-            context + reads + 0.5 * chunk,
-            x,
-            instances.boards.sharing[position],
-        )
 
-    def _slower(
-        self, cost: Cost, x: Floats, within: Floats, times: Floats, mean_w: Floats, position: Ints
-    ) -> tuple[Cost, Floats]:
-        """At clocks that the caps allow: time follows them as far as it follows clocks at all, energy the voltage."""
-        boards, top, at_top = self._instances.boards, x, cost
+@compiled
+def _account(one: Entry, row: Entry, left: float, chunk: float, extra: Extra, spent: Table) -> None:
+    """Of `left` tokens some have been computed."""
+    if row.computed == 0.0:
+        if row.owed > 1.0:
+            one.room -= left
+            one.inside += 1.0
+        one.reserved += left
+        one.opened += 1.0
+    share = (left - row.left) / chunk
+    _, gpu_s, scaled_s, sm_s, dram_s, joules = extra
+    spent[0] += joules * share
+    spent[2] += gpu_s * share
+    spent[3] += scaled_s * share
+    spent[4] += sm_s * share
+    spent[5] += dram_s * share
+    row.computed += left - row.left
+
+
+@compiled
+def _extra(one: Entry, law: Entry, row: Entry, chunk: float, span_s: float) -> Extra:
+    """What a chunk of a prompt adds to an iteration that would only decode, at the clock that the cap allows.
+
+    Mean of the iterations that compute the prompt in this tick, beside who decodes already.
+    """
+    times = row.left / chunk
+    in_tick = max(1.0, span_s / (one.wall_s + law.multiply_s * chunk))  # later ones belong to later ticks
+    reads = row.computed + 0.5 * min(row.left, chunk * min(times, in_tick))
+    x = one.top
+    cost = iteration_cost(
+        law,
+        chunk + one.batch,
+        chunk * reads + one.context,
+        one.batch + max(1.0, chunk / row.left),
+        one.context + reads + 0.5 * chunk,
+        x,
+        one.sharing,
+    )
+    wall_s, joules = cost.wall_s, joules_of(one, cost.sm_s, cost.dram_s, x)
+    mean_w = one.kept_w if row.arrival_s < one.backlog_s else one.mean_w
+    times = max(1.0, times)
+    room = within(one, joules, wall_s, allowed_w(one, wall_s * times, mean_w))
+    if room < CLOSE:  # time follows the clock as far as it follows clocks at all, energy the voltage
         for _ in range(GUESSES):
-            x = boards.slower(x, within, position)
-            cost = at_top._replace(wall_s=at_top.wall_s + at_top.scaled_s * (top / x - 1.0))
-            joules = boards.joules(cost, x, position)
-            allowed_w = boards.allowed_w(cost.wall_s * times, mean_w, position)
-            within = boards.within(joules, cost, allowed_w, position)
-        return cost, joules
-
-    def _plan(self, rows: Rows, extra: Extra, chunk: Floats, pace: Pace, until_s: float) -> Plan:
-        """Who has an instance for himself in this tick is put there all at once, the others one after the other."""
-        position, each_s = rows["position"], pace.cost.wall_s
-        self.count += len(rows)
-        into = (np.arange(self.count - len(rows), self.count) * GOLDEN) % 1.0
-        decodes = self._instances.state.batch[position] > 0.0
-        ready_s = rows["arrival_s"] + np.where(decodes, into * each_s[position], 0.0)
-        stays = rows["owed"] > 1.0  # who is done with his prompt leaves room for others within the tick
-        need = np.where((rows["computed"] == 0.0) & stays, rows["left"], 0.0)
-        token_s = np.maximum(extra.cost.wall_s, 1e-9) / chunk
-        prompts = np.array([rows["left"], need, rows["arrival_s"], ready_s, token_s])
-        lines = self._lines(each_s)
-        plan = plan_alone(lines, position, prompts, until_s)
-        rest = np.isnan(plan.left).nonzero()[0]
-        if len(rest):
-            plan = plan_in_turn(plan, lines, position, prompts, rest, until_s)
-        return plan
-
-    def _lines(self, each_s: Floats) -> Lines:
-        """All instances; one that is empty takes the first prompt whatever its length."""
-        instances, state = self._instances, self._instances.state
-        inside = state.batch + state.opened
-        taken = instances.context + state.reserved + state.batch
-        return Lines(
-            free_s=state.end_s,
-            each_s=each_s,
-            budget=np.maximum(1.0, instances.budget - state.batch),
-            room=instances.kv_tokens * (1.0 - WATERMARK) - taken,
-            seats=instances.most - inside,
-            empty=inside == 0.0,
-        )
-
-    def _reserve(self, begun: Rows) -> None:
-        state, instances = self._instances.state, len(self._instances)
-        state.reserved += tokens_by(begun, "left", instances)
-        state.opened += counted(begun["position"], instances)
+            x = slower(one, x, room)
+            wall_s = cost.wall_s + cost.scaled_s * (one.top / x - 1.0)
+            joules = joules_of(one, cost.sm_s, cost.dram_s, x)
+            room = within(one, joules, wall_s, allowed_w(one, wall_s * times, mean_w))
+    return (
+        wall_s - one.wall_s,
+        cost.gpu_s - one.gpu_s,
+        cost.scaled_s - one.scaled_s,
+        cost.sm_s - one.sm_s,
+        cost.dram_s - one.dram_s,
+        joules - one.joules,
+    )

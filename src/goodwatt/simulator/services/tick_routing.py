@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from goodwatt.simulator.services.compiled import compiled
 from goodwatt.simulator.services.routing import Router
 from goodwatt.simulator.services.service import Role, Service
 
@@ -66,18 +66,15 @@ class TickRouting:
         return _to_least(open_ones, prompts, load)
 
 
+@compiled
 def _to_least(among: Ints, prompts: Floats, load: Floats) -> Ints:
     """Each to who has least to do, given what those before it have brought."""
-    least = among
-    if len(prompts) < len(among):
-        least = among[np.argpartition(load[among], len(prompts))[: len(prompts) + 1]]
-    heap = list(zip(load[least].tolist(), least.tolist(), strict=True))
-    heapq.heapify(heap)
-    chosen = []
-    for tokens in prompts.tolist():
-        has, position = heap[0]
-        heapq.heapreplace(heap, (has + tokens, position))
-        chosen.append(position)
-    for has, position in heap:
-        load[position] = has
-    return np.array(chosen, dtype=np.int64)
+    chosen = np.empty(len(prompts), dtype=np.int64)
+    for number in range(len(prompts)):
+        least = among[0]
+        for position in among:
+            if load[position] < load[least]:
+                least = position
+        load[least] += prompts[number]
+        chosen[number] = least
+    return chosen

@@ -1,14 +1,42 @@
-"""Requests on their way through instances, as rows of arrays."""
+"""Requests on their way through instances, instances, and stretches of time with prompts, as rows of tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goodwatt.simulator.services.by_instance import summed
+INSTANCE = np.dtype(
+    [(name, np.int64) for name in ("service", "first", "last", "member")]
+    + [
+        (name, np.float64)
+        for names in (
+            "batch held count last_due reserved opened begin_s end_s x mean_w",
+            "kv_tokens most budget",
+            "context_w memory_w core_w knee rise kept_w top sharing",
+            "context wall_s gpu_s scaled_s sm_s dram_s joules",
+            "backlog_s piled room inside line_budget used",
+            "total carried_s",
+        )
+        for name in names.split()
+    ]
+)
+"""One number for each instance.
 
+State: `batch` sequences decode; `held`: see ROW; `count` of iterations; `last_due`: the greatest count with which one
+of them ends; `reserved` cache tokens of those being computed, who are `opened`. `begin_s`, `end_s`: the last iteration
+with prompts. `x`: the clock of decoding relative to the greatest; `mean_w` over the last tick. Room: as in `Batching`.
+Board: `kept_w` is what it keeps of its cap, `top` the greatest clock allowed, `sharing` by co-runners. Pace: `context`
+tokens in the cache of those who decode at the beginning of the tick; the cost of an iteration that only decodes.
+Prompts: see `tick_prompts`; `first`, `last` of an instance's stretches; the last iteration has `used` of its budget,
+and its prompts begin with row `member`. Decoding: see `tick_decode`.
+"""
+SPENT = ("joules", "wall_s", "gpu_s", "scaled_s", "sm_s", "dram_s", "iterations")
+"""Columns of what iterations took, by instance; see `board.Spent`."""
+STRETCH = np.dtype([("begin_s", np.float64), ("end_s", np.float64), ("iterations", np.float64)])
+"""A part of a tick in which an instance computes prompts, and the iterations that it makes in it."""
 ROW = np.dtype(
     [
         ("position", np.int64),
@@ -28,6 +56,9 @@ computed and `computed` before it decodes, output tokens `owed`. `due`: when its
 of iterations with which its last token comes. `held`: tokens in the cache when it began to decode, less that count
 then: with the count added, tokens in the cache now."""
 Rows = NDArray[np.void]
+Ints = NDArray[np.int64]
+Table = Any
+"""A table in compiled functions: its entries have the fields of its type."""
 
 
 def no_rows() -> Rows:
@@ -44,11 +75,6 @@ def together(*tables: Rows) -> Rows:
         rows[at : at + len(table)] = table
         at += len(table)
     return rows
-
-
-def tokens_by(rows: Rows, column: str, instances: int) -> NDArray[np.float64]:
-    """A column added up by instance."""
-    return summed(rows["position"], rows[column], instances)
 
 
 def fresh_rows(position: int, arrival_s: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Rows:
