@@ -20,12 +20,13 @@ from goodwatt.cli.power_options import (
     finite,
 )
 from goodwatt.cli.run_options import (
-    ClusterOption,
+    ClusterOrScenario,
     EngineOption,
     FormatOption,
     JsonOption,
     NoReportOption,
     OutOption,
+    ScenarioOption,
     SkipOption,
     TraceOrBundled,
 )
@@ -39,7 +40,8 @@ DEFAULT_POWERS = ("default", "static")
 
 def compare(
     trace: TraceOrBundled = None,
-    cluster: ClusterOption = DEFAULT_CLUSTER,
+    cluster: ClusterOrScenario = None,
+    scenario: ScenarioOption = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,7 +77,7 @@ def compare(
             help="Compare over so many seconds from the first submission on, or from 0 without jobs.",
             min=0,
             callback=finite,
-            show_default="all of the trace",
+            show_default="all of the trace, or of the scenario",
         ),
     ] = None,
     physics: PhysicsOption = Physics.FULL,
@@ -103,7 +105,7 @@ def compare(
             show_default="on where it takes seconds",
         ),
     ] = None,
-    engine: EngineOption = "default",
+    engine: EngineOption = None,
     format_name: FormatOption = None,
     skip_bad_rows: SkipOption = False,
     out: OutOption = None,
@@ -113,12 +115,15 @@ def compare(
     """Compare policies on a trace; without arguments on one that ships with the package."""
     from goodwatt.cli.compare_run import Comparing, compare_policies
     from goodwatt.cli.inputs import TraceSource
+    from goodwatt.cli.scenarios import chosen
 
-    if trace is None and services is None:
-        trace = DEFAULT_TRACE
+    on = chosen(scenario)
+    if on is None:
+        trace = DEFAULT_TRACE if trace is None and services is None else trace
+        cluster = cluster or DEFAULT_CLUSTER
     compare_policies(
         Comparing(
-            source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows),
+            source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows, on),
             settings=PowerSettings(
                 physics=physics,
                 truth=truth,
@@ -127,9 +132,12 @@ def compare(
                 objective=objective,
                 price=price,
                 carbon=carbon,
+                scenario=on,
             ),
-            services=ServiceSettings(file=services, policies=tuple(service_policy or ()), resolution=resolution),
-            horizon_s=horizon,
+            services=ServiceSettings(
+                file=services, policies=tuple(service_policy or ()), resolution=resolution, scenario=on
+            ),
+            horizon_s=on.horizon_s if horizon is None and on is not None else horizon,
             policies=tuple(policy or ()),
             powers=tuple(power or ()),
             demo=trace == DEFAULT_TRACE and physics is Physics.FULL,

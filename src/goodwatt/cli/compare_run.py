@@ -124,12 +124,15 @@ def _scenario(asked: Comparing, objective: Objective, prices: SitePrices, read: 
         options=asked.services.apply(options, ()),
         services=services,
         span_s=span_s,
+        drain=asked.source.scenario is None,
     )
 
 
 def _span_s(asked: Comparing, jobs: Sequence[Job], services: Sequence[Service]) -> tuple[float, float] | None:
     """What is cut into windows; None: the submissions of the trace. Raises InputError where it would have no end."""
-    start_s = jobs[0].submit_s if jobs else 0.0
+    start_s = asked.source.start_s
+    if start_s is None:
+        start_s = jobs[0].submit_s if jobs else 0.0
     if asked.horizon_s is not None:
         return start_s, start_s + asked.horizon_s
     if jobs:
@@ -160,7 +163,7 @@ def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Co
     """
     if comparison.partial or asked.bounds is False:
         return comparison
-    if asked.services.file is not None:
+    if asked.services.given:
         if asked.bounds:
             inputs.note("shares of the bound left out: bounds know of no services")
         return comparison
@@ -188,10 +191,11 @@ def _manifest(asked: Comparing, read: Inputs, comparison: Comparison) -> dict[st
         read.trace,
         read.cluster,
         read.engine,
-        files=asked.settings.files() | asked.services.files(),
+        files=asked.settings.files() | asked.services.files() | asked.source.files(),
         policies=list(comparison.policies),
         powers=list(comparison.powers),
-        **({"service_policies": list(comparison.service_policies)} if asked.services.file is not None else {}),
+        **({"service_policies": list(comparison.service_policies)} if asked.services.given else {}),
+        **asked.source.named(),
         physics=asked.settings.physics.value,
         truth=asked.settings.truth.value,
         windows=asked.windows,

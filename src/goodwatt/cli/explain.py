@@ -33,6 +33,7 @@ def explain(
     from goodwatt.cluster.fingerprint import fingerprint
     from goodwatt.cluster.presets import load_cluster
     from goodwatt.errors import InputError
+    from goodwatt.scenarios.library import load_scenario
     from goodwatt.simulator.records.explanation import explain as explained
     from goodwatt.simulator.records.explanation_record import read_record
 
@@ -42,9 +43,15 @@ def explain(
     record = read_record(run)
     record.job(job)
     named = cluster or record.manifest.get("cluster_given")
-    if named is None:
+    scenario = record.manifest.get("scenario_given")
+    if named is not None:
+        machine = load_cluster(named)
+    elif scenario is not None:
+        machine = load_scenario(scenario).cluster
+    else:
         raise InputError(f"{run}: the manifest does not say which cluster it was: name it with --cluster")
-    machine = load_cluster(named)
     if fingerprint(machine) != record.manifest["inputs"]["cluster_sha256"]:
-        raise InputError(f"{named}: expected the cluster of the run in {run}, got another (name it with --cluster)")
+        raise InputError(
+            f"{named or scenario}: expected the cluster of the run in {run}, got another (name it with --cluster)"
+        )
     show(explained(record, machine, job), json)

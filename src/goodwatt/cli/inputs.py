@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,6 +18,9 @@ from goodwatt.simulator.settings.engine import Engine, load_engine
 from goodwatt.traces import bundled
 from goodwatt.traces.reading import read_trace
 from goodwatt.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from goodwatt.scenarios.scenario import Scenario
 
 MOST_PROBLEMS = 5
 NO_JOBS = Trace("services alone", (), format="none")
@@ -32,23 +37,61 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class TraceSource:
-    """Names of the inputs as the command line has them; without a trace there are no jobs, only services."""
+    """Names of the inputs as the command line has them, and the scenario that says what they leave open.
+
+    Without a trace there are the scenario's jobs, drawn from `seed`, or none, only services.
+    """
 
     trace: str | None
-    cluster: str
-    engine: str
+    cluster: str | None
+    engine: str | None
     format_name: str | None = None
     skip_bad_rows: bool = False
+    scenario: Scenario | None = None
+    seed: int = 0
 
     def read(self) -> Inputs:
         """The inputs, which fit each other. Raises InputError."""
-        cluster, engine = load_cluster(self.cluster), load_engine(self.engine)
+        cluster, engine = self._cluster(), self._engine()
         check_absences(engine, cluster)
-        if self.trace is None:
-            return Inputs(NO_JOBS, cluster, engine)
-        trace = load_trace(self.trace, self.format_name, self.skip_bad_rows)
-        check_fits(trace, cluster, self.skip_bad_rows)
+        if self.trace is not None:
+            trace = load_trace(self.trace, self.format_name, self.skip_bad_rows)
+        else:
+            trace = NO_JOBS if self.scenario is None else self.scenario.jobs(self.seed)
+        if trace.jobs:
+            check_fits(trace, cluster, self.skip_bad_rows)
         return Inputs(trace, cluster, engine)
+
+    def check(self) -> None:
+        """Raises InputError where nobody names a cluster."""
+        if self.cluster is None and self.scenario is None:
+            raise InputError("Missing option '--cluster' / '-c': expected a preset (goodwatt clusters list) or a file")
+
+    @property
+    def start_s(self) -> float | None:
+        """When runs begin: those of a scenario at 0 s; None: with the first submission."""
+        return None if self.scenario is None else 0.0
+
+    def files(self) -> dict[str, Path]:
+        """The scenario's file."""
+        return {} if self.scenario is None else {"scenario": self.scenario.path}
+
+    def named(self) -> dict[str, str]:
+        """What a manifest says of them, so that `explain` can read the cluster again."""
+        cluster = {} if self.cluster is None else {"cluster_given": self.cluster}
+        return cluster if self.scenario is None else {**cluster, "scenario_given": str(self.scenario.path)}
+
+    def _cluster(self) -> Cluster:
+        if self.cluster is not None:
+            return load_cluster(self.cluster)
+        self.check()
+        assert self.scenario is not None  # noqa: S101 - `check` has looked
+        return self.scenario.cluster
+
+    def _engine(self) -> Engine:
+        if self.engine is None and self.scenario is not None:
+            return self.scenario.engine
+        return load_engine(self.engine or "default")
 
 
 def load_trace(name_or_path: str, format_name: str | None, skip_bad_rows: bool) -> Trace:

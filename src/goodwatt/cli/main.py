@@ -18,6 +18,7 @@ from goodwatt.cli import (
     predict,
     replay,
     requests,
+    scenarios,
     traces,
     workloads,
 )
@@ -46,6 +47,7 @@ app.add_typer(requests.app, name="requests")
 app.add_typer(clusters.app, name="clusters")
 app.add_typer(gpus.app, name="gpus")
 app.add_typer(policies.app, name="policies")
+app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(workloads.app, name="workloads")
 
 

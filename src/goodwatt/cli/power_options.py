@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from goodwatt.cluster.job import Job
+    from goodwatt.scenarios.scenario import Scenario
     from goodwatt.simulator.settings.objective import Objective, SitePrices
     from goodwatt.simulator.settings.run_options import RunOptions
     from goodwatt.simulator.settings.site_prices import PriceFile
@@ -90,16 +91,13 @@ class PowerSettings:
     objective: Path | None = None
     price: str | None = None
     carbon: str | None = None
+    scenario: Scenario | None = None
 
     def read_objective(self) -> Objective:
-        """The objective file with what the options say put over it."""
-        from goodwatt.simulator.settings.objective import NO_OBJECTIVE, PriceSource
+        """The objective file, or else the scenario's, with what the options say put over it."""
+        from goodwatt.simulator.settings.objective import PriceSource
 
-        said = NO_OBJECTIVE
-        if self.objective is not None:
-            from goodwatt.simulator.settings.objective_file import read_objective
-
-            said = read_objective(self.objective)
+        said = self._said()
         prices: dict[str, Any] = {
             key: number_or_file(v) for key, v in (("price", self.price), ("carbon", self.carbon)) if v is not None
         }
@@ -109,6 +107,25 @@ class PowerSettings:
             prices=replace(said.prices or PriceSource(), **prices) if prices else said.prices,
         )
 
+    def _said(self) -> Objective:
+        """What a file says, or the scenario, whose budget also holds where the file has none."""
+        from goodwatt.simulator.settings.objective import NO_OBJECTIVE
+
+        said = NO_OBJECTIVE if self.scenario is None else self.scenario.objective
+        if self.objective is not None:
+            from goodwatt.simulator.settings.objective_file import read_objective
+
+            said = read_objective(self.objective)
+        if self.scenario is None or said.power_budget_w is not None:
+            return said
+        return replace(said, power_budget_w=self.scenario.budget_w)
+
+    def _budget_steps(self, objective: Objective) -> tuple[tuple[float, float], ...]:
+        """Those of the scenario, if its budget holds."""
+        if self.scenario is None or self.budget_w is not None or objective.power_budget_w != self.scenario.budget_w:
+            return ()
+        return self.scenario.budget_steps
+
     def apply(self, options: RunOptions, objective: Objective, prices: SitePrices) -> RunOptions:
         """The options of a run."""
         return replace(
@@ -116,6 +133,7 @@ class PowerSettings:
             physics=self.physics.value,
             truth=self.truth.value,
             budget_w=objective.power_budget_w,
+            budget_steps=self._budget_steps(objective),
             guardrails=objective.guardrails,
             price=prices.price,
             outside_c=prices.outside_c,

@@ -20,12 +20,13 @@ from goodwatt.cli.power_options import (
     finite,
 )
 from goodwatt.cli.run_options import (
-    ClusterOption,
+    ClusterOrScenario,
     EngineOption,
     FormatOption,
     JsonOption,
     NoReportOption,
     OutOption,
+    ScenarioOption,
     SkipOption,
     TraceOrNone,
 )
@@ -33,8 +34,9 @@ from goodwatt.cli.service_options import ResolutionOption, ServiceSettings, Serv
 
 
 def replay(
-    cluster: ClusterOption,
     trace: TraceOrNone = None,
+    cluster: ClusterOrScenario = None,
+    scenario: ScenarioOption = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +69,7 @@ def replay(
         ),
     ] = None,
     resolution: ResolutionOption = None,
-    engine: EngineOption = "default",
+    engine: EngineOption = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     from_s: Annotated[
         float | None,
@@ -76,7 +78,8 @@ def replay(
     horizon: Annotated[
         float | None,
         typer.Option(
-            help="Stop so many seconds after the start; by default when all jobs have ended and all requests are done.",
+            help="Stop so many seconds after the start; by default when all jobs have ended and all requests are done, "
+            "or when the scenario ends.",
             min=0,
             callback=finite,
         ),
@@ -90,10 +93,12 @@ def replay(
     """Replay a trace under one policy: how would the cluster have done?"""
     from goodwatt.cli.inputs import TraceSource
     from goodwatt.cli.replay_run import Replay, replay_trace
+    from goodwatt.cli.scenarios import chosen
 
+    on = chosen(scenario)
     replay_trace(
         Replay(
-            source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows),
+            source=TraceSource(trace, cluster, engine, format_name, skip_bad_rows, on, seed),
             settings=PowerSettings(
                 physics=physics,
                 truth=truth,
@@ -102,15 +107,19 @@ def replay(
                 objective=objective,
                 price=price,
                 carbon=carbon,
+                scenario=on,
             ),
             services=ServiceSettings(
-                file=services, policies=() if service_policy is None else (service_policy,), resolution=resolution
+                file=services,
+                policies=() if service_policy is None else (service_policy,),
+                resolution=resolution,
+                scenario=on,
             ),
             policy=policy,
             power=power,
             seed=seed,
-            from_s=from_s,
-            horizon_s=horizon,
+            from_s=0.0 if from_s is None and on is not None else from_s,
+            horizon_s=on.horizon_s if horizon is None and on is not None else horizon,
             out=out,
             report=not no_report,
             as_json=json,

@@ -78,9 +78,10 @@ def replay_trace(asked: Replay) -> None:
 
 def _check(asked: Replay) -> None:
     """Raises InputError where options do not go together."""
+    asked.source.check()
     asked.services.check(asked.settings.physics.value)
-    if asked.source.trace is None and asked.services.file is None:
-        raise InputError("Missing argument 'TRACE': expected a trace (goodwatt traces list), or --services FILE")
+    if asked.source.trace is None and asked.source.scenario is None and asked.services.file is None:
+        raise InputError("Missing argument 'TRACE': expected a trace (goodwatt traces list), --scenario or --services")
 
 
 def _check_services(read: Inputs, options: RunOptions) -> None:
@@ -127,8 +128,8 @@ def _manifest(asked: Replay, read: Inputs, run: RunResult, partial: bool) -> dic
     named = {name: run.summary[name] for name in ("policy", "power", "physics", "truth", "seed")}
     if run.service_policy:
         named["service_policy"] = run.service_policy
-    files = asked.settings.files() | asked.services.files()
-    named["cluster_given"] = asked.source.cluster  # `explain` reads it again
+    files = asked.settings.files() | asked.services.files() | asked.source.files()
+    named |= asked.source.named()
     return manifest.manifest(read.trace, read.cluster, read.engine, files=files, **named, partial=partial)
 
 

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from goodwatt.cluster.cluster import Cluster
+    from goodwatt.scenarios.scenario import Scenario
     from goodwatt.simulator.services.service import Service
     from goodwatt.simulator.settings.run_options import RunOptions
 
@@ -40,19 +41,29 @@ _NAMES_FILES = ("file", "profile")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """What was asked for, as it came from the command line. `policies` are specifications of service policies."""
+    """What was asked for, as it came from the command line. `policies` are specifications of service policies.
+
+    A file takes the place of all services of the scenario.
+    """
 
     file: Path | None = None
     policies: tuple[str, ...] = ()
     resolution: Resolution | None = None
+    scenario: Scenario | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there are services, of a file or of the scenario."""
+        return self.file is not None or (self.scenario is not None and self.scenario.service_setting is not None)
 
     def check(self, physics: str) -> None:
         """Raises InputError where options lack others."""
         from goodwatt.errors import InputError
 
-        if self.file is not None:
+        if self.given:
             if physics != "full":
-                raise InputError(f"--services needs --physics full, got {physics}: ideal physics knows of no requests")
+                wants = "--services" if self.file is not None else "--scenario"
+                raise InputError(f"{wants} needs --physics full, got {physics}: ideal physics knows of no requests")
             return
         for option, given in (("--service-policy", self.policies), ("--resolution", self.resolution)):
             if given:
@@ -60,7 +71,7 @@ class ServiceSettings:
 
     def contenders(self) -> tuple[str, ...]:
         """The service policies to run; one empty name where there are no services. Raises InputError."""
-        if self.file is None:
+        if not self.given:
             return ("",)
         from goodwatt.policies.service_registry import DEFAULT_SERVICES, make_services
 
@@ -72,7 +83,7 @@ class ServiceSettings:
     def read(self, seed: int, *, skip_bad_rows: bool) -> Sequence[Service]:
         """The services for the runs with a seed. Raises InputError."""
         if self.file is None:
-            return ()
+            return () if self.scenario is None else self.scenario.services(seed)
         from goodwatt.simulator.services.services_file import read_services
 
         return read_services(self.file, seed, skip_bad_rows=skip_bad_rows)

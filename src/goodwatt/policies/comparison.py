@@ -38,7 +38,8 @@ class Scenario:
     """What all policies are run on; of the `options` each run has its own seed and window.
 
     `services` by seed: their requests are drawn from it. `span_s`: what is cut into windows; None: from the first
-    submission to the last.
+    submission to the last. `drain`: jobs go on after a window until the last has ended, so that all completion times
+    are known; without, what is open then stays so, and tables tell of no completion times.
     """
 
     jobs: Sequence[Job]
@@ -47,6 +48,7 @@ class Scenario:
     options: RunOptions = DEFAULTS
     services: Mapping[int, Sequence[Service]] = field(default_factory=dict)
     span_s: tuple[float, float] | None = None
+    drain: bool = True
 
     def windows(self, count: int) -> tuple[Window, ...]:
         """So many equal ones."""
@@ -95,7 +97,7 @@ class Comparison:
     or some of their bounds, were not.
 
     `reference` is a scheduling policy; with the first of the service policies, under the first of the power policies it
-    is what others are held against.
+    is what others are held against. `drained`: whether jobs ran to their ends.
     """
 
     results: list[RunResult]
@@ -106,6 +108,7 @@ class Comparison:
     partial: bool = field(default=False)
     powers: tuple[str, ...] = (DEFAULT_POWER,)
     service_policies: tuple[str, ...] = NO_SERVICES
+    drained: bool = True
 
 
 def split(jobs: Sequence[Job], windows: int) -> tuple[Window, ...]:
@@ -128,7 +131,7 @@ def run_case(scenario: Scenario, case: Case) -> RunResult:
         seed=case.seed,
         start_s=case.window.from_s,
         horizon_s=case.window.until_s,
-        drain=True,
+        drain=scenario.drain,
         services=tuple(scenario.services.get(case.seed, ())),
     )
     jobs = case.window.jobs(scenario.jobs)
@@ -167,7 +170,7 @@ def compare(
         partial = True
     ordered = [results[case] for case in cases if case in results]
     named = tuple(powers), tuple(service_policies)
-    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial, *named)
+    return Comparison(ordered, tuple(policies), parts, tuple(seeds), policies[0], partial, *named, scenario.drain)
 
 
 def _results(scenario: Scenario, cases: list[Case], workers: int) -> Generator[tuple[Case, RunResult], None, None]:

@@ -49,6 +49,8 @@ OF_JOBS = (
     "preemptions", "unfinished",
 )  # fmt: skip
 """What says nothing where there are no jobs."""
+OF_ENDS = (JCT, "p95_jct_s", "mean_queueing_s", "p99_queueing_s")
+"""What says nothing where runs end before their jobs: who finishes more of the long ones would look slow."""
 KEPT = 0.99
 """Of the minutes of a service, those that keep its promise: with fewer it is broken."""
 LEADING = {
@@ -81,13 +83,13 @@ def comparison_table(
     first = comparison.reference, comparison.service_policies[0], comparison.powers[0]
     named = True, len(comparison.service_policies) > 1, len(comparison.powers) > 1
     rows = [
-        _row(" / ".join(itertools.compress(key, named)), runs[key], runs[first], floor)
+        _row(" / ".join(itertools.compress(key, named)), runs[key], runs[first], floor, comparison.drained)
         for key in itertools.product(comparison.policies, comparison.service_policies, comparison.powers)
         if runs[key]
     ]
     return ComparisonTable(
-        rows=tuple(_with_front(rows)),
-        metrics=_metrics(comparison.results, goal),
+        rows=tuple(_with_front(rows) if comparison.drained else rows),
+        metrics=_metrics(comparison.results, goal, comparison.drained),
         trace=trace,
         cluster=cluster,
         command=command,
@@ -97,11 +99,12 @@ def comparison_table(
     )
 
 
-def _metrics(results: Sequence[RunResult], goal: str | None) -> tuple[Metric, ...]:
+def _metrics(results: Sequence[RunResult], goal: str | None, drained: bool) -> tuple[Metric, ...]:
     """Those that anybody knows; the goal's first."""
     hidden = set() if any(run.timeline.budget_w is not None for run in results) else {"over_budget_s"}
     hidden |= {key for key in NOT_ALWAYS_KNOWN if all(run.summary.get(key) is None for run in results)}
     hidden |= set(OF_JOBS) if all(not run.summary.get("jobs") for run in results) else set()
+    hidden |= set() if drained else set(OF_ENDS)
     titles = {"work_gpu_s": "work of jobs"} if any(run.services for run in results) else {}
     currency = next((run.summary["currency"] for run in results if run.summary.get("currency")), "")
     named = [replace(m, title=titles.get(m.key, m.title)) for m in METRICS if m.key not in hidden]
@@ -122,7 +125,9 @@ def _setting(comparison: Comparison) -> str:
     return ", ".join(said)
 
 
-def _row(label: str, mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor) -> PolicyRow:
+def _row(
+    label: str, mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor, drained: bool
+) -> PolicyRow:
     is_reference = mine is reference
     cells = {metric.key: _cell(metric.key, mine, reference, is_reference) for metric in METRICS}
     pairs = [] if is_reference else _pairs(mine, reference)
@@ -133,8 +138,8 @@ def _row(label: str, mine: list[RunResult], reference: list[RunResult], floor: S
         cells=cells,
         oracle=mine[0].oracle,
         reference=is_reference,
-        marks=(*_broken(mine), *_marks(*both, floor)),
-        service=_level(mine, next((n for n, level in levels if not any(_marks(*both, level))), "short"))
+        marks=(*_broken(mine), *_marks(*both, floor, drained)),
+        service=_level(mine, next((n for n, level in levels if not any(_marks(*both, level, drained))), "short"))
         if pairs
         else "",
     )
@@ -236,7 +241,7 @@ def _aligned(mine: Sums, reference: Sums) -> dict[int, tuple[float, float, float
     return {block: (mine[block][0], reference[block][0], mine[block][1]) for block in mine if block in reference}
 
 
-def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor) -> Iterator[str]:
+def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor, drained: bool) -> Iterator[str]:
     """What speaks against the numbers of a policy: service below the floor, jobs not finished."""
     limits = {
         JCT: floor.mean_jct,
@@ -247,7 +252,13 @@ def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloo
     for metric in METRICS:
         limit = limits.get(metric.key)
         value, base = _value(mine, metric.key), _value(reference, metric.key)
-        if limit is None or value is None or base is None or value <= limit * base:
+        if (
+            limit is None
+            or (metric.key in OF_ENDS and not drained)
+            or value is None
+            or base is None
+            or value <= limit * base
+        ):
             continue
         more = f"{value / base:.2f}x the reference's" if base else f"{metric.text(value)} {metric.unit}, reference 0"
         yield f"{metric.title} {more}, floor {limit:g}x"
