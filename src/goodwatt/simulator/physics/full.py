@@ -108,7 +108,7 @@ class FullPhysics:
         node, mask = run.placement[0]
         alone = self._tenants.of_gpus[node][(mask & -mask).bit_length() - 1] == (job_id,)
         if alone and len(run.placement) == 1 and job_id not in self._dirty_jobs:
-            self._told.append((run, self._jobs.tell(served, node, mask)))
+            self._told.append((run, self._jobs.tell(served, node, mask, run.cap_w)))
             self._dirty_gpus.setdefault(node, 0)
         else:
             self.reset(run)

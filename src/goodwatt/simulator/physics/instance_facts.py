@@ -28,7 +28,8 @@ class InstanceFacts(NamedTuple):
     """Takes the place of `job_facts.OnKind` for an instance; it is never changed, so forks share it.
 
     `clock_mhz`, `sm_w`, `dram_w`: means, where it has a GPU for itself. `duty`, `u`, `m`, `kappa`, `memory_mib`: what
-    its `Demand` is made of, which is only asked for where it shares a GPU.
+    its `Demand` is made of, which is only asked for where it shares a GPU. `least_sm_w`, `least_dram_w`: the most that
+    its GPUs draw at the lowest clock, below which no cap brings them.
     """
 
     clock_mhz: float
@@ -41,6 +42,8 @@ class InstanceFacts(NamedTuple):
     kappa: float = 0.0
     speed: float = 1.0
     phases: tuple[Phase, ...] = ()
+    least_sm_w: float = 0.0
+    least_dram_w: float = 0.0
 
     @property
     def demand(self) -> Demand:
@@ -68,15 +71,26 @@ class InstanceFacts(NamedTuple):
         """Its own matter: latencies say what a clock costs it."""
         return 1.0
 
+    def least_w(self, model: GpuModel, chip: float) -> float:
+        """No cap is kept below."""
+        return model.context_w + self.least_sm_w * chip + self.least_dram_w
+
+    def under(self, model: GpuModel, cap_w: float | None, chip: float) -> InstanceFacts:
+        """As far as its GPUs can draw it under a cap: the mean reaches back to before the cap was set."""
+        most_w = max(model.default_cap_w if cap_w is None else cap_w, self.least_w(model, chip))
+        sm_w = most_w - model.context_w - self.dram_w
+        return self if self.sm_w <= sm_w else self._replace(sm_w=max(0.0, sm_w))
+
     def alone(self, model: GpuModel, clock_mhz: float | None, cap_w: float | None, chip: float) -> GpuPoint:  # noqa: ARG002
-        """What its GPUs drew since it was told last; clock, cap and chip were its own then."""
+        """What its GPUs drew since it was told last; clock and chip were its own then."""
+        sm_w = self.under(model, cap_w, chip).sm_w
         return GpuPoint(
             clock_mhz=self.clock_mhz,
-            watts=model.context_w + self.sm_w + self.dram_w,
+            watts=model.context_w + sm_w + self.dram_w,
             speeds=(1.0,),
             bound_by="none",
             idle_w=model.idle_w,
             context_w=model.context_w - model.idle_w,
-            sm_w=self.sm_w,
+            sm_w=sm_w,
             dram_w=self.dram_w,
         )

@@ -123,12 +123,15 @@ class JobPoints:
         watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
         return JobPoint(0.0, None if None in watts else math.fsum(watts))  # type: ignore[arg-type] # None is not in them
 
-    def tell(self, served: InstanceFacts, node: int, mask: int) -> JobPoint:
+    def tell(self, served: InstanceFacts, node: int, mask: int, cap_w: float | None) -> JobPoint:
         """What an instance draws that has these GPUs to itself, all of them alike and none looked at by itself."""
         model = self._tenants.models[node]
         if model is None:
             return JobPoint(0.0, None)
-        point, gpus = served.alone(model, None, None, 1.0), tuple(members(mask))
+        gpus = tuple(members(mask))
+        if cap_w is not None:
+            served = served.under(model, cap_w, min(self._gpus.chip(node, gpu) for gpu in gpus))
+        point = served.alone(model, None, None, 1.0)
         parts = 0, round(model.context_w * MICRO), round(served.sm_w * MICRO), round(served.dram_w * MICRO)
         self._gpus.put(node, gpus, point)
         self._book.put(node, gpus, parts)

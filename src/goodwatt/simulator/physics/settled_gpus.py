@@ -13,6 +13,7 @@ from goodwatt.power.gpu.point import GpuPoint
 from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.host_share import Asker
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.shared_gpu import fits, settled, sharing_mode, stretch
 from goodwatt.simulator.physics.tenants import Tenants
 from goodwatt.simulator.physics.truth import Truth
@@ -64,6 +65,9 @@ class SettledGpus:
         what the jobs draw alone bounds it; that bound is taken where there are many of them.
         """
         together_w = self.point_under(model, node, gpu, runs, Setting(None, cap_w)).watts
+        served = [one for run in runs if isinstance(one := self._tenants.on(run, model), InstanceFacts)]
+        if served:  # what it draws follows its requests, not what it did last
+            together_w = max(together_w, *(one.least_w(model, self._chip(model, node, gpu)) for one in served))
         if len(runs) == 1:
             return max(cap_w, together_w)
         lowest = Setting(model.clocks_mhz[0], cap_w)

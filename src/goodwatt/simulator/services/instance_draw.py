@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
+from goodwatt.simulator.services.service_work import mean_lengths
 
 if TYPE_CHECKING:
     from goodwatt.simulator.services.board import Board, Spent
     from goodwatt.simulator.services.serving import Serving
 
 TINY_S = 1e-9
+LONG = 1.5
+"""Contexts of a batch over those of the service's mean request: who has longer ones draws a little more for a while than
+what is known of him, and the meter does not show that."""
 
 
 def memory_mib_of(serving: Serving) -> int:
@@ -20,17 +24,34 @@ def memory_mib_of(serving: Serving) -> int:
 
 def idle_of(serving: Serving) -> InstanceFacts:
     """An instance that does nothing yet."""
-    return InstanceFacts(serving.model.top_mhz, memory_mib_of(serving))
+    least_sm_w, least_dram_w = _least_w(serving)
+    memory_mib = memory_mib_of(serving)
+    return InstanceFacts(serving.model.top_mhz, memory_mib, least_sm_w=least_sm_w, least_dram_w=least_dram_w)
 
 
-def facts_by(spent: Spent, board: Board, span_s: float, memory_mib: int) -> InstanceFacts:
-    """What an instance did, as means over a time."""
+def _least_w(serving: Serving) -> tuple[float, float]:
+    """(SM, DRAM) watts at the lowest clock of the iteration that draws the most then, with any batch and long contexts."""
+    model, batching = serving.model, serving.batching
+    x, scale = model.clocks_mhz[0] / model.top_mhz, model.core_w[0] * model.stretch[0]
+    context = LONG * mean_lengths(serving.service.requests).context
+    found = []
+    for power in range(batching.most.bit_length()):
+        held = min(2.0**power * context, max(batching.kv_tokens, 1.0))
+        cost = serving.law.cost(2.0**power, held, 2.0**power, held, x)
+        found.append((scale * cost.sm_s / cost.wall_s, model.memory_w * cost.dram_s / cost.wall_s))
+    prompts = float(batching.budget)
+    cost = serving.law.cost(prompts, prompts * context / 2.0, 1.0, 0.0, x)
+    found.append((scale * cost.sm_s / cost.wall_s, model.memory_w * cost.dram_s / cost.wall_s))
+    return max(found, key=sum)
+
+
+def facts_by(spent: Spent, board: Board, span_s: float, idle: InstanceFacts) -> InstanceFacts:
+    """What an instance did, as means over a time; `idle`: what it is when it does nothing."""
     model = board.model
     clock_mhz, gpu_s = model.clocks_mhz[board.top], max(spent.gpu_s, TINY_S)
     dram_w = model.memory_w * spent.dram_s / span_s
-    return InstanceFacts(
-        clock_mhz,
-        memory_mib,
+    return idle._replace(
+        clock_mhz=clock_mhz,
         sm_w=max(0.0, spent.joules / span_s - dram_w),
         dram_w=dram_w,
         duty=gpu_s / span_s,

@@ -15,7 +15,7 @@ from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
 from goodwatt.simulator.services.board import Board
-from goodwatt.simulator.services.instance_draw import facts_by, idle_of, memory_mib_of
+from goodwatt.simulator.services.instance_draw import facts_by
 
 if TYPE_CHECKING:
     from goodwatt.cluster.state import Placement
@@ -33,7 +33,7 @@ def begin(sim: Simulation) -> None:
         return
     for job_id, instance in services.instances.items():
         sim.live[job_id] = instance.run
-        physics_of(sim).serve(job_id, idle_of(services.servings[instance.service]))
+        physics_of(sim).serve(job_id, services.idle[instance.service])
     services.due = True
     sim.timers.set(sim.now_s + services.settings.control_s, Kind.SETTLE, control_services)
     sim.ask()
@@ -60,7 +60,7 @@ def placed(sim: Simulation, run: JobRun) -> None:
         return
     serving = services.servings[instance.service]
     instance.draining, instance.slot = False, None
-    physics_of(sim).serve(run.spec.job_id, idle_of(serving))
+    physics_of(sim).serve(run.spec.job_id, services.idle[instance.service])
     began = sim.now_s > sim.start_s  # before, it ran already: a run is a stretch of a service's life
     run._truth.overhead_s = serving.service.start_s if began else 0.0
 
@@ -167,10 +167,10 @@ def control_services(sim: Simulation) -> None:
             continue
         if shares(sim, instance.run):
             _tune(sim, services, instance)  # what neighbours ask may be something else by now
-        spent, memory_mib = fleet.take_spent(instance.slot), memory_mib_of(services.servings[instance.service])
+        spent, idle = fleet.take_spent(instance.slot), services.idle[instance.service]
         instance.outstanding = fleet.outstanding(instance.slot)
         instance.busy = min(1.0, spent.wall_s / span_s)
-        physics.serve(job_id, facts_by(spent, fleet.board_as_set(instance.slot), span_s, memory_mib))
+        physics.serve(job_id, facts_by(spent, fleet.board_as_set(instance.slot), span_s, idle))
     for instance in list(services.instances.values()):
         if instance.draining and not instance.outstanding and instance.run.placement:
             sim.stop(instance.run, why="drained")

@@ -11,6 +11,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.services.fleet import Fleet, new_fleet
+from goodwatt.simulator.services.instance_draw import idle_of
 from goodwatt.simulator.services.promise_watch import PromiseWatch
 from goodwatt.simulator.services.service_record import ServiceRecord
 from goodwatt.simulator.services.serving import serving_of
@@ -53,13 +54,14 @@ class Instance:
 class Services:
     """All services of a run; `instances` by job, `pools` by service. `due`: a control has just been made.
 
-    `sharing[job]`: how much longer co-runners make an instance's kernels.
+    `idle`: instances that do nothing, by service. `sharing[job]`: how much longer co-runners make the kernels of one.
     """
 
     def __init__(
         self, servings: Sequence[Serving], settings: ServingSettings, first_index: int, start_s: float
     ) -> None:
         self.servings, self.settings = servings, settings
+        self.idle = [idle_of(serving) for serving in servings]
         self.fleet: Fleet = new_fleet(settings.resolution, servings, start_s)
         self.instances: dict[str, Instance] = {}
         self.pools: list[Pool] = []

@@ -62,6 +62,15 @@ class ServicesView:
         """All instances of a service, in order."""
         return [InstanceView(i.run, i.state, i.role, i.outstanding, i.busy) for i in self._services.of(number)]
 
+    def number_of(self, job_id: str) -> int | None:
+        """Of the service that a job is an instance of; None for any other job."""
+        instance = self._services.instances.get(job_id)
+        return None if instance is None else instance.service
+
+    def least_w(self, number: int) -> float:
+        """Watts of a GPU below which no cap brings a busy instance: what the lowest clock draws."""
+        return self._services.idle[number].least_w(self._services.servings[number].model, 1.0)
+
     def rate(self, number: int) -> float:
         """Requests a second since the last control."""
         return self._services.rates[number]
