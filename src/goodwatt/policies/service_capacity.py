@@ -32,12 +32,13 @@ CLOCKS = 16
 class Capacity:
     """`rate_per_s[i]`: what one instance carries at the i-th supported clock, rising with it; 0 where nothing.
 
-    `batch[i]`: sequences that decode then, on average.
+    `batch[i]`: sequences that decode then, on average. `cap_w[i]`: the least cap under which boards hold that clock then.
     """
 
     clocks_mhz: tuple[float, ...]
     rate_per_s: Floats
     batch: Floats
+    cap_w: Floats
 
     @property
     def full_per_s(self) -> float:
@@ -68,7 +69,9 @@ def capacity(
     instance = Queueing(serving, lengths, role, places, instances)
     rate, outcome = _greatest(instance, tightened(serving.service.promise, margin))
     known = np.array(clocks_mhz)[places]
-    columns = [np.interp(clocks_mhz, known, np.maximum.accumulate(column)) for column in (rate, outcome.batch)]
+    cap_w = np.minimum(instance.held_w(outcome.batch) / CAP_KEPT, instance.cap_w)
+    rising = (np.maximum.accumulate(column) for column in (rate, outcome.batch, cap_w))
+    columns = [np.interp(clocks_mhz, known, column) for column in rising]
     return Capacity(clocks_mhz, *columns)
 
 

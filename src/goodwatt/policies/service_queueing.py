@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from goodwatt.power.gpu.point import REGULATION_S
 from goodwatt.power.serving.iteration_law import Cost
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.request_instance import WATERMARK
@@ -41,6 +42,8 @@ from goodwatt.simulator.services.serving import TRANSFER_S, Serving
 Floats = NDArray[np.float64]
 BATCHES = 20
 """Sizes of batches that are looked at; what lies between is interpolated."""
+LONG, LONG_SHARE = 2.0, 0.95
+"""Prompts one after the other, and how long they are, for the watts that a board has to hold: assumed."""
 LEAST_ROOM = 0.02
 """Share of the time that prompts leave for decoding at least; with less nobody would ever be done."""
 
@@ -117,6 +120,25 @@ class Queueing:
         kept = self._kept(rate, limits).mean(axis=2)
         on_time = (shares * kept).sum(axis=1) * (1.0 - blocked)
         return Outcome(on_time, batch, self._watts(rate, shares, batch))
+
+    def held_w(self, batch: Floats) -> Floats:
+        """The highest that the mean watts of a GPU get, over the time in which a board regulates, with so many sequences.
+
+        That is while two long prompts are computed one after the other; by clock, like `batch`.
+        """
+        core_w = (np.array(self._serving.model.core_w) * np.array(self._serving.model.stretch))[self._places][:, None]
+        rows, size = np.arange(len(batch)), np.minimum(self._held.searchsorted(batch), len(self._held) - 1)
+        base_w = np.full(len(batch), self._serving.model.context_w)
+        if self._role != "prefill":
+            alone = [column[rows, size, 0] for column in self._columns(self._decode, core_w)]
+            base_w = base_w + alone[1] / alone[0]
+        if self._role == "decode":
+            return base_w
+        wall_s, joules = (column[rows, size] for column in self._columns(self._mixed, core_w))
+        lasts = -np.expm1(-LONG * self._chunks[0, size] * wall_s / REGULATION_S)
+        above_w = self._serving.model.context_w + joules / wall_s - base_w[:, None]
+        highest: Floats = base_w + np.quantile(np.maximum(0.0, above_w) * lasts, LONG_SHARE, axis=1)
+        return highest
 
     # tables ------------------------------------------------------------------------------------------------------
 
