@@ -68,10 +68,9 @@ def make_physics(state: ClusterState, engine: EngineSettings, options: RunOption
     if options.physics == "ideal":
         return IdealPhysics(state)
     from goodwatt.simulator.physics.full import FullPhysics
-    from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth
+    from goodwatt.simulator.physics.truth import truth_of
 
-    truth = NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
-    return FullPhysics(state, truth, engine.share_mode)
+    return FullPhysics(state, truth_of(options), engine.share_mode)
 
 
 def meter_of(physics: Physics) -> PowerMeter | None:

@@ -2,8 +2,8 @@
 
 Every residual is a function of the seed and of names, drawn from a hash and not from a stream, so forks, subsets and
 repeated runs agree. Errors come from measurements that the models were not fitted on: of time and power from the
-kind's `PowerModel`, of shared speeds from `sharing.pair_error`, of speeds on other kinds from `kind_rates`.
-`NO_RESIDUAL` is the model itself (`--truth model`). Stragglers are failures, not residuals.
+kind's `PowerModel`, of shared speeds from `sharing.pair_error`, of speeds on other kinds from `kind_rates`, of services
+from `services.service_truth`. `NO_RESIDUAL` is the model itself (`--truth model`). Stragglers are failures.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from goodwatt.power.gpu.model import GpuModel
 from goodwatt.power.workloads.catalogue import measured_on
 from goodwatt.power.workloads.demand import Demand
 from goodwatt.power.workloads.kind_rates import speed_error
 from goodwatt.power.workloads.workload import Phase, WorkloadClass
+
+if TYPE_CHECKING:
+    from goodwatt.simulator.settings.run_options import RunOptions
 
 TYPICAL_STRETCH = 1.4
 """f_max / f at which a residual of `kappa` shows as the time error: in the middle of the clocks that policies lock."""
@@ -88,6 +92,11 @@ class Truth:
         shared, own = (self._normals(f"speed\x1f{name}\x1f{kind}")[0] for name in (workload.name, f"job {job_id}"))
         return math.exp(speed_error() * (math.sqrt(1.0 - OWN_PART) * shared + math.sqrt(OWN_PART) * own))
 
+    def service_factors(self, name: str, kind: str, time_error: float, joules_error: float) -> tuple[float, float]:
+        """Factors on the time of a service's iterations on a kind, and on their watts above the context's."""
+        time, joules = self._normals(f"service\x1f{name}\x1f{kind}")
+        return _factor(time, time_error), _factor(joules, joules_error)
+
     def _normals(self, name: str) -> tuple[float, float]:
         """Two independent standard normals, cut off at `WIDEST`, that belong to a name (Box-Muller)."""
         digest = blake2b(name.encode(errors="surrogatepass"), key=self._key, digest_size=16).digest()
@@ -107,6 +116,11 @@ class NoResidual(Truth):
 
 
 NO_RESIDUAL: Truth = NoResidual()
+
+
+def truth_of(options: RunOptions) -> Truth:
+    """What a run's options ask for."""
+    return NO_RESIDUAL if options.truth == "model" else Truth(options.seed)
 
 
 def greatest_factor(error: float, residents: int = 2) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from goodwatt.simulator.services.services_state import Services
     from goodwatt.simulator.simulation import Simulation
 
-FACTS = ("servings", "settings")
+FACTS = ("servings", "settings", "_true")
 """What a run has of its services before it begins, and keeps."""
 _AS_THEY_ARE = (*FACTS, "pools")
 

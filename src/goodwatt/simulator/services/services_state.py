@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.physics.truth import truth_of
 from goodwatt.simulator.services.fleet import Fleet, new_fleet
 from goodwatt.simulator.services.instance_draw import idle_of
 from goodwatt.simulator.services.promise_watch import PromiseWatch
 from goodwatt.simulator.services.service_record import ServiceRecord
+from goodwatt.simulator.services.service_truth import truly
 from goodwatt.simulator.services.serving import serving_of
 from goodwatt.simulator.view import Pool
 
 if TYPE_CHECKING:
     from goodwatt.cluster.cluster import Cluster
     from goodwatt.cluster.gpu_kind import GpuKind
+    from goodwatt.simulator.physics.truth import Truth
     from goodwatt.simulator.services.service import Role, Service
     from goodwatt.simulator.services.serving import Serving
     from goodwatt.simulator.settings.run_options import RunOptions
@@ -58,11 +61,12 @@ class Services:
     """
 
     def __init__(
-        self, servings: Sequence[Serving], settings: ServingSettings, first_index: int, start_s: float
+        self, servings: Sequence[Serving], settings: ServingSettings, first_index: int, start_s: float, truth: Truth
     ) -> None:
         self.servings, self.settings = servings, settings
         self.idle = [idle_of(serving) for serving in servings]
-        self.fleet: Fleet = new_fleet(settings.resolution, servings, start_s)
+        self._true = [truly(serving, truth) for serving in servings]
+        self.fleet: Fleet = new_fleet(settings.resolution, self._true, start_s)
         self.instances: dict[str, Instance] = {}
         self.pools: list[Pool] = []
         self.due = False
@@ -133,7 +137,7 @@ def services_of(cluster: Cluster, options: RunOptions, jobs: int, start_s: float
     if options.physics != "full":
         raise InputError("services need --physics full: ideal physics knows of no requests")
     servings = [serving_of(service, _kind_in(cluster, service)) for service in options.services]
-    return Services(servings, options.serving, jobs, start_s)
+    return Services(servings, options.serving, jobs, start_s, truth_of(options))
 
 
 def _kind_in(cluster: Cluster, service: Service) -> GpuKind:
