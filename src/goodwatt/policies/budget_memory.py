@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.cluster.state import NodeCounts
@@ -15,6 +15,10 @@ from goodwatt.power.workloads.demand import Demand
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.power.power_plan import PowerPlan
 
+if TYPE_CHECKING:
+    from goodwatt.policies.service_needs import ServiceNeeds
+    from goodwatt.simulator.view import View
+
 
 class BudgetMemory(PowerMemory):
     """Demands, and what was asked for: `asked` caps by job (None: the board's own), `limits` at the last division.
@@ -23,7 +27,8 @@ class BudgetMemory(PowerMemory):
     `in_vain`: who was held when the last division was made, in a `round` that would end the `same` if nothing
     changed. `hopeless`: when it was seen last of a job that it would not find its floor where it is to go, whoever
     else runs. `fed`: what the limits can feed, `trust`: how much of that did without rounds in vain. `taken_for`:
-    demands of jobs since they started or were last seen; `shares` follow from them.
+    demands of jobs since they started or were last seen; `shares` follow from them. `services`: what they need, where
+    there are any.
 
     Between rounds these are empty: `held`, jobs that found no power in this round, with where they would have stood,
     and `plan`, those that did, with their caps.
@@ -45,6 +50,15 @@ class BudgetMemory(PowerMemory):
         self.hopeless: dict[str, float] = {}
         self.fed: tuple[tuple[int, ...], tuple[float, ...]] | None = None
         self.trust = 1.0
+        self.services: ServiceNeeds | None = None
+
+    def needs(self, view: View) -> ServiceNeeds | None:
+        """Of the services that run beside the jobs; None where there are none."""
+        if view.services is not None and self.services is None:
+            from goodwatt.policies.service_needs import ServiceNeeds
+
+            self.services = ServiceNeeds()
+        return self.services
 
     def job_observed(self, run: JobRun, kind: str, seen: Counters, now_s: float) -> None:
         """What it needs may be another now."""
@@ -70,6 +84,7 @@ class BudgetMemory(PowerMemory):
         twin.divided_s, twin.limits, twin.stale, twin.lowest = self.divided_s, self.limits, self.stale, self.lowest
         twin.taken_for, twin.shares = dict(self.taken_for), dict(self.shares)
         twin.round, twin.fed, twin.trust = self.round, self.fed, self.trust
+        twin.services = None if self.services is None else self.services.copy()
         return twin
 
     def to_plain(self) -> Any:
@@ -86,6 +101,7 @@ class BudgetMemory(PowerMemory):
             "taken_for": [[job_id, started_s, _plain(d)] for job_id, (started_s, d) in self.taken_for.items()],
             "round": list(self.round),
             "trust": self.trust,
+            "services": None if self.services is None else self.services.to_plain(),
         }
 
     def load_plain(self, plain: Any) -> None:
@@ -97,6 +113,11 @@ class BudgetMemory(PowerMemory):
         self.stale, self.lowest, self.trust = plain["stale"], plain["lowest"], plain["trust"]
         self.in_vain = [(job_id, tuple((node, gpus) for node, gpus in nodes)) for job_id, nodes in plain["in_vain"]]
         self.hopeless, self.shares = dict(plain["hopeless"]), {}
+        if plain.get("services") is not None:
+            from goodwatt.policies.service_needs import ServiceNeeds
+
+            self.services = ServiceNeeds()
+            self.services.load_plain(plain["services"])
         self.taken_for = {job_id: (started_s, _demand(values)) for job_id, started_s, values in plain["taken_for"]}
 
 

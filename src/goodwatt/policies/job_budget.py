@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import NodeCounts
@@ -36,6 +37,7 @@ POINTS = 12
 """Clocks at which a goodput curve is looked at."""
 SPARE = 1e-3
 """Of the least slope of a curve: what a watt beyond its end is taken to buy."""
+NOTHING_MORE: Mapping[int, float] = MappingProxyType({})
 UNKNOWN = Demand(u=0.36, m=0.35, kappa=0.65)
 """A job of which nothing is known: about the mean of the training classes of the catalogue."""
 
@@ -95,10 +97,13 @@ Part = tuple[int, int, Want]
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What a division comes to: a cap for each job, and the jobs that did not get their floors."""
+    """What a division comes to: a cap for each job, the jobs that did not get their floors, and the levels below which
+    floors do not fit.
+    """
 
     cap_w: Mapping[str, float]
     short: frozenset[str]
+    tight: frozenset[int] = frozenset()
 
 
 def divided(view: View, book: PowerRoom, shares: Sequence[Share], way: str) -> Caps:
@@ -113,7 +118,18 @@ def divided(view: View, book: PowerRoom, shares: Sequence[Share], way: str) -> C
         caps[share.job_id] = min(caps.get(share.job_id, math.inf), grant_w / gpus)
         if lacking > gpus:  # more than what rounding takes
             short.add(share.job_id)
-    return Caps(caps, frozenset(short))
+    return Caps(caps, frozenset(short), _tight(book, shares, limits_w) if short else frozenset())
+
+
+def _tight(book: PowerRoom, shares: Iterable[Share], limits_w: Sequence[float | None]) -> frozenset[int]:
+    """Levels below which floors come to more than the limit."""
+    floors_w = [0.0] * len(limits_w)
+    for share in shares:
+        for node, gpus in share.nodes:
+            for level in book.path[node]:
+                floors_w[level] += gpus * share.ask.floor_w
+    pairs = zip(floors_w, limits_w, strict=True)
+    return frozenset(level for level, (floor_w, limit) in enumerate(pairs) if limit is not None and floor_w > limit)
 
 
 def floors_fit(
@@ -123,10 +139,12 @@ def floors_fit(
     leaving: Iterable[NodeCounts],
     floor_share: float,
     spared: Iterable[NodeCounts] = (),
+    more_w: Mapping[int, float] = NOTHING_MORE,
 ) -> bool:
     """Whether the floors of all jobs that run on and of these that would start fit below every limit.
 
-    `leaving`: GPUs of those that stop. `spared`: GPUs whose floor is the board's own power.
+    `leaving`: GPUs of those that stop. `spared`: GPUs whose floor is the board's own power. `more_w`: watts by node
+    that services need above the floors of its GPUs.
     """
     cluster, whole = view.state.cluster, _coming(spared)
     coming = _coming(starts)
@@ -137,7 +155,7 @@ def floors_fit(
     for node, path in enumerate(book.path):
         held = max(in_use[node] + coming.get(node, 0), 0)
         kind, full = cluster.kinds[cluster.nodes[node].gpu_kind], whole.get(node, 0)
-        floor_w = floor_of(kind, floor_share) * (held - full) + board_w(kind) * full
+        floor_w = floor_of(kind, floor_share) * (held - full) + board_w(kind) * full + more_w.get(node, 0.0)
         for level in path:
             floors_w[level] += floor_w
     limits_w = _gpu_limits_w(view, book, coming)

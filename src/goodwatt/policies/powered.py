@@ -9,7 +9,19 @@ from typing import Any, TypeGuard
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.power_policy import PowerPolicy
 from goodwatt.simulator.acting.well_formed import entries, flaw
-from goodwatt.simulator.decisions import KEPT, Decision, Group, Hold, Migrate, Place, Preempt, Resize, SetCap, SetClock
+from goodwatt.simulator.decisions import (
+    KEPT,
+    Decision,
+    Drain,
+    Group,
+    Hold,
+    Migrate,
+    Place,
+    Preempt,
+    Resize,
+    SetCap,
+    SetClock,
+)
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -172,7 +184,7 @@ def _stopped(decisions: Iterable[Decision], view: View) -> Iterator[str]:
 def _leaving(decisions: Iterable[Decision], view: View) -> Iterator[str]:
     """Jobs that leave the GPUs for which a power policy may have meant another setting: all, or those of a kind."""
     for step in (step for decision in decisions for step in _steps(decision)):
-        if isinstance(step, Preempt) or (isinstance(step, Migrate) and _changes_kind(step, view)):
+        if isinstance(step, Preempt | Drain) or (isinstance(step, Migrate) and _changes_kind(step, view)):
             yield step.job_id
 
 

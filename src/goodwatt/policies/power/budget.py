@@ -5,31 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.cluster.state import NodeCounts
 from goodwatt.policies.budget_memory import BudgetMemory
+from goodwatt.policies.budget_round import Round, highest, hosts_of
 from goodwatt.policies.fed_gpus import fed_shares
 from goodwatt.policies.job_budget import (
-    STEP_W,
+    NOTHING_MORE,
     Share,
     ask_of,
     board_w,
     counts_of,
-    divided,
     floors_fit,
-    rounded,
     together,
 )
 from goodwatt.policies.power_memory import OBSERVE_S
 from goodwatt.policies.power_policy import SteadyPower
 from goodwatt.power.workloads.demand import Demand
-from goodwatt.simulator.decisions import Decision, Hold, Place, Preempt, SetCap, WaitUntil
+from goodwatt.simulator.decisions import Decision, Hold, Place, SetCap, WaitUntil
 from goodwatt.simulator.held import AllBut, Held
 from goodwatt.simulator.jobs.job_run import JobRun
-from goodwatt.simulator.power.power_plan import PowerPlan
 from goodwatt.simulator.power.power_room import PowerRoom
+from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.view import View
 
 SOON_S = 1.0
@@ -37,8 +36,6 @@ AGAIN_S = 60.0
 """Power is divided anew so long after jobs were stopped for others, at the latest: sooner, their order would stop them
 again. When somebody has to be stopped for a limit and nobody may be, it is looked at again so much later, too."""
 FIRST_FEW = 8
-SPARE_STEP = 0.25
-"""What a job gets beyond what it asks for is a multiple of this share of its rated power."""
 WORTH_SETTING = 0.03
 """If no cap moves by more than this share, none is sent."""
 LESS, MORE, LEAST = 0.9, 1.1, 0.25
@@ -57,6 +54,7 @@ class Budget(SteadyPower):
     if a limit falls so far that it does not, the youngest jobs are stopped. A job gets at most `margin` more than it is
     believed to draw. Unless a limit changes or somebody waits for power, shares move every `period_s` at most. Who may
     not be slowed gets its whole power, or waits for it; beside an order that stops jobs power goes by its ranks.
+    Instances of services get first what carries their load within the promise (`policies.service_watts`).
     Sources: Wu et al., "Dynamo", ISCA 2016 (capping by priority below breakers); Federgruen and Groenevelt 1986
     (dividing by marginal gain is optimal).
     """
@@ -100,9 +98,11 @@ class Budget(SteadyPower):
         book, memory = view.book, _memory(view)
         if book is None or not book.limited or not view.preemptive:
             return None
-        limits = book.limit_uw
-        if memory.fed is None or memory.fed[0] != limits:
-            memory.fed, memory.trust = (limits, fed_shares(view.state.cluster, book, self.floor_share)), 1.0
+        limits, more_w = book.limit_uw, self._more_w(view, book)
+        known = (*limits, *(round(watts) for watts in more_w.values()))
+        if memory.fed is None or memory.fed[0] != known:
+            memory.trust = memory.trust if memory.fed is not None and memory.fed[0][: len(limits)] == limits else 1.0
+            memory.fed = known, fed_shares(view.state.cluster, book, self.floor_share, more_w)
         return [share * memory.trust if share < 1.0 else share for share in memory.fed[1]]
 
     def start(self, place: Place, run: JobRun, view: View) -> Place | Hold:
@@ -122,9 +122,9 @@ class Budget(SteadyPower):
         """A waiting job, on GPUs that it will have to itself."""
         book, memory = view.book, _memory(view)
         assert book is not None  # noqa: S101 - start has seen it
-        if memory.held:
+        if memory.held and not _is_instance(run.spec.job_id, view):
             return Hold(run.spec.job_id, f"{memory.held[0][0]} waits for power before it")
-        share = self._share(run, place.nodes, kind, view, running=False)
+        share = self._coming(run, place.nodes, kind, view, cast("Role", place.role))
         plan = memory.plan or book.plan(view.leaving)
         if shortage := plan.shortage(place.nodes, share.ask.floor_w):
             if never := book.plan(view.state.placements).shortage(place.nodes, share.ask.floor_w):
@@ -132,7 +132,7 @@ class Budget(SteadyPower):
                 return Hold(run.spec.job_id, f"power, whoever else runs: {never}")
             memory.held.append((run.spec.job_id, place.nodes))
             return Hold(run.spec.job_id, f"power: {shortage}")
-        found_w, memory.plan = share.ask.floor_w if view.leaving else _highest(plan, share), plan
+        found_w, memory.plan = share.ask.floor_w if view.leaving else highest(plan, share), plan
         plan.start(place.nodes, found_w)
         memory.lowest &= found_w <= share.ask.floor_w
         memory.asked[run.spec.job_id] = cap_w = found_w if found_w < board_w(kind) else None
@@ -147,12 +147,12 @@ class Budget(SteadyPower):
         book, memory, cap_w = view.book, _memory(view), place.cap_w
         assert book is not None  # noqa: S101 - start has seen it
         if view.kind_of(run.placement) is not kind or sum(count for _, count in place.nodes) != run.spec.num_gpus:
-            share = self._share(run, place.nodes, kind, view, running=False)
+            share = self._coming(run, place.nodes, kind, view)
             plan = memory.plan.copy() if memory.plan else book.plan(view.leaving)
             plan.leave((run.spec.job_id,))
             if memory.held or plan.shortage(place.nodes, share.ask.floor_w):
                 return Hold(run.spec.job_id, "power: none is free for it where it would go")
-            found_w, memory.plan = _highest(plan, share), plan
+            found_w, memory.plan = highest(plan, share), plan
             plan.start(place.nodes, found_w)
             cap_w = found_w if found_w < board_w(kind) else None
         memory.asked[run.spec.job_id], memory.stale, memory.lowest = cap_w, True, False
@@ -170,12 +170,13 @@ class Budget(SteadyPower):
         if book is None or not book.limited:
             return ()
         moved, again = memory.limits != book.limit_uw, self._looks_again(view, held, before, starts)
+        urgent = moved | self._looked_at_services(view)
         self._learn_what_is_fed(view, held, starts)
-        if held and (moved or memory.stale or held != before):
-            down = moved or not memory.lowest  # else nobody can come down any further
+        if held and (urgent or memory.stale or held != before):
+            down = urgent or not memory.lowest  # else nobody can come down any further
             if not (down and self._floors_fit(view, book, held)):
-                held = []
-        if not moved and (not held or (held == before and not memory.stale)):
+                held = [waits for waits in held if _is_instance(waits[0], view)]  # for these jobs are stopped
+        if not urgent and (not held or (held == before and not memory.stale)):
             if not memory.stale:
                 return again
             if view.now_s < (next_s := memory.divided_s + self.period_s):
@@ -183,9 +184,22 @@ class Budget(SteadyPower):
         memory.limits, memory.divided_s, memory.stale = book.limit_uw, view.now_s, False
         # on other nodes there may be more
         memory.hopeless = {job_id: time_s for job_id, time_s in memory.hopeless.items() if time_s == view.now_s}
-        commands = self._divide(view, book, held, moved)
+        commands = self._divide(view, book, held, moved, urgent)
         memory.lowest &= not starts  # the division knows only of who runs already
         return [*commands, *again]
+
+    def _looked_at_services(self, view: View) -> bool:
+        """Whether other instances run than at the last control, or they need other watts.
+
+        What was asked for their boards then is in force, or waits for room, or a guardrail has set them otherwise.
+        """
+        memory = _memory(view)
+        needs = memory.needs(view)
+        if needs is None or view.services is None or not view.services.due:
+            return False
+        moved = needs.look(view, self.floor_share, self.period_s)
+        memory.asked.update((job_id, one.run.cap_w) for job_id, (_, one) in needs.instances(view).items())
+        return moved
 
     def _looks_again(
         self, view: View, held: Sequence[tuple[str, NodeCounts]], before: Sequence[tuple[str, NodeCounts]], starts: bool
@@ -203,36 +217,38 @@ class Budget(SteadyPower):
         return []
 
     def _divide(
-        self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]], moved: bool
+        self, view: View, book: PowerRoom, held: Sequence[tuple[str, NodeCounts]], moved: bool, urgent: bool
     ) -> Sequence[Decision]:
-        """The commands that lead to a new division; running jobs are stopped while their floors do not fit.
+        """The commands that lead to a new division; running jobs are stopped while floors do not fit.
 
-        `moved`: a limit is another than at the last division.
+        `moved`: a limit is another than at the last division; `urgent`: that, or services need other watts.
         """
         memory = _memory(view)
+        needs, groups = memory.needs(view), {runs[0].spec.job_id: runs for runs in together(view)}
+        there = [] if needs is None else [one.run for _, one in needs.instances(view).values()]
+        hosts = hosts_of(groups, there) if there else {}
+        jobs = [self._running_share(runs, view, hosts.get(first, ())) for first, runs in groups.items()]
         waiting = [
-            self._share(view.run(job_id), nodes, kind, view, running=False)
-            for job_id, nodes in held
-            if (kind := view.kind_of(nodes)) is not None
+            self._coming(view.run(job_id), nodes, kind, view) for job_id, nodes in held if (kind := view.kind_of(nodes))
         ]
-        groups = {runs[0].spec.job_id: runs for runs in together(view)}
-        shares = [self._running_share(runs, view) for runs in groups.values()]
-        caps = divided(view, book, [*shares, *waiting], self.division)
-        stopped: list[Decision] = []
-        # without a limit that fell they have started on these watts: what is short is the safe side of the estimate
-        while caps.short and (moved or book.over):
-            youngest = _youngest(shares, groups, view)
-            if youngest is None:
-                memory.limits = ()
-                stopped.append(WaitUntil(view.now_s + AGAIN_S, "somebody may be stopped by then"))
-                break
-            shares.remove(youngest)
-            why = "its least power does not fit the budget any more"
-            stopped += [Preempt(run.spec.job_id, why) for run in groups[youngest.job_id]]
-            caps = divided(view, book, shares, self.division)
-        wishes = {share.job_id: _cap(caps.cap_w[share.job_id], share) for share in shares}
-        wishes |= {run.spec.job_id: cap_w for first, cap_w in wishes.items() for run in groups[first]}
-        return [*stopped, *self._commands(view, shares, wishes, moved or bool(waiting))]
+        round_ = Round(view, book, self.division, self.floor_share, groups, hosts, jobs, waiting, needs)
+        round_.divide()
+        stuck = False
+        # without a limit that fell jobs have started on these watts: what is short is the safe side of the estimate
+        while not stuck and round_.short and (moved or book.over or round_.services_short):
+            stuck = not round_.stop_one()
+        round_.soften()
+        later = [self._later(view, round_.short and (moved or bool(book.over)))] if stuck else []
+        return [*round_.stopped, *later, *self._commands(view, list(round_.caps()), urgent or bool(held))]
+
+    def _later(self, view: View, pressing: bool) -> WaitUntil:
+        """Somebody would have to be stopped, and nobody may be: power is divided anew later, or at the next chance."""
+        memory = _memory(view)
+        if pressing:
+            memory.limits = ()
+        else:
+            memory.stale, memory.divided_s = True, view.now_s + AGAIN_S - self.period_s
+        return WaitUntil(view.now_s + AGAIN_S, "somebody may be stopped by then")
 
     def _learn_what_is_fed(self, view: View, held: Sequence[tuple[str, NodeCounts]], starts: bool) -> None:
         """Who finds no power keeps everybody where he is, if jobs were to be stopped for him."""
@@ -245,13 +261,11 @@ class Budget(SteadyPower):
         elif starts and not held:
             memory.trust = min(memory.trust * MORE, 1.0)
 
-    def _commands(
-        self, view: View, shares: Sequence[Share], wishes: dict[str, float | None], urgent: bool
-    ) -> list[Decision]:
-        """Caps that differ from what was asked for last; none if none differs by much."""
+    def _commands(self, view: View, found: Sequence[tuple[str, float | None, float]], urgent: bool) -> list[Decision]:
+        """Caps that differ from what was asked for last; none if none differs by much. `found`: (job, cap, floor)."""
         memory, moves, most = _memory(view), list[tuple[str, float | None]](), 0.0
         asked = memory.asked
-        for job_id, cap_w in wishes.items():
+        for job_id, cap_w, _ in found:
             kind = view.kind_of(view.run(job_id).placement)
             rated_w = board_w(kind) if kind is not None else 1.0
             before_w, after_w = (rated_w if w is None else w for w in (asked.get(job_id), cap_w))
@@ -261,17 +275,22 @@ class Budget(SteadyPower):
         if not urgent and most < WORTH_SETTING:
             return []
         asked.update(moves)
-        memory.lowest = all(asked.get(share.job_id) == share.ask.floor_w for share in shares)
+        memory.lowest = all(asked.get(job_id) == floor_w for job_id, _, floor_w in found)
         return [SetCap(job_id, cap_w, self.name) for job_id, cap_w in moves]
 
-    def _running_share(self, runs: Sequence[JobRun], view: View) -> Share:
+    def _running_share(self, runs: Sequence[JobRun], view: View, hosts: Sequence[str] = ()) -> Share:
         """What jobs on the same GPUs ask for: what the first does, unless one of them may not be slowed.
 
-        It goes by what was believed of it when it had just started or been seen.
+        It goes by what was believed of it when it had just started or been seen. `hosts`: instances of services there;
+        no job beside them gets less than they need.
         """
         run, memory, floor_share = runs[0], _memory(view), self._floor_share(runs, view)
-        job_id, kind, now = run.spec.job_id, view.kind_of(run.placement), (run.started_s, floor_share)
+        job_id, kind = run.spec.job_id, view.kind_of(run.placement)
         assert kind is not None  # noqa: S101 - it has been grouped by it
+        if hosts and memory.services is not None:
+            needed_w = max(memory.services.needed_w(view, host, self.floor_share) for host in hosts)
+            floor_share = max(floor_share, needed_w / board_w(kind))
+        now = run.started_s, floor_share
         before, share = memory.shares.get(job_id, (None, None))
         if share is None or before != now:
             since_s, demand = memory.taken_for.get(job_id, (None, None))
@@ -294,17 +313,32 @@ class Budget(SteadyPower):
         if view.guardrails.protected:
             spared = [counts_of(runs[0]) for runs in together(view) if self._floor_share(runs, view) == 1.0]
             spared += [nodes for job_id, nodes in held if self._floor_share([view.run(job_id)], view) == 1.0]
-        return floors_fit(view, book, [nodes for _, nodes in held], leaving, self.floor_share, spared)
+        more_w = self._more_w(view, book)
+        return floors_fit(view, book, [nodes for _, nodes in held], leaving, self.floor_share, spared, more_w)
+
+    def _more_w(self, view: View, book: PowerRoom) -> Mapping[int, float]:
+        """Watts by node that instances of services need above floors."""
+        needs = _memory(view).needs(view)
+        return NOTHING_MORE if needs is None else needs.more_w(view, book, self.floor_share)
 
     def _demand(self, run: JobRun, kind: GpuKind, view: View) -> Demand | None:
         estimate = None if kind.power_model is None else _memory(view).demands.estimate(run.spec, kind.name)
         return None if estimate is None else estimate.demand
 
-    def _share(self, run: JobRun, nodes: NodeCounts, kind: GpuKind, view: View, running: bool = True) -> Share:
-        """What a job asks for on these nodes."""
+    def _coming(self, run: JobRun, nodes: NodeCounts, kind: GpuKind, view: View, role: Role = "both") -> Share:
+        """What a job, or an instance in this role, asks for that is to start on these nodes."""
+        needs = _memory(view).needs(view)
+        share = None if needs is None else needs.waiting(view, run, nodes, role, self.floor_share)
+        if share is not None:
+            return share
         demand = self._demand(run, kind, view)
         ask = ask_of(kind, demand, self._floor_share([run], view), self.margin)
-        return Share(run.spec.job_id, nodes, ask, run.spec.priority, running)
+        return Share(run.spec.job_id, nodes, ask, run.spec.priority, running=False)
+
+
+def _is_instance(job_id: str, view: View) -> bool:
+    """Whether this is an instance of a service."""
+    return view.services is not None and view.services.number_of(job_id) is not None
 
 
 def _round(view: View) -> tuple[object, ...]:
@@ -317,33 +351,3 @@ def _round(view: View) -> tuple[object, ...]:
 def _memory(view: View) -> BudgetMemory:
     assert isinstance(view.memory, BudgetMemory)  # noqa: S101 - new_memory above made it
     return view.memory
-
-
-def _youngest(shares: Sequence[Share], groups: Mapping[str, Sequence[JobRun]], view: View) -> Share | None:
-    """Who started last of those that may be stopped, with all who share their GPUs."""
-    may_stop = [share for share in shares if all(view.may_stop(run) for run in groups[share.job_id])]
-    return max(may_stop, key=lambda share: view.run(share.job_id).started_s, default=None)
-
-
-def _highest(plan: PowerPlan, share: Share) -> float:
-    """The highest cap for which there is power; there is for the floor."""
-    floor_w, most_w = share.ask.floor_w, share.ask.most_w
-    if plan.shortage(share.nodes, most_w) is None:
-        return most_w
-    low, high = 0, math.ceil((most_w - floor_w) / STEP_W)  # steps above the floor; low fits
-    while high - low > 1:
-        middle = (low + high) // 2
-        if plan.shortage(share.nodes, floor_w + STEP_W * middle) is None:
-            low = middle
-        else:
-            high = middle
-    return floor_w + STEP_W * low
-
-
-def _cap(cap_w: float, share: Share) -> float | None:
-    """A cap in whole steps, down, but not below the floor; None at the rated power."""
-    ask = share.ask
-    if cap_w > ask.most_w:  # what nobody needs: not worth a command for every step
-        cap_w = max(ask.most_w, math.floor(cap_w / (SPARE_STEP * ask.rated_w)) * SPARE_STEP * ask.rated_w)
-    cap_w = max(rounded(cap_w), ask.floor_w)
-    return None if cap_w >= share.ask.rated_w else cap_w

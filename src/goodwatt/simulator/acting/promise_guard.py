@@ -4,15 +4,18 @@ While a promise is at risk (`promise_watch`) the clocks and caps of its instance
 beside them are stopped, and instances are added where there is room, or where jobs that may be stopped make some.
 Nothing that would make it worse is applied meanwhile: no slower clock, nobody beside, no instance drained. All this
 happens at the next control, so within `control_s` and what a clock takes to settle.
+
+Where a power budget is enforced it is the harder limit. Caps go back only where there is room for all instances whose
+promises are at risk; else whoever divides the power says how much of it they get, and may lower their caps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from goodwatt.cluster.bitset import members
-from goodwatt.cluster.state import DoesNotFitError
+from goodwatt.cluster.state import DoesNotFitError, NodeCounts
 from goodwatt.simulator import nodes
 from goodwatt.simulator.acting.longest_wait import first_fit
 from goodwatt.simulator.decisions import Decision, Drain, Group, Place, Preempt, SetCap, SetClock
@@ -32,22 +35,24 @@ def refuse(sim: Simulation, decision: Decision) -> str | None:
     services = sim.services
     if services is None or not sim.options.guardrails.promises:
         return None
-    name = _slowed(decision)
+    name = _slowed(decision, divided=sim.book is not None and sim.book.limited)
     instance = services.instances.get(name) if name is not None else None
     if instance is None or not services.watch.at_risk(instance.service, sim.now_s):
         return None
     return REASON.format(services.servings[instance.service].service.name)
 
 
-def _slowed(decision: Decision) -> str | None:
-    """The instance that a decision would slow, or take away."""
+def _slowed(decision: Decision, divided: bool) -> str | None:
+    """The instance that a decision would slow, or take away; `divided`: caps are how a power budget is kept."""
     if isinstance(decision, Drain):
         return decision.job_id
     if isinstance(decision, Place):
         return decision.beside
     if isinstance(decision, SetClock) and decision.clock_mhz is not None:
         return decision.job_id
-    return decision.job_id if isinstance(decision, SetCap) and decision.cap_w is not None else None
+    if isinstance(decision, SetCap) and decision.cap_w is not None and not divided:
+        return decision.job_id
+    return None
 
 
 def guard(sim: Simulation) -> None:
@@ -55,22 +60,25 @@ def guard(sim: Simulation) -> None:
     services = sim.services
     if services is None or not sim.options.guardrails.promises:
         return
-    for number, serving in enumerate(services.servings):
-        if not services.watch.at_risk(number, sim.now_s):
-            continue
-        why = REASON.format(serving.service.name)
-        for instance in list(services.of(number)):
-            if instance.run.placement:
-                _restore(sim, instance.run, why)
+    at_risk = [number for number in range(len(services.servings)) if services.watch.at_risk(number, sim.now_s)]
+    runs = {number: [one.run for one in services.of(number) if one.run.placement] for number in at_risk}
+    caps_too = sim.book is None or sim.book.may_release([run for number in at_risk for run in runs[number]])
+    for number in at_risk:
+        why = REASON.format(services.servings[number].service.name)
+        for run in runs[number]:
+            _restore(sim, run, why, caps_too)
         if services.watch.since_s[number] < sim.now_s:  # what has been restored has had a control to help
             _add(sim, services, number, why)
 
 
-def _restore(sim: Simulation, run: JobRun, why: str) -> None:
-    """The boards' own clock and cap, and nobody beside."""
-    if (run.clock_mhz, run.cap_w) != (None, None) or power_control.wished(sim, run) != (None, None):
+def _restore(sim: Simulation, run: JobRun, why: str, caps_too: bool) -> None:
+    """The boards' own clock, their cap if there is power for it, and nobody beside."""
+    clock_mhz, cap_w = power_control.wished(sim, run)
+    slowed = run.clock_mhz is not None or clock_mhz is not None
+    capped = run.cap_w is not None or cap_w is not None
+    if slowed or (capped and caps_too):
         run.why = why
-        power_control.set_gpus(sim, run, None, None)
+        power_control.set_gpus(sim, run, None, None if caps_too else cap_w)
     for other in nodes.together(sim, run) if service_run.shares(sim, run) else ():
         if other is not run and sim.options.guardrails.may_stop(other.base):
             sim.stop(other, why=why)
@@ -92,13 +100,22 @@ def _start_one(sim: Simulation, idle: list[Instance], role: str, why: str) -> No
     run = idle[0].run
     where = first_fit(run.base, sim.state)
     if where is not None:
-        sim.executor.apply([Place(run.spec.job_id, where, role=role)])
+        sim.executor.apply([Place(run.spec.job_id, where, cap_w=_cap_w(sim, where), role=role)])
         return
     found = min(_rooms(sim, run), key=lambda room: (len(room[1]), room[0]), default=None)
     if found is not None:
         node, gone = found
-        place = Place(run.spec.job_id, ((node, run.base.num_gpus),), role=role)
+        nodes = ((node, run.base.num_gpus),)
+        place = Place(run.spec.job_id, nodes, cap_w=_cap_w(sim, nodes, gone), role=role)
         sim.executor.apply([Group((*[Preempt(job_id, why) for job_id in gone], place), why)])
+
+
+def _cap_w(sim: Simulation, where: NodeCounts, gone: Sequence[str] = ()) -> float | None:
+    """The cap under which an instance starts, these jobs gone: the boards' own where there is power, or the lowest."""
+    kind = sim.cluster.kinds[sim.cluster.nodes[where[0][0]].gpu_kind]
+    if sim.book is None or kind.max_w is None or sim.book.plan(gone).shortage(where, kind.max_w) is None:
+        return None
+    return kind.min_cap_w
 
 
 def _rooms(sim: Simulation, run: JobRun) -> Iterator[tuple[int, list[str]]]:

@@ -129,6 +129,17 @@ class PowerBook:
         self.follow(walls)
         return True
 
+    def may_release(self, runs: Sequence[JobRun]) -> bool:
+        """Whether the boards of all these running jobs may have their own caps at once."""
+        nodes = dict.fromkeys(
+            node for run in runs if self.caps[run.spec.job_id] is not None for node, _ in run.placement
+        )
+        before = {run.spec.job_id: self.caps[run.spec.job_id] for run in runs}
+        self.caps.update(dict.fromkeys(before))
+        over = self._over({node: self._most(node)[0] for node in nodes})
+        self.caps.update(before)
+        return over is None and not self.over
+
     def settled(self, run: JobRun) -> bool:
         """The last command to a job's GPUs is in force; whether that leaves room for others."""
         before = self.granted_uw[0]
