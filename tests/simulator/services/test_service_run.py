@@ -148,6 +148,7 @@ def test_no_request_is_lost_when_an_instance_drains_or_dies(resolution: Resoluti
             assert [one.state for one in services_of(sim).instances.values()] == ["idle", "idle", "serving"]
     book = services_of(sim).fleet.books[0]
     assert int(book.done.sum()) == len(few.arrival_s) == int(book.arrived.sum())
+    assert result(sim).summary["lost_work_gpu_s"] == 0.0
 
 
 def test_a_service_ends_the_run_when_all_is_served() -> None:

@@ -123,8 +123,12 @@ class Progress:
     def lose(self, overhead_s: float, failed: bool = False) -> None:
         """Stop: work since the last checkpoint has to be done again, and starting again takes `overhead_s`.
 
-        Without checkpoints a stop in an orderly way saves everything, and a failure loses all since the last one.
+        Without checkpoints a stop in an orderly way saves everything, and a failure loses all since the last one. What
+        never ends (an instance of a service) has no work that could be lost.
         """
+        if self.job.duration_s == math.inf:
+            self.overhead_s += overhead_s
+            return
         done = self.job.duration_s - self.remaining_s
         lost = 0.0
         if failed or self.interval_s > 0.0:
