@@ -13,6 +13,7 @@ from goodwatt.power.serving.iteration_law import Cost
 from goodwatt.simulator.physics.truth import NO_RESIDUAL, Truth
 from goodwatt.simulator.run import finish
 from goodwatt.simulator.services.board import Board
+from goodwatt.simulator.services.instance_draw import idle_of
 from goodwatt.simulator.services.service_truth import TIME_ERROR, WATTS_ERROR, scaled, truly
 from goodwatt.simulator.services.serving import Serving, serving_of
 from goodwatt.simulator.settings.run_options import RunOptions
@@ -86,6 +87,8 @@ def test_requests_are_answered_by_the_true_law_and_policies_see_the_other() -> N
         assert sim.view.services is not None
         believed: Serving = sim.view.services.servings[0]
         assert believed.law == serving_of(BUSY, gpu_kind(BUSY.gpu)).law
+        assert sim.view.services.least_w(0) == idle_of(believed).least_w(believed.model, 1.0)
+        assert (sim.services.idle[0] == idle_of(believed)) == (truth == "model")
         tpot_s[truth] = sim.services.fleet.books[0].percentile_s("tpot_s", 50.0) or 0.0
     time, _ = Truth(SEED).service_factors(BUSY.name, BUSY.gpu, TIME_ERROR, WATTS_ERROR)
     assert abs(time - 1.0) > 0.02, "else this seed tests nothing"

@@ -57,15 +57,16 @@ class Instance:
 class Services:
     """All services of a run; `instances` by job, `pools` by service. `due`: a control has just been made.
 
-    `idle`: instances that do nothing, by service. `sharing[job]`: how much longer co-runners make the kernels of one.
+    `idle`: instances that do nothing, by service; `idle_told`: by the law that policies know. `sharing[job]`: how much
+    longer co-runners make the kernels of one.
     """
 
     def __init__(
         self, servings: Sequence[Serving], settings: ServingSettings, first_index: int, start_s: float, truth: Truth
     ) -> None:
         self.servings, self.settings = servings, settings
-        self.idle = [idle_of(serving) for serving in servings]
         self._true = [truly(serving, truth) for serving in servings]
+        self.idle, self.idle_told = ([idle_of(serving) for serving in of] for of in (self._true, servings))
         self.fleet: Fleet = new_fleet(settings.resolution, self._true, start_s)
         self.instances: dict[str, Instance] = {}
         self.pools: list[Pool] = []

@@ -69,7 +69,7 @@ class ServicesView:
 
     def least_w(self, number: int) -> float:
         """Watts of a GPU below which no cap brings a busy instance: what the lowest clock draws."""
-        return self._services.idle[number].least_w(self._services.servings[number].model, 1.0)
+        return self._services.idle_told[number].least_w(self._services.servings[number].model, 1.0)
 
     def rate(self, number: int) -> float:
         """Requests a second since the last control."""
