@@ -412,7 +412,7 @@ class Simulation:
             self._change(pool)
 
     def _change(self, pool: Pool) -> None:
-        if len(self.view.pools) > 1:
+        if len(self.view.pools) > 1 or self.services is not None:
             for other in self._concerned(pool):
                 other.changed = True
         pool.changed = True
@@ -426,9 +426,13 @@ class Simulation:
             self.clock.fire(self.round, self.round_s, Kind.DECIDE)
 
     def _concerned(self, pool: Pool) -> Sequence[Pool]:
-        """The pools that share nodes or a user's quota with this one, itself among them."""
+        """The pools of jobs that share nodes or a user's quota with this one, itself among them.
+
+        What instances of services leave concerns all: the pools of services are not the policies'.
+        """
         shared = self.pools[None]
-        return self.view.pools if pool is shared or self.quotas is not None else (pool, shared)
+        everybody = pool is shared or self.quotas is not None or self.services is not None
+        return self.view.pools if everybody else (pool, shared)
 
     def change_pool_of(self, run: JobRun) -> None:
         """Something happened that concerns the queue of a job."""
