@@ -1,37 +1,273 @@
-"""Who runs beside an instance of a service, and who could."""
+"""Batch jobs beside instances of a service, as many as leave the instances what their load needs.
+
+An instance that has little to do is as busy as any: batches grow only as far as iterations take longer. So what counts
+is what it can carry. With a job beside it that is less, by the formulas of `service_capacity` with iterations as long
+as `service_beside` foretells; all instances of a role together must carry the load. What n of them carry of which k
+have a job beside them:
+
+    sum of C_i over the k + (n - k) min(C, least C_i s_i)
+
+C: one alone, C_i: beside its job, s_i: how much longer its iterations become. Where requests go to the instance with
+the least to do, all have as many under way; when those beside a job have as many as they can, those without do s_i
+times as much with the same number. Where requests go round, s_i = 1: all get the same.
+
+Clocks are others' matter: what instances carry is told for the greatest, and who sets clocks knows of guests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from goodwatt.cluster.beside import shortage_beside
 from goodwatt.cluster.packed import packed_gpus
+from goodwatt.cluster.state import Placement
+from goodwatt.policies.harvest_memory import HarvestMemory
+from goodwatt.policies.service_beside import Asked, asked, believed, pair_of
+from goodwatt.policies.service_capacity import Capacity
+from goodwatt.policies.service_forecast import forecast
+from goodwatt.policies.service_memory import MINUTE_S, Seen
+from goodwatt.policies.service_scaling import MARGIN, Moment, strain, too_long
+from goodwatt.policies.service_trust import believe, doubt, trust
+from goodwatt.policies.wiring import tightest_node
+from goodwatt.power.colocation.sharing import CONTEXT_MIB
+from goodwatt.power.workloads.demand import Demand
+from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.jobs.job_run import JobRun
+from goodwatt.simulator.services.service import Role
+from goodwatt.simulator.services.services_view import InstanceView
 from goodwatt.simulator.view import View
 
 DEPTH = 64
-"""Jobs of each queue that are looked at."""
+"""Jobs of each queue that are looked at, and pairs that are tried at a control beside those that are made."""
+PERCENTS = (50.0, 25.0, 10.0)
+"""Shares of the SMs that are tried for a job, as far as they are allowed."""
+SHORT_S = 20.0
+"""A rise of the load counts after so long."""
+EATEN = 0.8
+"""Share of the margin that is left when jobs beside instances have to go."""
 
 
-def beside(view: View, host: JobRun) -> JobRun | None:
-    """The job that shares an instance's GPUs; None if it has them for itself."""
-    if not any(packed_gpus(view.state.packed[node]) & mask for node, mask in host.placement):
-        return None
-    held = dict(host.placement)
-    for pool in view.pools:
-        for run in pool.running_on(host.spec.num_gpus).values():
-            if any(held.get(node, 0) & mask for node, mask in run.placement):
-                return run
+class Rules(NamedTuple):
+    """See `services.harvest`."""
+
+    threads: float
+    spare: float
+    least: float
+    ahead_s: float
+    hold_s: float
+
+
+class Side(NamedTuple):
+    """Requests a second: of an instance beside its guest, and of one alone that has as many under way."""
+
+    carried: float
+    even: float
+
+
+def guests_of(view: View) -> dict[Placement, JobRun]:
+    """Jobs that were placed beside instances and still run there, by their GPUs."""
+    memory = _memory(view)
+    found = [(view.running(job_id), since_s) for job_id, since_s in memory.guests.items()]
+    runs = [(run, since_s) for run, since_s in found if run is not None and _still(run, since_s)]
+    memory.guests = {run.spec.job_id: since_s for run, since_s in runs}
+    return {run.placement: run for run, _ in runs}
+
+
+def left_behind(view: View, there: Mapping[Placement, JobRun]) -> Iterator[Preempt]:
+    """Guests whose instance has gone: with their few threads they keep whole GPUs from others, and from themselves."""
+    for placement, run in there.items():
+        alone = not any(packed_gpus(view.state.packed[node]) & mask for node, mask in placement)
+        if alone and view.may_stop(run):
+            yield _leaves(run, "its instance has gone")
+
+
+def _still(run: JobRun, since_s: float) -> bool:
+    """Whether a job is still where it was placed then, at that very control."""
+    return run.sharing == "mps" and run.started_s <= since_s
+
+
+def _memory(view: View) -> HarvestMemory:
+    assert isinstance(view.memory, HarvestMemory)  # noqa: S101 - `Harvest.new_memory` made it
+    return view.memory
+
+
+def changes(
+    view: View, moment: Moment, role: Role, there: Mapping[Placement, JobRun], rules: Rules, taken: set[str]
+) -> list[Decision]:
+    """Who leaves the instances of a role, and who comes to them.
+
+    `there`: `guests_of`; `taken`: jobs that have got a place at this control, to which those who come are added.
+    """
+    seen, mine = moment.seen, [one for one in moment.instances if one.role == role and one.run.placement]
+    hosts = [(one, there[one.run.placement]) for one in mine if one.run.placement in there]
+    serving = [one for one in mine if one.state == "serving"]
+    alone = seen.capacity(moment.serving, role, MARGIN, len(serving))
+    if alone is None or seen.typical is None or not serving:
+        return [_leaves(guest, "the instance goes") for _, guest in hosts if view.may_stop(guest)]
+    wants = asked(moment.serving, seen.typical, role, alone.full_per_s, alone.full_batch)
+    wrong = _wrong(moment, role, len(serving) * alone.full_per_s)
+    room = _Room(view, moment, role, alone, wants, len(serving), wrong)
+    _learn(seen, role, bool(hosts), wrong, strain(moment.recent, moment.serving.service.promise, role))
+    decisions: list[Decision] = list(_leaving(room, hosts))
+    if any(isinstance(decision, Preempt) for decision in decisions):
+        seen.marks[f"left {role}"] = view.now_s
+    elif not wrong and view.now_s - seen.marks.get(f"left {role}", -rules.hold_s) >= rules.hold_s:
+        held = {one.job_id for one, _ in hosts}
+        decisions += _coming(room, [one for one in serving if one.job_id not in held], hosts, rules, taken)
+    return decisions
+
+
+def _wrong(moment: Moment, role: Role, carried_per_s: float) -> bool:
+    """Whether latencies have eaten into the margin, too much waits, or the guardrail of the promise acts.
+
+    While clocks are slow they are to blame: who made them slow has a margin of his own.
+    """
+    slow = any(one.run.clock_mhz is not None for one in moment.instances if one.role == role)
+    eaten = strain(moment.recent, moment.serving.service.promise, role) > (1.0 if slow else 1.0 - EATEN * MARGIN)
+    return moment.at_risk or eaten or (role != "decode" and too_long(moment, carried_per_s))
+
+
+def _learn(seen: Seen, role: Role, shared: bool, wrong: bool, eaten: float) -> None:
+    """Once for each time that it goes wrong beside guests; without them nobody is to blame."""
+    what = f"beside {role}"
+    if wrong and shared and not seen.marks.get(f"wrong {what}"):
+        doubt(seen, what)
+    elif shared and not wrong and eaten < 1.0 - MARGIN:
+        believe(seen, what, 1.0)
+    seen.marks[f"wrong {what}"] = float(wrong)
+
+
+def _leaves(guest: JobRun, reason: str) -> Preempt:
+    return Preempt(guest.spec.job_id, reason)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What the serving instances of a role carry with the guests that are counted so far."""
+
+    view: View
+    moment: Moment
+    role: Role
+    alone: Capacity
+    asked: Asked
+    serving: int
+    wrong: bool
+
+    def side(self, guest: Demand, percent: float) -> tuple[Side, float]:
+        """An instance beside such a guest, and the guest's speed."""
+        serving = self.moment.serving
+        pair = pair_of(serving.model, self.asked, guest, percent)
+        carried = self.moment.seen.capacity(serving, self.role, MARGIN, self.serving, pair.beside)
+        per_s = 0.0 if carried is None else carried.full_per_s
+        evened = pair.beside.stretch if serving.service.routing == "least_loaded" else 1.0
+        return Side(per_s, per_s * evened), pair.speed
+
+    def carries(self, sides: Sequence[Side], rate_per_s: float) -> bool:
+        """Whether all of them together carry a load when some have these guests."""
+        each = min((side.even for side in sides), default=self.alone.full_per_s)
+        total = sum(side.carried for side in sides)
+        total += (self.serving - len(sides)) * min(each, self.alone.full_per_s)
+        return trust(self.moment.seen, f"beside {self.role}") * total >= rate_per_s
+
+    def demand(self, run: JobRun) -> Demand:
+        """What policies believe of a job."""
+        return believed(run, self.moment.serving.model.kind.name, _memory(self.view).demands)
+
+
+def _leaving(room: _Room, hosts: Sequence[tuple[InstanceView, JobRun]]) -> Iterator[Preempt]:
+    """All while it goes wrong, those beside instances that drain, and as many as the load asks for, dearest first."""
+    stay: list[tuple[Side, JobRun]] = []
+    for one, guest in hosts:
+        if room.wrong or one.state != "serving":
+            if room.view.may_stop(guest):
+                yield _leaves(guest, "its promise comes near" if room.wrong else "the instance goes")
+        else:
+            stay.append((room.side(room.demand(guest), guest.thread_percent)[0], guest))
+    stay.sort(key=lambda entry: (entry[0].carried, -entry[1].started_s))
+    rate = max(room.moment.seen.rate(MINUTE_S), room.moment.seen.rate(SHORT_S))
+    while stay and not room.carries([side for side, _ in stay], rate):
+        guest = stay.pop(0)[1]
+        if room.view.may_stop(guest):
+            yield _leaves(guest, "load has returned")
+
+
+def _coming(
+    room: _Room,
+    free: Sequence[InstanceView],
+    hosts: Sequence[tuple[InstanceView, JobRun]],
+    rules: Rules,
+    taken: set[str],
+) -> Iterator[Place]:
+    """Waiting jobs, in the order of their queues, for as many instances as can spare them at the load foretold."""
+    view, seen = room.view, room.moment.seen
+    waiting = _waiting(room, taken) if free else []
+    if not waiting:
+        return
+    later = forecast(seen, rules.ahead_s)
+    rate = (1.0 + rules.spare) * max(seen.rate(MINUTE_S), seen.rate(SHORT_S), later)
+    sides = [room.side(room.demand(guest), guest.thread_percent)[0] for _, guest in hosts]
+    tries = DEPTH
+    for one in free:
+        found = None
+        for run, demand in waiting:
+            found = _best(room, sides, demand, rate, rules)
+            if found is None:
+                continue
+            tries -= 1
+            if shortage_beside(view.state, run.base, one.run.spec) is None:
+                tries += 1
+                sides.append(found[0])
+                waiting.remove((run, demand))
+                taken.add(run.spec.job_id)
+                _memory(view).guests[run.spec.job_id] = view.now_s
+                yield Place(run.spec.job_id, (), beside=one.job_id, sharing="mps", thread_percent=found[1])
+                break
+        if found is None or not waiting or tries <= 0:
+            return
+
+
+def _best(
+    room: _Room, sides: Sequence[Side], guest: Demand, rate_per_s: float, rules: Rules
+) -> tuple[Side, float] | None:
+    """The most threads with which a guest leaves instances what they need, if it gets anywhere with them."""
+    limits = (rules.threads, *(percent for percent in PERCENTS if percent < rules.threads))
+    for percent in limits:
+        if not room.view.guardrails.may_limit(percent):
+            return None
+        side, speed = room.side(guest, percent)
+        if speed < rules.least:
+            return None
+        if room.carries([*sides, side], rate_per_s):
+            return side, percent
     return None
 
 
-def fitting(view: View, host: JobRun) -> Iterator[JobRun]:
-    """Waiting jobs that could share an instance's GPUs, in the order of their queues; those that may be stopped again.
+def _waiting(room: _Room, taken: set[str]) -> list[tuple[JobRun, Demand]]:
+    """Jobs that could share an instance's GPUs and may be stopped again, and what is believed of them.
 
-    Whether its memory fits shows only when a job allocates it; one that has failed so goes alone from then on.
+    Not those that fit on free GPUs, nor those of which it is known that their memory does not fit. Whether that of
+    others does shows when they allocate it; who has failed so goes alone from then on.
     """
+    view, service, kind = room.view, room.moment.serving.service, room.moment.serving.model.kind
+    left_mib = (1.0 - service.memory_share) * kind.memory_mib - 2 * CONTEXT_MIB
+    found = []
     for pool in view.pools:
         for _, _, run in pool.queue[:DEPTH]:
-            allowed = view.guardrails.may_stop(run.base) and view.guardrails.may_pack(run.base)
-            if allowed and not run.alone and shortage_beside(view.state, run.base, host.spec) is None:
-                yield run
+            job = run.base
+            if job.num_gpus != service.tensor_parallel or run.alone or job.job_id in {view.late, *taken}:
+                continue
+            if not _may(view, run) or job.gpu_memory_mib > left_mib or _fits_free(view, run):
+                continue
+            found.append((run, room.demand(run)))
+    return found
+
+
+def _may(view: View, run: JobRun) -> bool:
+    rules, job = view.guardrails, run.base
+    return rules.may_stop(job) and rules.may_pack(job) and rules.may_slow(job)
+
+
+def _fits_free(view: View, run: JobRun) -> bool:
+    return view.state.free_gpus >= run.base.num_gpus and tightest_node(run.base, view.state) is not None

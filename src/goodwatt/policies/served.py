@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from goodwatt.cluster.state import DoesNotFitError
-from goodwatt.policies.memories import Memories, parts_of, remembering
+from goodwatt.cluster.state import ClusterState, DoesNotFitError
+from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.service_policy import ServicePolicy
-from goodwatt.simulator.decisions import Decision, Drain, Place, SetCap, SetClock
+from goodwatt.simulator.decisions import Decision, Drain, Group, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
 from goodwatt.simulator.view import View
@@ -50,9 +50,8 @@ class Served:
 
     @property
     def observe_s(self) -> float | None:
-        """When the scheduling policy wants to see telemetry."""
-        wish: float | None = getattr(self.scheduling, "observe_s", None)
-        return wish
+        """When either wants to see telemetry."""
+        return soonest(getattr(self.scheduling, "observe_s", None), getattr(self.services, "observe_s", None))
 
     def new_memory(self) -> Memories:
         """Two empty ones."""
@@ -70,11 +69,33 @@ class Served:
         if view.services is not None and view.services.due:
             with remembering(view, services):
                 first = tuple(self.services.decide(view))
+        steps = [step for decision in first for step in _steps(decision)]
+        moved = {step.job_id for step in steps}
         with view.what_if() as state, remembering(view, scheduling):
-            for place in (decision for decision in first if isinstance(decision, Place)):
-                with suppress(DoesNotFitError):
-                    state.allocate(view.run(place.job_id).base, place.nodes)
-            return [*first, *self.scheduling.decide(view)]
+            for step in steps:
+                _try(step, view, state)
+            return [*first, *(decision for decision in self.scheduling.decide(view) if not _again(decision, moved))]
+
+
+def _steps(decision: Decision) -> Sequence[Place | Preempt]:
+    """Places and stops of a decision of a service policy."""
+    parts = decision.decisions if isinstance(decision, Group) else (decision,)
+    return [part for part in parts if isinstance(part, Place | Preempt)]
+
+
+def _try(step: Place | Preempt, view: View, state: ClusterState) -> None:
+    """As it will be when this has been applied; what shares the GPUs of others takes none away."""
+    if isinstance(step, Preempt):
+        if step.job_id in state.placements:
+            state.release(view.run(step.job_id).spec)
+    elif step.beside is None:
+        with suppress(DoesNotFitError):
+            state.allocate(view.run(step.job_id).base, step.nodes)
+
+
+def _again(decision: Decision, moved: set[str]) -> bool:
+    """Whether services have decided about this job already."""
+    return any(step.job_id in moved for step in _steps(decision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +104,11 @@ class ServicePolicies:
 
     name: str
     parts: tuple[ServicePolicy, ...]
+
+    @property
+    def observe_s(self) -> float | None:
+        """As the first that wants to see telemetry."""
+        return soonest(*(getattr(part, "observe_s", None) for part in self.parts))
 
     def new_memory(self) -> Memories:
         """One for each."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from goodwatt.policies.service_queueing import Lengths, Outcome, Queueing
+from goodwatt.policies.service_queueing import ALONE, Beside, Lengths, Outcome, Queueing
 from goodwatt.power.gpu.model import CAP_KEPT
 from goodwatt.simulator.services.promise import PERCENTILE, Promise
 from goodwatt.simulator.services.service import Role
@@ -61,12 +61,20 @@ class Capacity:
 
 
 def capacity(
-    serving: Serving, lengths: Lengths, role: Role = "both", margin: float = 0.0, instances: int = 1
+    serving: Serving,
+    lengths: Lengths,
+    role: Role = "both",
+    margin: float = 0.0,
+    instances: int = 1,
+    beside: Beside = ALONE,
 ) -> Capacity:
-    """What one of so many instances carries with latencies a share `margin` below what is promised."""
+    """What one of so many instances carries with latencies a share `margin` below what is promised.
+
+    `beside`: what a co-runner does to it.
+    """
     clocks_mhz = serving.model.clocks_mhz
     places = np.unique(np.linspace(0, len(clocks_mhz) - 1, CLOCKS).round().astype(np.int64))
-    instance = Queueing(serving, lengths, role, places, instances)
+    instance = Queueing(serving, lengths, role, places, instances, beside)
     rate, outcome = _greatest(instance, tightened(serving.service.promise, margin))
     known = np.array(clocks_mhz)[places]
     cap_w = np.minimum(instance.held_w(outcome.batch) / CAP_KEPT, instance.cap_w)

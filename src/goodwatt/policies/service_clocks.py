@@ -2,13 +2,16 @@
 
 All instances of a role have one clock. Routing shares out requests evenly, so with clocks of their own the slower ones
 would have more under way than the faster for the same load, and because the watts of an instance rise faster than its
-clock, unequal clocks draw more for the same work.
+clock, unequal clocks draw more for the same work. Beside a job an instance needs a higher one for its load: as high as
+for a job of which nobody knows anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from goodwatt.policies.service_beside import UNKNOWN, asked, pair_of
+from goodwatt.policies.service_capacity import Capacity
 from goodwatt.policies.service_memory import MINUTE_S, Seen
 from goodwatt.policies.service_scaling import Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
@@ -49,7 +52,7 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     """The full clock as long as something is wrong or unknown."""
     top_mhz = moment.serving.model.top_mhz
     serving = sum(one.state == "serving" for one in active(moment.instances, role))
-    carried = moment.seen.capacity(moment.serving, role, margin, serving)
+    carried = _carried(moment, role, margin, serving)
     if carried is None or not serving:
         return top_mhz
     rate = max(moment.seen.rate(MINUTE_S), moment.seen.rate(SHORT_S)) * (1.0 + spare) / serving
@@ -60,6 +63,18 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     slow = moment.seen.last_wanted(f"clock {role}", top_mhz) < top_mhz
     _learn(moment.seen, role, slow=slow, wrong=wrong, well=eaten < 1.0 - margin)
     return top_mhz if wrong or clock_mhz is None else clock_mhz
+
+
+def _carried(moment: Moment, role: Role, margin: float, serving: int) -> Capacity | None:
+    """What an instance carries, beside a job if any has one: all have one clock, so the slowest decides."""
+    seen = moment.seen
+    alone = seen.capacity(moment.serving, role, margin, serving)
+    percent = max((moment.threads.get(one.job_id, 0.0) for one in active(moment.instances, role)), default=0.0)
+    if not percent or alone is None or seen.typical is None:
+        return alone
+    wants = asked(moment.serving, seen.typical, role, alone.full_per_s, alone.full_batch)
+    beside = pair_of(moment.serving.model, wants, UNKNOWN, percent).beside
+    return seen.capacity(moment.serving, role, margin, serving, beside)
 
 
 def _learn(seen: Seen, role: Role, *, slow: bool, wrong: bool, well: bool) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from goodwatt.cluster.job import JobRequest
 from goodwatt.policies.service_capacity import Capacity, capacity
-from goodwatt.policies.service_queueing import Lengths
+from goodwatt.policies.service_queueing import ALONE, Beside, Lengths
 from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.services.serving import Serving
 from goodwatt.simulator.view import View
@@ -84,7 +84,7 @@ class Seen:
         self._prompt, self._output = np.zeros(0), np.zeros(0)
         self._typical: Lengths | None = None
         self._typical_of = (0, -np.inf)
-        self._known: dict[tuple[str, float, int], Capacity] = {}
+        self._known: dict[tuple[str, float, int, Beside], Capacity] = {}
 
     def note(self, now_s: float, rate_per_s: float, prompt_tokens: Floats, output_tokens: Floats) -> None:
         """Requests came since the control before at this rate, and those of these lengths were done."""
@@ -107,15 +107,22 @@ class Seen:
         rates = [rate for time_s, rate in self.rates if end_s - span_s < time_s <= end_s]
         return sum(rates) / len(rates) if rates else 0.0
 
-    def capacity(self, serving: Serving, role: Role, margin: float, instances: int) -> Capacity | None:
-        """What one of so many instances carries; None as long as nobody knows how long requests are."""
+    def capacity(
+        self, serving: Serving, role: Role, margin: float, instances: int, beside: Beside = ALONE
+    ) -> Capacity | None:
+        """What one of so many instances carries beside a co-runner; None while nobody knows how long requests are."""
         if self._typical is None:
             return None
         alike = max(number for number in ALIKE if number <= max(1, instances))
-        key = (role, margin, alike)
+        key = (role, margin, alike, beside)
         if key not in self._known:
-            self._known[key] = capacity(serving, self._typical, role, margin, alike)
+            self._known[key] = capacity(serving, self._typical, role, margin, alike, beside)
         return self._known[key]
+
+    @property
+    def typical(self) -> Lengths | None:
+        """How long requests are; None while nobody knows."""
+        return self._typical
 
     def most_wanted(self, what: str, number: float, span_s: float) -> float:
         """The most that was wanted within this time, now included."""

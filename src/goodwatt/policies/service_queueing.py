@@ -21,6 +21,10 @@ With m instances requests go to the one with the least to do. So batches vary by
 is computed mostly goes elsewhere, and prompts come to an instance more evenly: of the variance of their number 1 / m is
 left, and of all of it m^-1/2, which was fitted to fleets of two and four request by request.
 
+Beside a batch job all kernels take `stretch` times as long, and slow iterations `tail` times as long as the mean. They
+are slow for as long as the job's phase lasts, about `PHASE` iterations, so the mean over d of them is off by as much as
+(tail - 1) min(1, (PHASE / d)^1/2) at its p99; a first token meets the whole of it.
+
 Arrays have the axes (clock, batch, length of request).
 """
 
@@ -44,8 +48,21 @@ BATCHES = 20
 """Sizes of batches that are looked at; what lies between is interpolated."""
 LONG, LONG_SHARE = 2.0, 0.95
 """Prompts one after the other, and how long they are, for the watts that a board has to hold: assumed."""
+PHASE = 16.0
+"""Iterations that a phase of a batch job's step lasts: steps of training take 0.1 to 1 s, of which a forward or a
+backward pass is a third to a half, iterations 10 to 30 ms. Assumed."""
 LEAST_ROOM = 0.02
 """Share of the time that prompts leave for decoding at least; with less nobody would ever be done."""
+
+
+class Beside(NamedTuple):
+    """What a co-runner does to an instance: mean time of its kernels and p99 of its iterations, both relative, >= 1."""
+
+    stretch: float
+    tail: float
+
+
+ALONE = Beside(1.0, 1.0)
 
 
 class Lengths(NamedTuple):
@@ -88,9 +105,15 @@ class Queueing:
     """One of `instances` instances, at the clocks at `places` of its kind's supported ones. Tables are made once."""
 
     def __init__(
-        self, serving: Serving, lengths: Lengths, role: Role, places: NDArray[np.int64], instances: int = 1
+        self,
+        serving: Serving,
+        lengths: Lengths,
+        role: Role,
+        places: NDArray[np.int64],
+        instances: int = 1,
+        beside: Beside = ALONE,
     ) -> None:
-        self._serving, self._lengths, self._role = serving, lengths, role
+        self._serving, self._lengths, self._role, self._beside = serving, lengths, role, beside
         self._places, self._instances = places, instances
         self._x = (np.array(serving.model.clocks_mhz)[places] / serving.model.top_mhz)[:, None, None]
         self._steps = float(lengths.steps.mean()) + (0.0 if serving.has_cache else 1.0)
@@ -159,7 +182,7 @@ class Queueing:
         full_s = self._with_prompt(held, room).wall_s * prompt / room
         self._served = full_s if self._queues else np.zeros_like(full_s)
         own_s = self._chunks * self._mixed.wall_s if self._role != "decode" else 0.0
-        self._first = own_s + self._decode.wall_s * (self._role != "prefill")
+        self._first = self._beside.tail * (own_s + self._decode.wall_s * (self._role != "prefill"))
         self._after_s = (
             TRANSFER_S + prompt * self._serving.transfer_token_s if self._role == "decode" else np.zeros(len(prompt))
         )
@@ -174,11 +197,14 @@ class Queueing:
 
     def _cost(self, sequences: Any, context: float) -> Cost:
         held = sequences * context
-        return self._serving.law.cost(sequences, held, sequences, held, self._x)
+        return self._serving.law.cost(sequences, held, sequences, held, self._x, self._beside.stretch)
 
     def _with_prompt(self, sequences: Any, tokens: Any) -> Cost:
         held, half = sequences * self._lengths.context, 0.5 * self._lengths.prompt
-        return self._serving.law.cost(sequences + tokens, held + tokens * half, sequences + 1.0, held + half, self._x)
+        pairs = held + tokens * half
+        return self._serving.law.cost(
+            sequences + tokens, pairs, sequences + 1.0, held + half, self._x, self._beside.stretch
+        )
 
     # loads -------------------------------------------------------------------------------------------------------
 
@@ -237,7 +263,8 @@ class Queueing:
             return np.asarray(each_s > 0.0, dtype=float)
         steps = self._lengths.steps
         prompts = rate * (np.maximum(each_s, 0.0) * steps + before_s / self._instances)
-        room_s = (each_s - self._decode.wall_s) * steps
+        slow = 1.0 + (self._beside.tail - 1.0) * np.sqrt(np.minimum(1.0, PHASE / np.maximum(1.0, steps)))
+        room_s = (each_s - self._decode.wall_s * slow) * steps
         mean_s = np.maximum(1e-9, prompts * self._longer.mean(axis=2, keepdims=True))
         ninth = prompts * self._second() / (9.0 * mean_s * mean_s)
         ninth = np.maximum(ninth, 1e-6)

@@ -11,10 +11,12 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from goodwatt.cluster.state import Placement
 from goodwatt.policies.service_memory import ALIKE, MINUTE_S, Seen, service_memory
 from goodwatt.policies.service_sizing import active, sized, within
 from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.simulator.decisions import Decision
+from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.services.promise import PERCENTILE, Promise
 from goodwatt.simulator.services.recent_requests import Recent
 from goodwatt.simulator.services.service import Role
@@ -35,7 +37,8 @@ PROMPT_S = 1.0
 
 class Moment(NamedTuple):
     """One service at a control. `recent`: who was done in the last minute, `queued`: of whom nothing is computed,
-    `at_risk`: the guardrail of its promise acts, so nothing is slowed and nobody drains."""
+    `at_risk`: the guardrail of its promise acts, so nothing is slowed and nobody drains; `threads`: per cent of the SMs
+    of jobs beside instances, by instance."""
 
     seen: Seen
     serving: Serving
@@ -43,6 +46,7 @@ class Moment(NamedTuple):
     recent: Recent
     queued: int
     at_risk: bool
+    threads: dict[str, float]
 
 
 Need = Callable[[Moment, Role], int]
@@ -55,7 +59,8 @@ def moments(view: View) -> list[Moment]:
     assert services is not None  # noqa: S101 - a service policy is asked where there are services
     seen = service_memory(view).look(view)
     guarded = view.guardrails.promises
-    return [_moment(services, number, known, view.now_s, guarded) for number, known in enumerate(seen)]
+    there = {run.placement: run for pool in view.pools for run in pool.running.values() if run.sharing == "mps"}
+    return [_moment(services, number, known, view.now_s, guarded, there) for number, known in enumerate(seen)]
 
 
 def scaled(view: View, need: Need, down_s: float, reason: str) -> list[Decision]:
@@ -131,12 +136,17 @@ def strain(recent: Recent, promise: Promise, role: Role) -> float:
     return max((float(np.percentile(getattr(recent, name), PERCENTILE)) / limit for name, limit in asked), default=0.0)
 
 
-def _moment(services: ServicesView, number: int, seen: Seen, now_s: float, guarded: bool) -> Moment:
+def _moment(
+    services: ServicesView, number: int, seen: Seen, now_s: float, guarded: bool, there: dict[Placement, JobRun]
+) -> Moment:
+    instances = services.instances(number)
+    hosts = (one for one in instances if one.run.placement in there) if there else ()
     return Moment(
         seen,
         services.servings[number],
-        services.instances(number),
+        instances,
         services.done_since(number, now_s - MINUTE_S),
         services.queued(number),
         guarded and services.at_risk(number),
+        {one.job_id: there[one.run.placement].thread_percent for one in hosts},
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from goodwatt.cluster.packed import packed_gpus
 from goodwatt.policies.idle_nodes import sleeping, wake_for
+from goodwatt.policies.service_reclaim import Reclaim
 from goodwatt.policies.wiring import tightest_node
 from goodwatt.simulator.decisions import Decision, Drain, Place, Wake
 from goodwatt.simulator.nodes import ASLEEP, WAKING
@@ -15,18 +17,20 @@ from goodwatt.simulator.view import View
 
 def sized(view: View, wanted: Sequence[dict[Role, int]], reason: str) -> list[Decision]:
     """Decisions that bring each service to so many instances of each role; what does not fit is tried again later, when
-    a node that sleeps has been woken for it.
+    a node that sleeps has been woken for it. Where no GPUs are free batch jobs give theirs back, those that lose
+    least by it (`service_reclaim`).
 
     Places are tried on the view's state, so that two instances do not get the same GPUs.
     """
     services = view.services
     assert services is not None  # noqa: S101 - a service policy is asked where there are services
     decisions: list[Decision] = []
+    reclaim = Reclaim(view)
     with view.what_if():
         for number, roles in enumerate(wanted):
             instances = services.instances(number)
             for role, count in roles.items():
-                decisions += _changes(view, instances, role, count, reason)
+                decisions += _changes(view, reclaim, instances, role, count, reason)
     return decisions
 
 
@@ -41,13 +45,18 @@ def active(instances: Sequence[InstanceView], role: Role) -> list[InstanceView]:
     return [one for one in instances if one.state in {"starting", "serving"} and one.role == role]
 
 
-def _changes(view: View, instances: Sequence[InstanceView], role: Role, count: int, reason: str) -> Iterator[Decision]:
+def _changes(
+    view: View, reclaim: Reclaim, instances: Sequence[InstanceView], role: Role, count: int, reason: str
+) -> Iterator[Decision]:
     here = active(instances, role)
     idle = [one for one in instances if one.state == "idle" and one.job_id not in view.state.placements]
     missing = idle[: max(0, count - len(here))]
     for place, one in enumerate(missing):
         node = tightest_node(one.run.base, view.state)
         if node is None:
+            if (group := reclaim.room_for(one, role, reason)) is not None:
+                yield group
+                continue
             yield from _woken(view, missing[place:], reason)
             return
         nodes = ((node, one.run.base.num_gpus),)
@@ -66,8 +75,9 @@ def _woken(view: View, missing: Sequence[InstanceView], reason: str) -> Iterator
     yield from (Wake(node, reason) for node in woken)
 
 
-def _least_missed(one: InstanceView, view: View) -> tuple[bool, int, int, int]:
-    """Those that still start go first, then those on the node with the most free GPUs, which may sleep once it is
-    empty, then those with the fewest requests."""
-    node = one.run.placement[0][0]
-    return one.state == "serving", -view.state.free_mask[node].bit_count(), node, one.outstanding
+def _least_missed(one: InstanceView, view: View) -> tuple[bool, bool, int, int, int]:
+    """Those that still start go first, then those that have their GPUs for themselves, then those on the node with the
+    most free GPUs, which may sleep once it is empty, then those with the fewest requests."""
+    node, mask = one.run.placement[0]
+    shared = bool(packed_gpus(view.state.packed[node]) & mask)
+    return one.state == "serving", shared, -view.state.free_mask[node].bit_count(), node, one.outstanding

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from goodwatt.cluster.cluster import Cluster
+from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.power_registry import with_power
 from goodwatt.policies.registry import make_policy
@@ -52,6 +53,8 @@ def serving(
     on: Cluster = CLUSTER,
     power: str = "default",
     guarded: bool = False,
+    jobs: Sequence[Job] = (),
+    guardrails: Guardrails | None = None,
 ) -> Simulation:
     """A run that has not begun."""
     options = RunOptions(
@@ -60,9 +63,9 @@ def serving(
         start_s=0.0,
         horizon_s=until_s,
         services=services,
-        guardrails=Guardrails(promises=guarded),
+        guardrails=guardrails or Guardrails(promises=guarded),
     )
-    return Simulation([], on, with_power(with_services(make_policy("fifo"), spec), power), None, options)
+    return Simulation(list(jobs), on, with_power(with_services(make_policy("fifo"), spec), power), None, options)
 
 
 class Watched:

@@ -1,50 +1,60 @@
-"""Batch jobs beside instances that have little to do; they leave when the load returns."""
+"""Batch jobs beside instances that can spare something; they leave when the load returns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from goodwatt.policies.harvesting import beside, fitting
-from goodwatt.policies.service_policy import SteadyServices
-from goodwatt.simulator.decisions import Decision, Place, Preempt
+from goodwatt.policies.harvest_memory import HarvestMemory
+from goodwatt.policies.harvesting import Rules, changes, guests_of, left_behind
+from goodwatt.policies.power_memory import OBSERVE_S
+from goodwatt.policies.service_scaling import moments
+from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest(SteadyServices):
-    """Places waiting jobs under MPS, with at most `threads` per cent of the SMs, beside instances that were busy for
-    less than `below` of the time, and stops them when that is more than `above` or the service's promise is at risk.
+class Harvest:
+    """Places waiting jobs under MPS beside instances that still carry their load then, a share `spare` more now and at
+    the load foretold for `ahead_s`; stops them when instances carry the load no longer, or latencies come near.
 
-    A job goes beside an instance that holds as many GPUs as it asks for. With one-sided limits an H200 slows a batch of
-    64 that decodes by a fifth at 25% of the threads, and gives the job a third to half of its speed (h200_serving).
+    A job may use `threads` per cent of the SMs at most, fewer where that is what instances can spare; it is placed only
+    if it keeps `least` of its speed. It goes beside an instance that holds as many GPUs as it asks for, and nowhere
+    while it fits on free ones. After jobs had to leave none comes for `hold_s`. When it goes wrong beside guests less
+    is expected of instances beside guests from then on. It needs room in the GPUs' memory: `memory_share` of the
+    services file; and does nothing where jobs that have just started must be left alone. The number of instances is for
+    another policy: `predictive+harvest`. Source of the idea: Orion (Strati et al., EuroSys 2024).
     """
 
     name: ClassVar[str] = "harvest"
+    sizes: ClassVar[bool] = False
+    observe_s: ClassVar[float | None] = OBSERVE_S
 
-    below: float = 0.5
-    above: float = 0.8
     threads: float = 25.0
+    spare: float = 0.3
+    least: float = 0.1
+    ahead_s: float = 600.0
+    hold_s: float = 300.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.below <= self.above or not 0 < self.threads <= 100:
-            raise ValueError("expected 0 <= below <= above and threads above 0, up to 100")
+        if not (0.0 < self.threads <= 100.0 and 0.0 <= self.least <= 1.0):
+            raise ValueError("expected threads above 0, up to 100, and least from 0 to 1")
+        if not (self.spare >= 0.0 and self.ahead_s >= 0.0 and self.hold_s >= 0.0):
+            raise ValueError("expected spare, ahead_s and hold_s of at least 0")
+
+    def new_memory(self) -> HarvestMemory:
+        """Load, lengths of requests, what jobs ask of GPUs."""
+        return HarvestMemory()
 
     def decide(self, view: View) -> Sequence[Decision]:
         """Who leaves, then who comes."""
         assert view.services is not None  # noqa: S101 - it is asked where there are services
-        return [decision for number in range(len(view.services.servings)) for decision in self._of(view, number)]
-
-    def _of(self, view: View, number: int) -> Iterator[Decision]:
-        assert view.services is not None  # noqa: S101 - as above
-        risk, taken = view.services.at_risk(number), set[str]()
-        for instance in view.services.instances(number):
-            guest = beside(view, instance.run)
-            if guest is not None and (risk or instance.busy > self.above or instance.state != "serving"):
-                yield Preempt(guest.spec.job_id, "load has returned")
-            elif guest is None and not risk and instance.state == "serving" and instance.busy < self.below:
-                job = next((run for run in fitting(view, instance.run) if run.spec.job_id not in taken), None)
-                if job is not None:
-                    taken.add(job.spec.job_id)
-                    yield Place(job.spec.job_id, (), beside=instance.job_id, sharing="mps", thread_percent=self.threads)
+        rules = Rules(self.threads, self.spare, self.least, self.ahead_s, self.hold_s)
+        there, taken = guests_of(view), set[str]()
+        decisions: list[Decision] = list(left_behind(view, there))
+        quick = view.guardrails.min_run_s <= view.services.control_s
+        for moment in moments(view) if quick or there else ():
+            for role in moment.serving.service.pools:
+                decisions += changes(view, moment, role, there, rules, taken)
+        return decisions
