@@ -40,6 +40,7 @@ FACTS = {
     "NetworkLoads._racks": "racks by name",
     "NetworkLoads._capacity": "what links carry",
     "FullPhysics._models": "of the kinds",
+    "FullPhysics._rows": "what was told, brought to the books before anything is copied",
     "PowerMeter._rack_of": "racks by node",
     "PowerMeter.racks": "racks by name",
     "PowerMeter._gpus": "sizes of nodes",

@@ -128,6 +128,10 @@ class JobRun:
             self._truth.lost.queued(elapsed)
         self.since_s = now_s
 
+    def draws(self, now_s: float, power_w: float) -> None:
+        """It draws something else from now on, at the same pace: the rest is settled when that changes."""
+        self._truth.draws(now_s - self.since_s, power_w)
+
     def begin(self, now_s: float, lag_s: float) -> None:
         """It starts, again or for the first time; it will hold its GPUs for `lag_s` after its work is done.
 

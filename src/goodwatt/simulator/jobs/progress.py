@@ -95,6 +95,12 @@ class Progress:
         if self.energy_j is not None:
             self.energy_j = None if self.power_w is None else self.energy_j + self.power_w * elapsed_s
 
+    def draws(self, elapsed_s: float, power_w: float) -> None:
+        """Other watts so long after it was settled; when it is settled next, the new ones count for all that time."""
+        if self.energy_j is not None and self.power_w is not None:
+            self.energy_j += (self.power_w - power_w) * elapsed_s
+        self.power_w = power_w
+
     def remaining_at(self, elapsed_s: float) -> float:
         """Seconds of overhead and of work at rate 1 that are left so long after it was settled, holding GPUs."""
         overhead = min(elapsed_s, self.overhead_s)

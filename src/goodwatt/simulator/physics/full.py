@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from goodwatt.cluster.bitset import members
 from goodwatt.cluster.state import ClusterState
@@ -29,6 +29,9 @@ from goodwatt.simulator.physics.shared_gpu import parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
 from goodwatt.simulator.physics.truth import Truth
 
+if TYPE_CHECKING:
+    from goodwatt.simulator.physics.instance_rows import InstanceDraws, InstanceRows, Watched
+
 
 class FullPhysics:
     """See the module; `share_mode`: how jobs that want a share of a GPU share it."""
@@ -45,7 +48,7 @@ class FullPhysics:
         self._jobs = JobPoints(cluster, self._tenants, self._gpus, self._book)
         self._dirty_gpus: dict[int, int] = {}
         self._dirty_jobs: dict[str, None] = {}
-        self._told: list[Change] = []
+        self._rows: InstanceRows | None = None
 
     @property
     def meter(self) -> PowerMeter:
@@ -91,37 +94,48 @@ class FullPhysics:
             self._jobs.launching[run.spec.job_id] = up
         self._book.launch(run.placement, up)
         for node, _ in run.placement:
-            self._dirty_gpus.setdefault(node, 0)
+            self._mark(node, 0)
         self._dirty_jobs[run.spec.job_id] = None
 
     def reset(self, run: JobRun) -> None:
         """Its GPUs have another setting."""
         for node, mask in run.placement:
-            self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
+            self._mark(node, mask)
 
     def serve(self, job_id: str, served: InstanceFacts) -> None:
         """What an instance of a service does from now on, before it gets its GPUs or while it holds them."""
         self._tenants.served[job_id] = served
         run = self._tenants.runs.get(job_id)
-        if run is None:
-            return
-        node, mask = run.placement[0]
-        alone = self._tenants.of_gpus[node][(mask & -mask).bit_length() - 1] == (job_id,)
-        if alone and len(run.placement) == 1 and job_id not in self._dirty_jobs:
-            self._told.append((run, self._jobs.tell(served, node, mask, run.cap_w)))
-            self._dirty_gpus.setdefault(node, 0)
-        else:
+        if run is not None:
             self.reset(run)
             self._dirty_jobs[job_id] = None
 
+    def serve_all(self, draws: InstanceDraws) -> list[Watched]:
+        """What instances do from now on; the watts of those that have their GPUs to themselves.
+
+        The others follow with `changes`.
+        """
+        rows = self._instance_rows()
+        watts, others = rows.tell(draws, self._plain)
+        for at in others:
+            run = draws.runs[at]
+            self._tenants.served[run.spec.job_id] = draws.facts(at)
+            for node, mask in run.placement:
+                self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
+            self._dirty_jobs[run.spec.job_id] = None
+        return watts
+
     def served(self, job_id: str) -> InstanceFacts:
         """What an instance of a service was last told to do."""
+        run = self._tenants.runs.get(job_id)
+        for node, _ in run.placement if run is not None else ():
+            self._bring(node)
         return self._tenants.served[job_id]
 
     def set_node(self, node: int, mode: str) -> None:
         """A node is on, off or at a stage of sleep from now on."""
         self._book.set_mode(node, mode)
-        self._dirty_gpus.setdefault(node, 0)
+        self._mark(node, 0)
 
     def stretch(self, run: JobRun) -> float:
         """How many times longer the neighbours of a job make its kernels take, on the GPU where they do so most."""
@@ -150,14 +164,14 @@ class FullPhysics:
         nodes, self._dirty_gpus = self._dirty_gpus, {}
         hosts, runs = self._jobs.hosts, self._tenants.runs
         for node, mask in nodes.items():
+            self._bring(node)
             if mask:
                 self._settle_gpus(node, mask, jobs)
             if hosts.crowded(node):
                 jobs.update(dict.fromkeys(hosts.settle(node, self._gpus.askers(node))))
         points = [(runs[job_id], self._jobs.settle(runs[job_id], nodes)) for job_id in jobs]
-        told, self._told = self._told, []
-        points += (change for change in told if change[0].placement and change[0].spec.job_id not in jobs)
         for node in nodes:
+            self._bring(node)
             self._book.close(node, self._gpus.points[node], self._tenants.of_gpus[node])
         return points
 
@@ -178,6 +192,7 @@ class FullPhysics:
         if run.spec.job_id in self._jobs.launching or self.paused(run.spec.job_id):
             return None
         node, mask = run.placement[0] if run.placement else (0, 0)
+        self._bring(node)
         gpu, model = (mask & -mask).bit_length() - 1, self._models[node]
         shared = any(len(self._tenants.of_gpus[n][g]) > 1 for n, m in run.placement for g in members(m))
         if model is None or gpu < 0 or shared or run.spec.mig_profile is not None:
@@ -212,6 +227,8 @@ class FullPhysics:
 
     def held_mhz(self, run: JobRun) -> Mapping[str, float]:
         """Where each of its GPUs has settled."""
+        for node, _ in run.placement:
+            self._bring(node)
         return self._gpus.held_mhz(run)
 
     def clocks(self) -> tuple[float, int]:
@@ -222,6 +239,7 @@ class FullPhysics:
 
     def gpu_w(self, node: int, gpu: int) -> float:
         """What a GPU draws now."""
+        self._bring(node)
         return sum(self._book.parts[node][gpu]) / MICRO
 
     def idle_w(self, node: int) -> float:
@@ -244,6 +262,7 @@ class FullPhysics:
 
     def clock_step_w(self, node: int, gpu: int) -> float:
         """What the next higher clock may add to what a GPU draws."""
+        self._bring(node)
         model, point = self._models[node], self._gpus.points[node][gpu]
         if model is None or point is None:
             return 0.0
@@ -270,14 +289,43 @@ class FullPhysics:
 
     def copy(self, state: ClusterState, live: dict[str, JobRun]) -> Self:  # noqa: ARG002 - the contract
         """The same over copies of the jobs; facts of jobs are shared."""
+        if self._rows is not None:
+            self._rows.bring_all()
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._tenants, twin._book = self._tenants.copy(live), self._book.copy()
         twin._gpus = self._gpus.copy(twin._tenants)
         twin._jobs = self._jobs.copy(twin._tenants, twin._gpus, twin._book)
         twin._dirty_gpus, twin._dirty_jobs = dict(self._dirty_gpus), dict(self._dirty_jobs)
-        twin._told = [(live[run.spec.job_id], point) for run, point in self._told]
+        twin._rows = None
         return twin
+
+    def _mark(self, node: int, mask: int) -> None:
+        """These GPUs are to be settled again, or without any the node's watts."""
+        self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
+        if self._rows is not None:
+            self._rows.changed(node)
+
+    def _bring(self, node: int) -> None:
+        """What was told of a node's instances is in the books of its GPUs from now on."""
+        if self._rows is not None:
+            self._rows.bring(node)
+
+    def _instance_rows(self) -> InstanceRows:
+        if self._rows is None:
+            from goodwatt.simulator.physics.instance_rows import InstanceRows
+
+            self._rows = InstanceRows(self._tenants, self._gpus, self._book)
+        return self._rows
+
+    def _plain(self, run: JobRun) -> bool:
+        """Whether an instance has GPUs of one node to itself, and nothing else is to be done about it."""
+        job_id = run.spec.job_id
+        if len(run.placement) != 1 or job_id in self._dirty_jobs or job_id in self._jobs.launching:
+            return False
+        (node, mask), here = run.placement[0], self._tenants.of_gpus[run.placement[0][0]]
+        settled = node not in self._dirty_gpus and self._book.mode(node) == "on" and self._models[node] is not None
+        return settled and not self.paused(job_id) and all(here[gpu] == (job_id,) for gpu in members(mask))
 
     def _settle_gpus(self, node: int, mask: int, jobs: dict[str, None]) -> None:
         """Find where these GPUs settle; `jobs` gets the jobs on them."""

@@ -75,10 +75,13 @@ class InstanceFacts(NamedTuple):
         """No cap is kept below."""
         return model.context_w + self.least_sm_w * chip + self.least_dram_w
 
+    def most_w(self, model: GpuModel, cap_w: float | None, chip: float) -> float:
+        """What a GPU draws at most under a cap."""
+        return max(model.default_cap_w if cap_w is None else cap_w, self.least_w(model, chip))
+
     def under(self, model: GpuModel, cap_w: float | None, chip: float) -> InstanceFacts:
         """As far as its GPUs can draw it under a cap: the mean reaches back to before the cap was set."""
-        most_w = max(model.default_cap_w if cap_w is None else cap_w, self.least_w(model, chip))
-        sm_w = most_w - model.context_w - self.dram_w
+        sm_w = self.most_w(model, cap_w, chip) - model.context_w - self.dram_w
         return self if self.sm_w <= sm_w else self._replace(sm_w=max(0.0, sm_w))
 
     def alone(self, model: GpuModel, clock_mhz: float | None, cap_w: float | None, chip: float) -> GpuPoint:  # noqa: ARG002

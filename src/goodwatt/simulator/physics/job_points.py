@@ -20,7 +20,6 @@ from goodwatt.simulator.jobs.elastic import doubling
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.contract import JobPoint
 from goodwatt.simulator.physics.host_share import HostShare
-from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.node_book import NodeBook, idle_parts
 from goodwatt.simulator.physics.power_meter import MICRO, GpuParts
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, common_cap_w
@@ -122,20 +121,6 @@ class JobPoints:
             nodes.setdefault(node, 0)
         watts = [self._draw(run, node, gpu) for node, mask in run.placement for gpu in members(mask)]
         return JobPoint(0.0, None if None in watts else math.fsum(watts))  # type: ignore[arg-type] # None is not in them
-
-    def tell(self, served: InstanceFacts, node: int, mask: int, cap_w: float | None) -> JobPoint:
-        """What an instance draws that has these GPUs to itself, all of them alike and none looked at by itself."""
-        model = self._tenants.models[node]
-        if model is None:
-            return JobPoint(0.0, None)
-        gpus = tuple(members(mask))
-        if cap_w is not None:
-            served = served.under(model, cap_w, min(self._gpus.chip(node, gpu) for gpu in gpus))
-        point = served.alone(model, None, None, 1.0)
-        parts = 0, round(model.context_w * MICRO), round(served.sm_w * MICRO), round(served.dram_w * MICRO)
-        self._gpus.put(node, gpus, point)
-        self._book.put(node, gpus, parts)
-        return JobPoint(0.0, len(gpus) * sum(parts) / MICRO)
 
     def _launch_point(self, run: JobRun) -> JobPoint:
         """It does not compute yet: nodes that are up draw what waiting draws, the others idle."""

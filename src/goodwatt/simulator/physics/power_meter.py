@@ -28,6 +28,7 @@ class PowerMeter:
         self._sleep = cluster.power.sleep or SLEEPS["off"]
         self._gpus = [node.gpus for node in cluster.nodes]
         self.parts: list[tuple[int, ...]] = [_NOTHING] * len(cluster.nodes)
+        self._held = [0.0] * len(cluster.nodes)
         self.wall_uw = [0] * len(cluster.nodes)
         self.totals = [0] * len(_NOTHING)
         self.rack_names = tuple(dict.fromkeys([*cluster.racks, *(n.rack for n in cluster.nodes if n.rack), ""]))
@@ -38,8 +39,16 @@ class PowerMeter:
 
     def on(self, node: int, gpus: Sequence[GpuParts], held: int) -> None:
         """A node is awake; `held` of its GPUs are held by jobs."""
-        idle, context, sm, dram = map(sum, zip(*gpus, strict=True)) if gpus else NO_PARTS
-        watts = node_watts((idle + context + sm + dram) / MICRO, held / self._gpus[node] if gpus else 0.0, self._facts)
+        self._held[node] = held / self._gpus[node] if gpus else 0.0
+        self._on(node, *(map(sum, zip(*gpus, strict=True)) if gpus else NO_PARTS))
+
+    def shift(self, node: int, sm: int, dram: int) -> None:
+        """GPUs of a node that is awake, held as before, draw so much more."""
+        idle, context, old_sm, old_dram, *_ = self.parts[node]
+        self._on(node, idle, context, old_sm + sm, old_dram + dram)
+
+    def _on(self, node: int, idle: int, context: int, sm: int, dram: int) -> None:
+        watts = node_watts((idle + context + sm + dram) / MICRO, self._held[node], self._facts)
         host = round((watts.host_w + watts.fans_w) * MICRO)
         loss = round((watts.psu_loss_w + watts.distribution_loss_w) * MICRO)
         self._set(node, (idle, context, sm, dram, host, loss, 0))
@@ -66,6 +75,7 @@ class PowerMeter:
         twin = object.__new__(PowerMeter)
         twin.__dict__.update(self.__dict__)
         twin.parts, twin.wall_uw, twin.totals = self.parts[:], self.wall_uw[:], self.totals[:]
+        twin._held = self._held[:]
         twin.rack_uw, twin.moved = self.rack_uw[:], dict(self.moved)
         return twin
 

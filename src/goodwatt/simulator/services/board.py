@@ -34,6 +34,10 @@ class Setting(NamedTuple):
     sharing: float
 
 
+SPENT = ("joules", "wall_s", "gpu_s", "scaled_s", "sm_s", "dram_s", "iterations")
+"""What of `Spent` stands in which column where it is a table."""
+
+
 class Spent:
     """What iterations took since this was last emptied.
 

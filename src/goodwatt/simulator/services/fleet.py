@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from goodwatt.simulator.services.board import SPENT
 from goodwatt.simulator.settings.serving_settings import Resolution
 
 if TYPE_CHECKING:
@@ -12,6 +16,20 @@ if TYPE_CHECKING:
     from goodwatt.simulator.services.latency_book import LatencyBook
     from goodwatt.simulator.services.service import Role
     from goodwatt.simulator.services.serving import Serving
+
+
+class Report(NamedTuple):
+    """What instances did since they were last asked, by slot: `spent[i]` in the columns of `board.SPENT`, and the
+    requests that they have not finished."""
+
+    slots: list[int]
+    spent: NDArray[np.float64]
+    outstanding: list[int]
+
+    @property
+    def requests(self) -> tuple[list[int], list[float]]:
+        """Of each instance those that it has not finished, and for how many seconds it had some to do."""
+        return self.outstanding, self.spent[:, SPENT.index("wall_s")].tolist()
 
 
 class Fleet(Protocol):
@@ -50,6 +68,9 @@ class Fleet(Protocol):
 
     def take_spent(self, slot: int) -> Spent:
         """What its iterations took since this was last asked."""
+
+    def report(self) -> Report:
+        """The same of all, and what they have to do."""
 
     def advance(self, until_s: float) -> None:
         """Requests come up to this time."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
+from goodwatt.simulator.physics.instance_rows import InstanceDraws
 from goodwatt.simulator.services.service_work import mean_lengths
 
 if TYPE_CHECKING:
-    from goodwatt.simulator.services.board import Board, Spent
+    from goodwatt.simulator.services.fleet import Report
+    from goodwatt.simulator.services.services_state import Services
     from goodwatt.simulator.services.serving import Serving
 
 TINY_S = 1e-9
 LONG = 1.5
-"""Contexts of a batch over those of the service's mean request: who has longer ones draws a little more for a while than
-what is known of him, and the meter does not show that."""
+"""Contexts of a batch over those of the service's mean request: who has longer ones draws a little more for a while
+than what is known of him, and the meter does not show that."""
 
 
 def memory_mib_of(serving: Serving) -> int:
@@ -30,7 +34,7 @@ def idle_of(serving: Serving) -> InstanceFacts:
 
 
 def _least_w(serving: Serving) -> tuple[float, float]:
-    """(SM, DRAM) watts at the lowest clock of the iteration that draws the most then, with any batch and long contexts."""
+    """(SM, DRAM) watts at the lowest clock of the iteration that draws the most, with any batch and long contexts."""
     model, batching = serving.model, serving.batching
     x, scale = model.clocks_mhz[0] / model.top_mhz, model.core_w[0] * model.stretch[0]
     context = LONG * mean_lengths(serving.service.requests).context
@@ -45,17 +49,23 @@ def _least_w(serving: Serving) -> tuple[float, float]:
     return max(found, key=sum)
 
 
-def facts_by(spent: Spent, board: Board, span_s: float, idle: InstanceFacts) -> InstanceFacts:
-    """What an instance did, as means over a time; `idle`: what it is when it does nothing."""
-    model = board.model
-    clock_mhz, gpu_s = model.clocks_mhz[board.top], max(spent.gpu_s, TINY_S)
-    dram_w = model.memory_w * spent.dram_s / span_s
-    return idle._replace(
+def draws_of(services: Services, report: Report) -> InstanceDraws:
+    """What instances did since the last control, as means over that time."""
+    instances, span_s = services.at(report.slots), services.settings.control_s
+    joules, _, gpu_s, scaled_s, sm_s, dram_s, _ = report.spent.T
+    number = np.array([instance.service for instance in instances], dtype=np.int64)
+    models = [serving.model for serving in services.servings]
+    memory_w, top_mhz = (np.array([(model.memory_w, model.top_mhz) for model in models])[number]).T
+    clock_mhz, gpu_s = np.array([instance.clock_mhz for instance in instances]), np.maximum(gpu_s, TINY_S)
+    dram_w = memory_w * dram_s / span_s
+    return InstanceDraws(
+        runs=[instance.run for instance in instances],
+        idle=[services.idle[instance.service] for instance in instances],
         clock_mhz=clock_mhz,
-        sm_w=max(0.0, spent.joules / span_s - dram_w),
+        sm_w=np.maximum(0.0, joules / span_s - dram_w),
         dram_w=dram_w,
         duty=gpu_s / span_s,
-        u=spent.sm_s / gpu_s * model.top_mhz / clock_mhz,
-        m=spent.dram_s / gpu_s,
-        kappa=spent.scaled_s / gpu_s,
+        u=sm_s / gpu_s * top_mhz / clock_mhz,
+        m=dram_s / gpu_s,
+        kappa=scaled_s / gpu_s,
     )

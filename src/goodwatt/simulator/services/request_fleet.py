@@ -13,7 +13,8 @@ from collections.abc import Sequence as Many
 
 import numpy as np
 
-from goodwatt.simulator.services.board import Board, Spent
+from goodwatt.simulator.services.board import SPENT, Board, Spent
+from goodwatt.simulator.services.fleet import Report
 from goodwatt.simulator.services.latency_book import Finished, LatencyBook
 from goodwatt.simulator.services.request_instance import RequestInstance
 from goodwatt.simulator.services.routing import Router
@@ -78,6 +79,13 @@ class RequestFleet:
         instance = self._of[slot].instances[slot]
         spent, instance.spent = instance.spent, Spent()
         return spent
+
+    def report(self) -> Report:
+        """What all did since they were last asked, and what they have to do."""
+        slots = [slot for instances in self._services for slot in instances.instances]
+        spent = [self.take_spent(slot) for slot in slots]
+        table = np.array([[getattr(one, name) for name in SPENT] for one in spent]).reshape(len(slots), len(SPENT))
+        return Report(slots, table, [self.outstanding(slot) for slot in slots])
 
     def copy(self) -> RequestFleet:
         """An independent copy; services are facts and shared."""

@@ -18,7 +18,7 @@ from goodwatt.simulator.services.promise import PERCENTILE
 
 if TYPE_CHECKING:
     from goodwatt.simulator.jobs.job_run import JobRun
-    from goodwatt.simulator.services.services_state import Instance, Services
+    from goodwatt.simulator.services.services_state import Census, Services
 
 Counts = NDArray[np.int64]
 Latencies = tuple[float | None, float | None, float | None]
@@ -113,14 +113,10 @@ class ServiceRecord:
         """What holds now has held since the last control."""
         span_s = now_s - self.last_s
         self.last_s = now_s
-        groups: list[list[Instance]] = [[] for _ in self._sums]
-        for instance in services.instances.values():
-            groups[instance.service].append(instance)
-        for number, instances in enumerate(groups):
-            self.most[number] = max(self.most[number], sum(1 for one in instances if one.run.placement))
+        for number, census in enumerate(services.census):
+            self.most[number] = max(self.most[number], census.holding)
             if span_s > 0.0:
-                held = _held(services, number, instances)
-                self._sums[number] = self._sums[number].plus(held, span_s)
+                self._sums[number] = self._sums[number].plus(_held(services, number, census), span_s)
 
     def _end_minute(self, services: Services, now_s: float) -> None:
         for number, reading in enumerate(self._readings(services, now_s)):
@@ -174,17 +170,15 @@ def _reading(services: Services, number: int, sums: Integrals, now_s: float) -> 
     )
 
 
-def _held(services: Services, number: int, instances: list[Instance]) -> Integrals:
+def _held(services: Services, number: int, census: Census) -> Integrals:
     """What holds of a service now."""
-    states = [instance.state for instance in instances]
-    boards = [services.fleet.board_as_set(one.slot) for one in instances if one.slot is not None]
-    holding = len(states) - states.count("idle")
+    instances = services.of(number)
     return Integrals(
-        serving_s=states.count("serving"),
-        starting_s=states.count("starting"),
-        draining_s=states.count("draining"),
-        gpu_s=holding * services.servings[number].service.tensor_parallel,
-        busy_s=math.fsum(instance.busy for instance in instances),
-        clock_mhz_s=math.fsum(board.model.clocks_mhz[board.top] for board in boards),
+        serving_s=census.serving,
+        starting_s=census.starting,
+        draining_s=census.draining,
+        gpu_s=census.holding * services.servings[number].service.tensor_parallel,
+        busy_s=math.fsum([instance.busy for instance in instances]),
+        clock_mhz_s=math.fsum([instance.clock_mhz for instance in instances if instance.slot is not None]),
         queued_s=services.fleet.queued(number),
     )

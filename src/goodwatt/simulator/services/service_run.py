@@ -15,7 +15,6 @@ from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.simulator.events.clock import Kind
 from goodwatt.simulator.events.timers import action
 from goodwatt.simulator.services.board import Board
-from goodwatt.simulator.services.instance_draw import facts_by
 
 if TYPE_CHECKING:
     from goodwatt.cluster.state import Placement
@@ -60,6 +59,7 @@ def placed(sim: Simulation, run: JobRun) -> None:
         return
     serving = services.servings[instance.service]
     instance.draining, instance.slot = False, None
+    services.changed()
     physics_of(sim).serve(run.spec.job_id, services.idle[instance.service])
     began = sim.now_s > sim.start_s  # before, it ran already: a run is a stretch of a service's life
     run._truth.overhead_s = serving.service.start_s if began else 0.0
@@ -73,6 +73,7 @@ def ready(sim: Simulation, run: JobRun) -> None:
     _up_to_now(sim, services)
     board = Board(services.servings[instance.service].model, physics_of(sim).chip(run))
     instance.slot = services.fleet.start(instance.service, board, instance.role)
+    services.changed()
     if (like := _another(services, instance)) is not None:
         physics_of(sim).serve(run.spec.job_id, physics_of(sim).served(like.run.spec.job_id))
     tune(sim, run)
@@ -96,6 +97,7 @@ def left(sim: Simulation, run: JobRun) -> None:
         _up_to_now(sim, services)
         services.fleet.evict(instance.slot)
     instance.slot, instance.draining, instance.outstanding, instance.busy = None, False, 0, 0.0
+    services.changed()
 
 
 def drain(sim: Simulation, run: JobRun) -> None:
@@ -104,6 +106,7 @@ def drain(sim: Simulation, run: JobRun) -> None:
     assert services is not None  # noqa: S101 - the executor has looked
     instance = services.instances[run.spec.job_id]
     instance.draining = True
+    services.changed()
     if instance.slot is None:
         sim.stop(run, why="drained")
         return
@@ -140,6 +143,7 @@ def _tune(sim: Simulation, services: Services, instance: Instance) -> None:
     board, physics = services.fleet.board(instance.slot), physics_of(sim)
     setting = physics.setting(instance.run)
     board.top = board.model.index_of(setting.clock_mhz)
+    instance.clock_mhz = board.model.clocks_mhz[board.top]
     board.cap_w = board.model.default_cap_w if setting.cap_w is None else setting.cap_w
     board.sharing = physics.stretch(instance.run)
 
@@ -154,6 +158,8 @@ def mark(sim: Simulation, name: str) -> None:
 @action
 def control_services(sim: Simulation) -> None:
     """Requests are simulated up to now, the physics learns of the instances' watts, and a decision falls due."""
+    from goodwatt.simulator.services.instance_draw import draws_of  # numpy is loaded where there are services
+
     services = sim.services
     assert services is not None  # noqa: S101 - `begin` has looked
     _up_to_now(sim, services)
@@ -162,16 +168,14 @@ def control_services(sim: Simulation) -> None:
     fleet = services.fleet
     waiting_s = [fleet.waiting_since_s(number) for number in range(len(services.servings))]
     services.watch.look(fleet.books, waiting_s, sim.now_s)
-    for job_id, instance in services.instances.items():
-        if instance.slot is None:
-            continue
-        if shares(sim, instance.run):
-            _tune(sim, services, instance)  # what neighbours ask may be something else by now
-        spent, idle = fleet.take_spent(instance.slot), services.idle[instance.service]
-        instance.outstanding = fleet.outstanding(instance.slot)
-        instance.busy = min(1.0, spent.wall_s / span_s)
-        physics.serve(job_id, facts_by(spent, fleet.board_as_set(instance.slot), span_s, idle))
-    for instance in list(services.instances.values()):
+    _retune(sim, services)
+    report = fleet.report()
+    for instance, outstanding, busy_s in zip(services.at(report.slots), *report.requests, strict=True):
+        instance.outstanding, instance.busy = outstanding, min(1.0, busy_s / span_s)
+    for run, watts in physics.serve_all(draws_of(services, report)):
+        run.draws(sim.now_s, watts)
+    draining = any(census.draining for census in services.census)
+    for instance in list(services.instances.values()) if draining else ():
         if instance.draining and not instance.outstanding and instance.run.placement:
             sim.stop(instance.run, why="drained")
     sim.follow()
@@ -180,6 +184,14 @@ def control_services(sim: Simulation) -> None:
     if not sim.stop_if_over():
         sim.timers.set(sim.now_s + span_s, Kind.SETTLE, control_services)
         sim.ask()
+
+
+def _retune(sim: Simulation, services: Services) -> None:
+    """Who shares GPUs goes on at another pace if what its neighbours ask is something else by now."""
+    if any(sim.state.packed):
+        for instance in services.instances.values():
+            if instance.slot is not None and shares(sim, instance.run):
+                _tune(sim, services, instance)
 
 
 def physics_of(sim: Simulation) -> FullPhysics:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from goodwatt.cluster.job import Job
 from goodwatt.errors import InputError, UnknownNameError
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Instance:
     """An instance of service number `service`: `role` as it was last placed, `slot` in the fleet while it serves.
 
-    `draining`: it gets no more requests. `spent`: means since the last control, per GPU; `outstanding` requests.
+    `draining`: it gets no more requests. At the last control it had `outstanding` requests, and was `busy` for a share
+    of the time since the one before. `clock_mhz`: the greatest that it may reach.
     """
 
     run: JobRun
@@ -43,6 +44,7 @@ class Instance:
     draining: bool = False
     outstanding: int = 0
     busy: float = 0.0
+    clock_mhz: float = 0.0
 
     @property
     def state(self) -> str:
@@ -52,6 +54,19 @@ class Instance:
         if self.draining:
             return "draining"
         return "starting" if self.slot is None else "serving"
+
+
+class Census(NamedTuple):
+    """How many instances of a service do what."""
+
+    serving: int
+    starting: int
+    draining: int
+
+    @property
+    def holding(self) -> int:
+        """Those that hold GPUs."""
+        return self.serving + self.starting + self.draining
 
 
 class Services:
@@ -69,6 +84,9 @@ class Services:
         self.idle, self.idle_told = ([idle_of(serving) for serving in of] for of in (self._true, servings))
         self.fleet: Fleet = new_fleet(settings.resolution, self._true, start_s)
         self.instances: dict[str, Instance] = {}
+        self._of: list[list[Instance]] = [[] for _ in servings]
+        self._census: list[Census] | None = None
+        self._by_slot: dict[int, Instance] = {}
         self.pools: list[Pool] = []
         self.due = False
         self.watch = PromiseWatch(len(servings))
@@ -82,17 +100,18 @@ class Services:
                 run.key = (run.index,)
                 pool.queue.add((run.key, run.sequence, run))
                 self.instances[job.job_id] = Instance(run, number)
+                self._of[number].append(self.instances[job.job_id])
             self.pools.append(pool)
 
     @property
     def serving(self) -> bool:
         """Whether any instance gets requests, or finishes those it has."""
-        return any(instance.slot is not None for instance in self.instances.values())
+        return any(census.serving or census.draining for census in self.census)
 
     @property
     def holding(self) -> int:
         """Instances that hold GPUs."""
-        return sum(1 for instance in self.instances.values() if instance.run.placement)
+        return sum(census.holding for census in self.census)
 
     def pool_of(self, job_id: str) -> Pool | None:
         """The pool of an instance; None for any other job."""
@@ -101,7 +120,24 @@ class Services:
 
     def of(self, service: int) -> Iterable[Instance]:
         """The instances of a service, in order."""
-        return (instance for instance in self.instances.values() if instance.service == service)
+        return self._of[service]
+
+    def changed(self) -> None:
+        """An instance begins or ceases to hold GPUs, to serve or to drain."""
+        self._census = None
+
+    @property
+    def census(self) -> list[Census]:
+        """By service."""
+        if self._census is None:
+            self._census = [_census(instances) for instances in self._of]
+            self._by_slot = {one.slot: one for one in self.instances.values() if one.slot is not None}
+        return self._census
+
+    def at(self, slots: Iterable[int]) -> list[Instance]:
+        """The instances with these slots."""
+        assert self.census  # noqa: S101 - which brings the slots up to date
+        return [self._by_slot[slot] for slot in slots]
 
     @property
     def ends_s(self) -> float:
@@ -125,12 +161,16 @@ class Services:
         twin = object.__new__(Services)
         twin.__dict__.update(self.__dict__)
         twin.fleet, twin.watch, twin.record = self.fleet.copy(), self.watch.copy(), self.record.copy()
-        twin.instances = {
-            job_id: Instance(live[job_id], i.service, i.role, i.slot, i.draining, i.outstanding, i.busy)
-            for job_id, i in self.instances.items()
-        }
+        twin.instances = {job_id: replace(instance, run=live[job_id]) for job_id, instance in self.instances.items()}
+        twin._of = [[twin.instances[one.run.spec.job_id] for one in instances] for instances in self._of]
+        twin.changed()
         twin.pools = [pool.copy(dict(live)) for pool in self.pools]
         return twin
+
+
+def _census(instances: Iterable[Instance]) -> Census:
+    states = [instance.state for instance in instances]
+    return Census(states.count("serving"), states.count("starting"), states.count("draining"))
 
 
 def services_of(cluster: Cluster, options: RunOptions, jobs: int, start_s: float) -> Services:

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from goodwatt.simulator.services.board import Board, Spent
+from goodwatt.simulator.services.board import SPENT, Board, Spent
+from goodwatt.simulator.services.fleet import Report
 from goodwatt.simulator.services.latency_book import Finished, LatencyBook
 from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.services.serving import TRANSFER_S, Serving
@@ -28,7 +29,7 @@ from goodwatt.simulator.services.tick_decode import compute_done, end_rows, join
 from goodwatt.simulator.services.tick_instances import TickInstances
 from goodwatt.simulator.services.tick_prompts import compute_prompts
 from goodwatt.simulator.services.tick_routing import TickRouting
-from goodwatt.simulator.services.tick_tables import SPENT, STRETCH, Decoding, Rows, no_rows, restarted, together
+from goodwatt.simulator.services.tick_tables import STRETCH, Decoding, Rows, no_rows, restarted, together
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -90,11 +91,14 @@ class TickFleet:
 
     def outstanding(self, slot: int) -> int:
         """Requests that an instance has not finished."""
+        return self._unfinished()[self._position[slot]]
+
+    def _unfinished(self) -> list[int]:
         if self._outstanding is None:
             table = self._instances.table
             unbegun = np.bincount(self._waiting["position"][self._waiting["computed"] == 0.0], minlength=len(table))
             self._outstanding = (table["batch"] + table["opened"] + unbegun).round().astype(np.int64).tolist()
-        return self._outstanding[self._position[slot]]
+        return self._outstanding
 
     def queued(self, service: int) -> int:
         """Requests of a service of which nothing has been computed yet."""
@@ -124,6 +128,12 @@ class TickFleet:
             setattr(spent, name, value)
         self._spent[position] = 0.0
         return spent
+
+    def report(self) -> Report:
+        """What all did since they were last asked, and what they have to do."""
+        spent = self._spent.copy()
+        self._spent[:] = 0.0
+        return Report(self._slots[:], spent, self._unfinished()[:])
 
     def copy(self) -> TickFleet:
         """An independent copy; services are facts and shared."""

@@ -33,8 +33,6 @@ tokens in the cache of those who decode at the beginning of the tick; the cost o
 Prompts: see `tick_prompts`; `first`, `last` of an instance's stretches; the last iteration has `used` of its budget,
 and its prompts begin with row `member`. Decoding: see `tick_decode`.
 """
-SPENT = ("joules", "wall_s", "gpu_s", "scaled_s", "sm_s", "dram_s", "iterations")
-"""Columns of what iterations took, by instance; see `board.Spent`."""
 STRETCH = np.dtype([("begin_s", np.float64), ("end_s", np.float64), ("iterations", np.float64)])
 """A part of a tick in which an instance computes prompts, and the iterations that it makes in it."""
 ROW = np.dtype(

@@ -1,0 +1,52 @@
+"""Instances told all at once: sums of nodes are those of their GPUs, whoever comes and goes, whatever is set."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from goodwatt.cluster.bitset import members
+from goodwatt.simulator.decisions import Decision, Drain, Place, SetCap, SetClock
+from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.simulation import Simulation
+from tests.simulator.services.test_service_run import CHAT, services_of, simulation
+
+EVENTS: dict[float, Decision] = {
+    100.0: SetClock("chat/0", 990.0),
+    150.0: SetCap("chat/1", 300.0),
+    200.0: Drain("chat/2"),
+    300.0: Place("chat/2", ((1, 1),)),
+    400.0: SetClock("chat/0", None),
+}
+
+
+@pytest.mark.parametrize("beside", [0, 6])
+def test_what_nodes_draw_is_what_their_gpus_draw(beside: int) -> None:
+    sim, looked = simulation(CHAT, jobs=beside), 0
+    events = dict(EVENTS)
+    while (view := sim.advance()) is not None:
+        decisions = list(sim.policy.decide(view)) if sim.now_s == 0.0 or beside else []
+        due = [events.pop(time_s) for time_s in sorted(events) if time_s <= sim.now_s]
+        sim.apply([*decisions, *(one for one in due if not isinstance(one, Place) or not beside)])
+        looked += _agree(sim, look=sim.now_s % 3 < 1)
+    assert looked > 30
+
+
+def _agree(sim: Simulation, look: bool) -> int:
+    """Sums against parts; `look` at them only now and then, as others do, so that much is told before."""
+    physics = cast("FullPhysics", sim.physics)
+    if not look:
+        return 0
+    for node in range(len(physics._book.parts)):
+        physics._bring(node)
+        parts = [sum(column) for column in zip(*physics._book.parts[node], strict=True)]
+        assert list(physics.meter.parts[node][:4]) == parts
+    clocks = [round(p.clock_mhz * 1000.0) for points in physics._gpus.points for p in points if p is not None]
+    assert physics.clocks() == (sum(clocks) / 1000.0, len(clocks))
+    for instance in services_of(sim).instances.values():
+        node_parts = [physics._book.parts[n][g] for n, mask in instance.run.placement for g in members(mask)]
+        if node_parts:
+            assert instance.run._truth.power_w == pytest.approx(sum(map(sum, node_parts)) / MICRO, rel=1e-12)
+    return 1
