@@ -32,7 +32,7 @@ CLOCKS = 16
 class Capacity:
     """`rate_per_s[i]`: what one instance carries at the i-th supported clock, rising with it; 0 where nothing.
 
-    `batch[i]`: sequences that decode then, on average. `cap_w[i]`: the least cap under which boards hold that clock then.
+    `batch[i]`: sequences that decode then, on average. `cap_w[i]`: the least cap under which boards hold that clock.
     """
 
     clocks_mhz: tuple[float, ...]

@@ -22,8 +22,8 @@ from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.services.services_view import InstanceView
 from goodwatt.simulator.view import View
 
-MOVED = 0.03
-"""Needs that move by no more than this share are taken to be what they were: power is not divided anew for that."""
+RISEN, FALLEN = 0.03, 0.1
+"""Needs that rise or fall by no more than this share are taken to be what they were: no power is divided for that."""
 
 Key = tuple[int, Role]
 """Number of a service, and what its instances do."""
@@ -168,4 +168,4 @@ def _range_w(view: View, number: int, floor_share: float) -> tuple[float, float]
 
 def _alike(before: Need, now: Need) -> bool:
     pairs = ((before.firm_w, now.firm_w), (before.wanted_w, now.wanted_w))
-    return all(abs(b - a) <= MOVED * a for a, b in pairs)
+    return all(a * (1.0 - FALLEN) <= b <= a * (1.0 + RISEN) for a, b in pairs)

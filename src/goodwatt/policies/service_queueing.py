@@ -145,7 +145,7 @@ class Queueing:
         return Outcome(on_time, batch, self._watts(rate, shares, batch))
 
     def held_w(self, batch: Floats) -> Floats:
-        """The highest that the mean watts of a GPU get, over the time in which a board regulates, with so many sequences.
+        """The highest that the mean watts of a GPU get over the time in which a board regulates, with so many sequences.
 
         That is while two long prompts are computed one after the other; by clock, like `batch`.
         """

@@ -41,8 +41,9 @@ POINTS = 12
 
 
 class Need(NamedTuple):
-    """Of each GPU of an instance: `firm_w` carries the load within the promise; `wanted_w`, more, while something is
-    wrong or unknown. `points`: (cap in watts, load that it carries over that of the greatest clock), rising.
+    """Of each GPU of an instance: `firm_w` carries the load within the promise once all that start are there;
+    `wanted_w`, more, until then, and while something is wrong or unknown. `points`: (cap in watts, load that it carries
+    over that of the greatest clock), rising.
     """
 
     firm_w: float
@@ -58,12 +59,13 @@ def need_of(moment: Moment, role: Role, least_w: float, rated_w: float, hold_s: 
     if carried is None:
         used = moment.queued or any(one.outstanding for one in here) or moment.seen.rate(MINUTE_S) > 0.0
         return Need(least_w, rated_w if used else least_w)
-    rate = moment.seen.most_wanted(f"power {role}", _expected(moment.seen) / serving, hold_s)
-    rate /= trust(moment.seen, _mark(role))
+    expected = moment.seen.most_wanted(f"power {role}", _expected(moment.seen), hold_s)
+    rate = expected / trust(moment.seen, _mark(role)) / max(serving, len(here))
     firm_w = min(max(_cap_for(carried, rate, rated_w), least_w), rated_w)
+    now_w = min(max(_cap_for(carried, rate * len(here) / serving, rated_w), firm_w), rated_w)
     wrong = _goes_wrong(moment, role, serving * carried.full_per_s)
     _learn(moment, role, wrong=wrong, firm_w=firm_w, rated_w=rated_w)
-    return Need(firm_w, rated_w if wrong else firm_w, tuple(_points(carried, rate)))
+    return Need(firm_w, rated_w if wrong else now_w, tuple(_points(carried, rate)))
 
 
 def ask_of_need(need: Need, least_w: float, rated_w: float, *, firm: bool) -> Ask:

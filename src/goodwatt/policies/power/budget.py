@@ -91,7 +91,8 @@ class Budget(SteadyPower):
         if memory.same:
             return AllBut()
         first = (run.spec.job_id for pool in view.pools for _, _, run in pool.queue[:FIRST_FEW])
-        return AllBut(frozenset((*first, *waiting)) - hopeless)
+        jobs = (job_id for job_id in waiting if not _is_instance(job_id, view))
+        return AllBut(frozenset((*first, *jobs)) - hopeless)
 
     def fed(self, view: View) -> Sequence[float] | None:
         """As many GPUs as can have their floors, for orders that stop jobs."""

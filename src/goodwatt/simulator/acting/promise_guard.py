@@ -73,12 +73,11 @@ def guard(sim: Simulation) -> None:
 
 def _restore(sim: Simulation, run: JobRun, why: str, caps_too: bool) -> None:
     """The boards' own clock, their cap if there is power for it, and nobody beside."""
-    clock_mhz, cap_w = power_control.wished(sim, run)
-    slowed = run.clock_mhz is not None or clock_mhz is not None
-    capped = run.cap_w is not None or cap_w is not None
-    if slowed or (capped and caps_too):
+    before = power_control.wished(sim, run)
+    wish = None, None if caps_too else before[1]
+    if wish != before:
         run.why = why
-        power_control.set_gpus(sim, run, None, None if caps_too else cap_w)
+        power_control.set_gpus(sim, run, *wish)
     for other in nodes.together(sim, run) if service_run.shares(sim, run) else ():
         if other is not run and sim.options.guardrails.may_stop(other.base):
             sim.stop(other, why=why)
