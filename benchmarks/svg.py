@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 STYLE = "text{font:11px system-ui,sans-serif;fill:#445} .t{font-weight:600;font-size:13px}"
@@ -70,8 +71,7 @@ class Axes:
 
     def steps(self, points: Points, colour: str, *, dashed: bool = False) -> str:
         """A line on which each value holds until the next."""
-        held = [(x, before) for (_, before), (x, _) in zip(points, points[1:], strict=False)]
-        corners = [point for pair in zip(points[1:], held, strict=True) for point in reversed(pair)]
+        corners = [point for (_, before), (x, y) in pairwise(points) for point in ((x, before), (x, y))]
         return self.line([points[0], *corners], colour, dashed=dashed, width=1.4)
 
     def level(self, y: float, colour: str = TEXT) -> str:
