@@ -57,6 +57,19 @@ def test_the_table_tells_latencies_watts_and_loads(predict: Command) -> None:
         assert words in outcome.out
 
 
+def test_batch_work_beside_it_is_told(predict: Command) -> None:
+    asked = ("--service", "services.yaml:chat", "--rate", "6", "--replicas", "3", "--beside", "gnn_train,rl_small")
+    found = predict("predict", *asked, "--json").json()["beside"]
+    assert {(row["workload"], row["percent"]) for row in found["rows"]} == {
+        (name, percent) for name in ("gnn_train", "rl_small") for percent in (10.0, 25.0, 50.0)
+    }
+    assert sum(row["best"] for row in found["rows"]) == 2
+    assert found["fewest"] + found["freed_gpus"] == 3
+    outcome = predict("predict", *asked)
+    assert "Batch jobs beside every instance under MPS at 6 requests/s" in outcome.out
+    assert "would do:" in outcome.out
+
+
 def test_a_service_without_tokens_has_latency_and_joules_per_request(predict: Command) -> None:
     outcome = predict("predict", "--service", "services.yaml:images", "--rate", "0.1")
     assert outcome.status == 0, outcome.err
@@ -96,6 +109,11 @@ def test_what_is_odd_about_the_requests_is_said(predict: Command) -> None:
             "unknown service in services.yaml: 'chatt': did you mean",
         ),
         (("--service", "none.yaml:chat", "--rate", "1"), "none.yaml: no such services file"),
+        (
+            ("--service", "services.yaml:chat", "--rate", "1", "--beside", "gnn_trian"),
+            "'gnn_trian': did you mean 'gnn_train'",
+        ),
+        (("dlrm", "--gpu", "A40", "--beside", "gnn_train"), "--beside: not with JOBs"),
         (("--service", "services.yaml:chat"), "--service: expected --rate R beside it"),
         (("--service", "services.yaml:chat", "--rate", "-1"), "expected a rate above 0"),
         (("--service", "services.yaml:chat", "--rate", "1", "--gpu", "A40"), "--gpu: not with --service"),

@@ -50,6 +50,13 @@ def test_instances_return_as_fast_as_in_an_empty_cluster(spec: str) -> None:
     assert len(stopped(full)) == len(set(stopped(full)))
 
 
+def test_scheduling_policies_that_look_at_running_jobs_go_on() -> None:
+    jobs = [job(f"j{number}", 2 if number % 3 else 1) for number in range(30)]
+    watched = grown(jobs, policy="easy-backfill")
+    assert stopped(watched)
+    assert watched.counts[-1] >= 4
+
+
 def test_who_may_not_be_stopped_keeps_his_gpus() -> None:
     jobs = [job(f"j{number}", user="u") for number in range(30)]
     guarded = Guardrails(promises=False, protected=frozenset({"u"}), protected_from=frozenset({"preemption"}))

@@ -50,31 +50,45 @@ def predict(
     replicas: Annotated[
         int | None, typer.Option(metavar="N", help="Service: how many instances; default: its fewest.")
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS,..",
+            help="Service: workload classes of batch jobs that may run beside it.",
+            show_default="three of training",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Predict speed and watts of jobs that share one GPU, from classes or telemetry, without a cluster.
 
     With --service: latencies, watts and energy of a service at a load, the clock of least energy that keeps its
-    promise, and how much load it takes. This simulates some minutes of requests again and again, for some seconds.
+    promise, how much load it takes, and how much batch work fits beside it. This simulates some minutes of requests
+    again and again, for some seconds.
     """
     from goodwatt.power.workloads.demand import Setting
 
     setting = Setting(clock, cap)
     if service is not None:
         _refuse("--service", {"JOB": jobs, "--gpu": gpu, "--mode": mode, "--threads": threads, "--slices": slices})
-        _predict_service(service, rate, replicas, setting, json)
+        _predict_service(service, rate, replicas, setting, None if beside is None else _words(beside), json)
         return
-    _refuse("JOBs", {"--rate": rate, "--replicas": replicas})
+    _refuse("JOBs", {"--rate": rate, "--replicas": replicas, "--beside": beside})
     _predict_jobs(jobs or [], gpu, None if mode is None else mode.value, threads, slices, setting, json)
 
 
 def _predict_service(
-    where: str, rate_per_s: float | None, replicas: int | None, setting: Setting, as_json: bool
+    where: str,
+    rate_per_s: float | None,
+    replicas: int | None,
+    setting: Setting,
+    beside: list[str] | None,
+    as_json: bool,
 ) -> None:
     from goodwatt.cli.predict_service import predicted
     from goodwatt.cli.service_prediction_view import show
 
-    show(predicted(where, rate_per_s, replicas, setting), as_json)
+    show(predicted(where, rate_per_s, replicas, setting, beside), as_json)
 
 
 def _predict_jobs(

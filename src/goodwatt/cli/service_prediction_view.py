@@ -13,6 +13,7 @@ from rich.table import Table
 
 from goodwatt.cli.counted import counted
 from goodwatt.cli.terminal import console
+from goodwatt.simulator.services.batch_work import BatchWork, BesideRow
 from goodwatt.simulator.services.load_trial import MOST_INSTANCES, ServedLoad
 from goodwatt.simulator.services.service_prediction import MARGIN, LoadRow, ServicePrediction
 
@@ -26,7 +27,7 @@ def show(found: ServicePrediction, as_json: bool) -> None:
         print(orjson.dumps(service_json(found), option=orjson.OPT_INDENT_2).decode())
         return
     screen = console()
-    for part in (_title(found), _latencies(found), _figures(found), *_loads(found), *_notes(found)):
+    for part in (_title(found), _latencies(found), _figures(found), *_loads(found), *_beside(found), *_notes(found)):
         screen.print(part)
 
 
@@ -46,6 +47,7 @@ def service_json(found: ServicePrediction) -> dict[str, Any]:
         "best": found.best and asdict(found.best),
         "greatest_per_s": found.greatest_per_s,
         "loads": [asdict(row) for row in found.rows],
+        "beside": found.batch and asdict(found.batch),
     }
 
 
@@ -135,6 +137,49 @@ def _joules(load: ServedLoad) -> str:
         return "-"
     joules = 1.0 / load.requests_per_j
     return f"{joules:,.0f}" if joules >= 100.0 else f"{joules:.3g}"
+
+
+def _beside(found: ServicePrediction) -> Iterator[str | Table]:
+    """Batch jobs beside the instances, and instances that need not be."""
+    batch = found.batch
+    if batch is None:
+        return
+    if batch.rows:
+        yield f"Batch jobs beside every instance under MPS at {_rate(found.asked.rate_per_s)} requests/s:"
+        measures = _measures(found)
+        titles = [f"p99 {name.removesuffix('_s')}" for name in measures]
+        table = _table("job", "SMs", "its speed", "kernels", *titles, "promise", "W/GPU", "")
+        for row in batch.rows:
+            table.add_row(*_beside_cells(row, measures))
+        yield table
+    yield from _freed(found, batch)
+
+
+def _beside_cells(row: BesideRow, measures: list[str]) -> Iterator[str]:
+    yield row.workload
+    yield f"{row.percent:.0f}%"
+    yield f"{100.0 * row.speed:.0f}%"
+    yield f"x {row.stretch:.2f}"
+    yield from (_seconds(row.p99_s[measure]) for measure in measures)
+    yield "kept" if row.kept else "not kept"
+    yield f"{row.gpu_w:,.0f}"
+    yield "best" if row.best else "" if row.fits else "no memory"
+
+
+def _freed(found: ServicePrediction, batch: BatchWork) -> Iterator[str]:
+    """What fewer instances would give, beside what jobs get on the GPUs of all."""
+    count = found.instances["both"]
+    if batch.fewest is None:
+        yield "No GPU can be spared: not even all instances keep the promise with a margin."
+        return
+    best = max((row.speed for row in batch.rows if row.best), default=0.0)
+    gpus = count * found.service.tensor_parallel
+    yield (
+        f"{counted(batch.fewest, 'instance')} would do: {counted(batch.freed_gpus, 'GPU')} free for other work. "
+        f"Jobs beside all {count} do at most that of {best * gpus:.1f} GPUs."
+    )
+    if any(not row.fits for row in batch.rows):
+        yield "For memory beside the instances lower the service's memory_share."
 
 
 def _notes(found: ServicePrediction) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A scheduling policy and a service policy acting together, as one policy; each has its own memory.
 
-Services come first: what they take is not offered to jobs at that moment. A power policy goes around both
+Services come first: what they take is not offered to jobs at that moment. Jobs whose GPUs they take hold them, for who
+schedules, until that has been done. A power policy goes around both
 (`powered.Powered`), so that instances get clocks and caps as jobs do.
 """
 
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from goodwatt.cluster.state import ClusterState, DoesNotFitError
+from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.service_policy import ServicePolicy
 from goodwatt.simulator.decisions import Decision, Drain, Group, Place, Preempt, SetCap, SetClock
@@ -69,11 +70,11 @@ class Served:
         if view.services is not None and view.services.due:
             with remembering(view, services):
                 first = tuple(self.services.decide(view))
-        steps = [step for decision in first for step in _steps(decision)]
-        moved = {step.job_id for step in steps}
+        moved = {step.job_id for decision in first for step in _steps(decision)}
         with view.what_if() as state, remembering(view, scheduling):
-            for step in steps:
-                _try(step, view, state)
+            for place in (decision for decision in first if isinstance(decision, Place) and decision.beside is None):
+                with suppress(DoesNotFitError):
+                    state.allocate(view.run(place.job_id).base, place.nodes)
             return [*first, *(decision for decision in self.scheduling.decide(view) if not _again(decision, moved))]
 
 
@@ -81,16 +82,6 @@ def _steps(decision: Decision) -> Sequence[Place | Preempt]:
     """Places and stops of a decision of a service policy."""
     parts = decision.decisions if isinstance(decision, Group) else (decision,)
     return [part for part in parts if isinstance(part, Place | Preempt)]
-
-
-def _try(step: Place | Preempt, view: View, state: ClusterState) -> None:
-    """As it will be when this has been applied; what shares the GPUs of others takes none away."""
-    if isinstance(step, Preempt):
-        if step.job_id in state.placements:
-            state.release(view.run(step.job_id).spec)
-    elif step.beside is None:
-        with suppress(DoesNotFitError):
-            state.allocate(view.run(step.job_id).base, step.nodes)
 
 
 def _again(decision: Decision, moved: set[str]) -> bool:

@@ -21,9 +21,8 @@ With m instances requests go to the one with the least to do. So batches vary by
 is computed mostly goes elsewhere, and prompts come to an instance more evenly: of the variance of their number 1 / m is
 left, and of all of it m^-1/2, which was fitted to fleets of two and four request by request.
 
-Beside a batch job all kernels take `stretch` times as long, and slow iterations `tail` times as long as the mean. They
-are slow for as long as the job's phase lasts, about `PHASE` iterations, so the mean over d of them is off by as much as
-(tail - 1) min(1, (PHASE / d)^1/2) at its p99; a first token meets the whole of it.
+Beside a batch job all kernels take `stretch` times as long, and slow iterations `tail` times as long as the mean: a
+first token meets the whole of it, the mean of d iterations less (`power.colocation.tail_of_means`).
 
 Arrays have the axes (clock, batch, length of request).
 """
@@ -36,6 +35,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from goodwatt.power.colocation.tail_of_means import tail_of_mean
 from goodwatt.power.gpu.point import REGULATION_S
 from goodwatt.power.serving.iteration_law import Cost
 from goodwatt.simulator.services.promise import Promise
@@ -48,9 +48,6 @@ BATCHES = 20
 """Sizes of batches that are looked at; what lies between is interpolated."""
 LONG, LONG_SHARE = 2.0, 0.95
 """Prompts one after the other, and how long they are, for the watts that a board has to hold: assumed."""
-PHASE = 16.0
-"""Iterations that a phase of a batch job's step lasts: steps of training take 0.1 to 1 s, of which a forward or a
-backward pass is a third to a half, iterations 10 to 30 ms. Assumed."""
 LEAST_ROOM = 0.02
 """Share of the time that prompts leave for decoding at least; with less nobody would ever be done."""
 
@@ -145,7 +142,7 @@ class Queueing:
         return Outcome(on_time, batch, self._watts(rate, shares, batch))
 
     def held_w(self, batch: Floats) -> Floats:
-        """The highest that the mean watts of a GPU get over the time in which a board regulates, with so many sequences.
+        """The highest that the mean watts of a GPU get over the time in which boards regulate, with so many sequences.
 
         That is while two long prompts are computed one after the other; by clock, like `batch`.
         """
@@ -263,7 +260,7 @@ class Queueing:
             return np.asarray(each_s > 0.0, dtype=float)
         steps = self._lengths.steps
         prompts = rate * (np.maximum(each_s, 0.0) * steps + before_s / self._instances)
-        slow = 1.0 + (self._beside.tail - 1.0) * np.sqrt(np.minimum(1.0, PHASE / np.maximum(1.0, steps)))
+        slow = tail_of_mean(self._beside.tail, np.maximum(1.0, steps))
         room_s = (each_s - self._decode.wall_s * slow) * steps
         mean_s = np.maximum(1e-9, prompts * self._longer.mean(axis=2, keepdims=True))
         ninth = prompts * self._second() / (9.0 * mean_s * mean_s)

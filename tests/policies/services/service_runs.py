@@ -55,6 +55,7 @@ def serving(
     guarded: bool = False,
     jobs: Sequence[Job] = (),
     guardrails: Guardrails | None = None,
+    policy: str = "fifo",
 ) -> Simulation:
     """A run that has not begun."""
     options = RunOptions(
@@ -65,7 +66,7 @@ def serving(
         services=services,
         guardrails=guardrails or Guardrails(promises=guarded),
     )
-    return Simulation(list(jobs), on, with_power(with_services(make_policy("fifo"), spec), power), None, options)
+    return Simulation(list(jobs), on, with_power(with_services(make_policy(policy), spec), power), None, options)
 
 
 class Watched:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodwatt.errors import InputError
-from goodwatt.power.workloads.demand import DEFAULT_SETTING, Setting
+from goodwatt.power.workloads.demand import DEFAULT_SETTING, Demand, Setting
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.services.board import Board, Spent
 from goodwatt.simulator.services.latency_book import MEASURES, LatencyBook, percentile_s
 from goodwatt.simulator.services.promise import PERCENTILE, Promise
@@ -84,17 +85,28 @@ class Trial:
     sample: Requests
     seed: int = 0
 
-    def at(self, rate_per_s: float, setting: Setting = DEFAULT_SETTING, promise: Promise | None = None) -> ServedLoad:
+    def at(
+        self,
+        rate_per_s: float,
+        setting: Setting = DEFAULT_SETTING,
+        promise: Promise | None = None,
+        sharing: float = 1.0,
+    ) -> ServedLoad:
         """What comes of a load in all, under a clock and a cap, by another promise if one is given.
 
-        Raises InputError for a rate that cannot be meant.
+        `sharing`: how much longer a co-runner makes kernels. Raises InputError for a rate that cannot be meant.
         """
         if not 0.0 < rate_per_s <= self.most_per_s:
             raise InputError(
                 f"expected a rate above 0 and up to {self.most_per_s:g} requests per second, got {rate_per_s:g}"
             )
-        run = _Run(self, rate_per_s, setting, promise or self.serving.service.promise)
+        run = _Run(self, rate_per_s, setting, promise or self.serving.service.promise, sharing)
         return run.outcome()
+
+    def asked(self, rate_per_s: float, setting: Setting = DEFAULT_SETTING) -> Demand:
+        """What an instance asks of each of its GPUs at a load, as their sensors would tell."""
+        run = _Run(self, rate_per_s, setting, self.serving.service.promise, 1.0)
+        return run.asked()
 
     @property
     def most_per_s(self) -> float:
@@ -146,8 +158,8 @@ class _Fleet(RequestFleet):
 class _Run:
     """One simulation: at most MOST_INSTANCES of the instances, with their part of the load."""
 
-    def __init__(self, trial: Trial, rate_per_s: float, setting: Setting, promise: Promise) -> None:
-        self._trial, self._rate_per_s = trial, rate_per_s
+    def __init__(self, trial: Trial, rate_per_s: float, setting: Setting, promise: Promise, sharing: float) -> None:
+        self._trial, self._rate_per_s, self._sharing = trial, rate_per_s, sharing
         model = trial.serving.model
         self._top = model.index_of(setting.clock_mhz)
         self._cap_w = setting.cap_w or model.default_cap_w
@@ -189,6 +201,20 @@ class _Run:
             kv_use=float(np.mean(self._cached)) / self._trial.serving.batching.kv_tokens if cache else None,
         )
 
+    def asked(self) -> Demand:
+        """Run it and read off what an instance asked of its GPUs while it computed, and for which share of the time."""
+        spent = self._run()[-1]
+        model, gpu_s, sm_s, dram_s, scaled_s = self._trial.serving.model, 0.0, 0.0, 0.0, 0.0
+        for one in spent:
+            gpu_s, sm_s = gpu_s + one.gpu_s, sm_s + one.sm_s
+            dram_s, scaled_s = dram_s + one.dram_s, scaled_s + one.scaled_s
+        gpu_s, span_s = max(gpu_s, 1e-9), len(spent) * (self._end_s - self._warm_s)
+        faster = model.top_mhz / model.clocks_mhz[self._top]
+        facts = InstanceFacts(
+            model.top_mhz, 0, duty=gpu_s / span_s, u=sm_s / gpu_s * faster, m=dram_s / gpu_s, kappa=scaled_s / gpu_s
+        )
+        return facts.demand
+
     def _run(self) -> tuple[_Counts, _Counts, _Counts, list[Spent]]:
         """Counts after the warm-up, after the measured time and when all is done; what the measured time took."""
         fleet, book = self._fleet, self._fleet.books[0]
@@ -204,7 +230,7 @@ class _Run:
 
     def _board(self) -> Board:
         board = Board(self._trial.serving.model)
-        board.top, board.cap_w = self._top, self._cap_w
+        board.top, board.cap_w, board.sharing = self._top, self._cap_w, self._sharing
         return board
 
     def _watch(self) -> None:

@@ -7,11 +7,12 @@ anyway; a few above it are tried all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from goodwatt.errors import InputError
 from goodwatt.power.workloads.demand import DEFAULT_SETTING, Setting
+from goodwatt.simulator.services.batch_work import TYPICAL, BatchWork, batch_trials_at_most, batch_work
 from goodwatt.simulator.services.load_trial import ServedLoad, Trial, checked_setting, sampled
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Role, Service
@@ -41,7 +42,8 @@ class LoadRow:
 class ServicePrediction:
     """`instances` by role. `asked`: at the load and the setting asked for; `best`: at the clock of least energy that
     keeps the promise with MARGIN, None if none does. `greatest_per_s`: the greatest load that keeps the promise under
-    the setting asked for, 0 if none does; `rows`: loads up to it.
+    the setting asked for, 0 if none does; `rows`: loads up to it. `batch`: work that fits beside at the load asked for;
+    None for separate pools.
     """
 
     service: Service
@@ -51,6 +53,7 @@ class ServicePrediction:
     best: ServedLoad | None
     greatest_per_s: float
     rows: tuple[LoadRow, ...]
+    batch: BatchWork | None = None
 
 
 def predict_service(
@@ -60,11 +63,12 @@ def predict_service(
     setting: Setting = DEFAULT_SETTING,
     *,
     seed: int = 0,
+    beside: Sequence[str] = TYPICAL,
     tell: Tell = lambda _: None,
 ) -> ServicePrediction:
     """The service at `rate_per_s` requests a second in all, on `replicas` instances (its fewest by default).
 
-    Raises InputError.
+    `beside`: workload classes of which is told how well they run beside it. Raises InputError.
     """
     checked_setting(serving, setting)
     service = serving.service
@@ -82,13 +86,14 @@ def predict_service(
         best=best,
         greatest_per_s=greatest_per_s,
         rows=rows,
+        batch=None if service.separate else batch_work(trial, rate_per_s, setting, beside, MARGIN, tell),
     )
 
 
-def trials_at_most(serving: Serving) -> int:
+def trials_at_most(serving: Serving, classes: int = len(TYPICAL)) -> int:
     """How many trials a prediction takes, about."""
     clocks = _bisections(len(serving.model.clocks_mhz)) + 3
-    return 2 + clocks + LOAD_STEPS + 4 + len(SHARES) * (1 + clocks)
+    return 2 + clocks + LOAD_STEPS + 4 + len(SHARES) * (1 + clocks) + batch_trials_at_most(classes)
 
 
 class _Search:
