@@ -108,7 +108,7 @@ def test_losses_that_touch_are_one() -> None:
 
 
 def test_feeds_that_are_not_there() -> None:
-    with pytest.raises(UnknownNameError, match="unknown rack 'R'"):
+    with pytest.raises(UnknownNameError, match="unknown rack in lost_feeds 'R'"):
         feed_losses([LostFeed("R", 0, 0.0, 1.0)], two_feeds())
     with pytest.raises(InputError, match="rack r: expected a feed from 0 to 1, got 2"):
         simulate(jobs(), two_feeds(), settings=engine(lost_feeds=(LostFeed("r", 2, 0.0, 1.0),)))

@@ -54,7 +54,7 @@ def feed_losses(losses: Iterable[LostFeed], cluster: Cluster) -> list[LostFeed]:
     merged: dict[tuple[str, int], list[LostFeed]] = {}
     for lost in sorted(losses, key=lambda lost: (lost.from_s, lost.to_s)):
         if lost.rack not in known:
-            raise UnknownNameError("rack", lost.rack, known)
+            raise UnknownNameError("rack in lost_feeds", lost.rack, known)
         feeds = cluster.racks.get(lost.rack, Rack(lost.rack)).feeds
         if lost.feed >= feeds:
             raise InputError(f"rack {lost.rack}: expected a feed from 0 to {feeds - 1}, got {lost.feed}")

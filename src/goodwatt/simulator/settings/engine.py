@@ -123,7 +123,7 @@ def _settings(base: EngineSettings, data: Mapping[str, Any]) -> EngineSettings:
     if data.get("maintenance"):
         values["outages"] = tuple(Outage(**outage) for outage in data["maintenance"])
     if data.get("lost_feeds"):
-        values["lost_feeds"] = tuple(LostFeed(**lost) for lost in data["lost_feeds"])
+        values["lost_feeds"] = tuple(LostFeed(**{"feed": 0, **lost}) for lost in data["lost_feeds"])
     if data.get("failures") is not None:
         values["failures"] = failures_from(data["failures"])
     store = dict(data.get("checkpoints") or {})
