@@ -155,6 +155,15 @@ def _pools(sim: Simulation) -> list[Pool]:
     return [*sim.view.pools, *(sim.services.pools if sim.services is not None else ())]
 
 
+def _restore_pools(sim: Simulation, state: dict[str, Any]) -> None:
+    for pool, running, changed in zip(_pools(sim), state["running"], state["changed"], strict=True):
+        pool.running = {job_id: sim.live[job_id] for job_id in running}
+        pool.changed = changed
+    for run in sim.live.values():
+        if not run.placement:
+            sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
+
+
 def _restore(sim: Simulation, state: dict[str, Any]) -> None:
     for name in _PLAIN:
         setattr(sim, name, state[name])
@@ -167,12 +176,7 @@ def _restore(sim: Simulation, state: dict[str, Any]) -> None:
         _restore_placement(sim, sim.live[job_id])
     for job_id in state["paused"]:
         sim.physics.pause(sim.live[job_id], True)
-    for pool, running, changed in zip(_pools(sim), state["running"], state["changed"], strict=True):
-        pool.running = {job_id: sim.live[job_id] for job_id in running}
-        pool.changed = changed
-    for run in runs:
-        if not run.placement:
-            sim.pool_of(run.spec).queue.add((run.key, run.sequence, run))
+    _restore_pools(sim, state)
     sim.late = SortedSet((index, job_id) for index, job_id in state["late"])
     if sim.ramp is not None:
         sim.ramp.load_plain(state["ramp"])

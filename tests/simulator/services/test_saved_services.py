@@ -82,7 +82,7 @@ RUNS = {
     "two services, one of them in pools, ticks": Inputs((CHAT, SPLIT)),
     "two services, one of them in pools, requests": Inputs((CHAT, SPLIT), "requests"),
     "a policy that remembers": Inputs((BUSY,), policy="reactive+follow"),
-    "jobs beside instances": Inputs((LEAN,), policy="fixed+harvest:below=1,above=1", sizes=(1,) * 24),
+    "jobs beside instances": Inputs((LEAN,), policy="fixed+harvest:least=0", sizes=(1,) * 24),
 }
 
 

@@ -50,22 +50,28 @@ def _least_w(serving: Serving) -> tuple[float, float]:
 
 
 def draws_of(services: Services, report: Report) -> InstanceDraws:
-    """What instances did since the last control, as means over that time."""
+    """What instances did since the last control, as means over that time.
+
+    Beside others they ask of their GPUs what makes these draw what their iterations really took: a demand goes slower
+    beside others and draws less, but requests come at their own rate, and what stretches kernels shortens the gaps.
+    """
     instances, span_s = services.at(report.slots), services.settings.control_s
     joules, _, gpu_s, scaled_s, sm_s, dram_s, _ = report.spent.T
     number = np.array([instance.service for instance in instances], dtype=np.int64)
     models = [serving.model for serving in services.servings]
     memory_w, top_mhz = (np.array([(model.memory_w, model.top_mhz) for model in models])[number]).T
     clock_mhz, gpu_s = np.array([instance.clock_mhz for instance in instances]), np.maximum(gpu_s, TINY_S)
-    dram_w = memory_w * dram_s / span_s
+    dram_w, duty = memory_w * dram_s / span_s, gpu_s / span_s
+    sharing = np.array([instance.sharing for instance in instances])
+    alone = (duty * sharing + 1.0 - duty) / gpu_s
     return InstanceDraws(
         runs=[instance.run for instance in instances],
         idle=[services.idle[instance.service] for instance in instances],
         clock_mhz=clock_mhz,
         sm_w=np.maximum(0.0, joules / span_s - dram_w),
         dram_w=dram_w,
-        duty=gpu_s / span_s,
-        u=sm_s / gpu_s * top_mhz / clock_mhz,
-        m=dram_s / gpu_s,
+        duty=duty,
+        u=sm_s * alone * top_mhz / clock_mhz,
+        m=dram_s * alone,
         kappa=scaled_s / gpu_s,
     )

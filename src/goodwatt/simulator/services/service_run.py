@@ -145,7 +145,7 @@ def _tune(sim: Simulation, services: Services, instance: Instance) -> None:
     board.top = board.model.index_of(setting.clock_mhz)
     instance.clock_mhz = board.model.clocks_mhz[board.top]
     board.cap_w = board.model.default_cap_w if setting.cap_w is None else setting.cap_w
-    board.sharing = physics.stretch(instance.run)
+    board.sharing = instance.sharing = physics.stretch(instance.run)
 
 
 def mark(sim: Simulation, name: str) -> None:
@@ -168,12 +168,12 @@ def control_services(sim: Simulation) -> None:
     fleet = services.fleet
     waiting_s = [fleet.waiting_since_s(number) for number in range(len(services.servings))]
     services.watch.look(fleet.books, waiting_s, sim.now_s)
-    _retune(sim, services)
     report = fleet.report()
     for instance, outstanding, busy_s in zip(services.at(report.slots), *report.requests, strict=True):
         instance.outstanding, instance.busy = outstanding, min(1.0, busy_s / span_s)
     for run, watts in physics.serve_all(draws_of(services, report)):
         run.draws(sim.now_s, watts)
+    _retune(sim, services)
     draining = any(census.draining for census in services.census)
     for instance in list(services.instances.values()) if draining else ():
         if instance.draining and not instance.outstanding and instance.run.placement:

@@ -34,7 +34,8 @@ class Instance:
     """An instance of service number `service`: `role` as it was last placed, `slot` in the fleet while it serves.
 
     `draining`: it gets no more requests. At the last control it had `outstanding` requests, and was `busy` for a share
-    of the time since the one before. `clock_mhz`: the greatest that it may reach.
+    of the time since the one before. `clock_mhz`: the greatest that it may reach; `sharing`: how much longer co-runners
+    make its kernels.
     """
 
     run: JobRun
@@ -45,6 +46,7 @@ class Instance:
     outstanding: int = 0
     busy: float = 0.0
     clock_mhz: float = 0.0
+    sharing: float = 1.0
 
     @property
     def state(self) -> str:
