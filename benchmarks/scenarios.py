@@ -12,6 +12,7 @@ seeds of all else.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -80,6 +81,13 @@ def run(case: Case) -> dict[str, Any]:
     }
 
 
+def told(run: dict[str, Any]) -> dict[str, Any]:
+    """The run, said to whoever waits for all of them."""
+    said = " / ".join(str(run[key]) for key in ("scenario", "services", "power", "seed"))
+    print(f"{said}: {run['minutes_kept']:.1%}, {run['cpu_s']:.0f} CPU s", file=sys.stderr, flush=True)
+    return run
+
+
 def shortened(scenario: Scenario, hours: float | None) -> Scenario:
     """The scenario up to so many hours."""
     if hours is None:
@@ -142,7 +150,7 @@ def main() -> None:
     ]
     cases = [Case(*kind, seed, args.scheduling, args.hours) for kind in kinds for seed in range(args.seeds)]
     with ProcessPoolExecutor(args.workers) as pool:
-        runs = list(pool.map(run, cases))
+        runs = [told(each) for each in pool.map(run, cases)]
     of = {kind: runs[at * args.seeds : (at + 1) * args.seeds] for at, kind in enumerate(kinds)}
     rows = [row_of(of[kind], of[kind[0], FIXED, DEFAULT_POWER]) for kind in kinds]
     title = f"Scenarios under {args.scheduling}, {args.seeds} seeds; +%: against fixed partitions"

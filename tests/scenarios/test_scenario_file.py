@@ -134,7 +134,7 @@ def test_the_overview_says_what_there_is(tmp_path: Path) -> None:
         ({"engine": "quick"}, "key 'engine': unknown engine 'quick'"),
         (
             {"engine": "{lost_feeds: [{rack: r9, from_s: 0, to_s: 9}]}"},
-            "key 'lost_feeds': unknown rack in lost_feeds 'r9'",
+            "unknown rack in lost_feeds 'r9'",
         ),
         ({"engine": "{lost_feeds: [{rack: rack-001, feed: 2, from_s: 0, to_s: 9}]}"}, "a feed from 0 to 1, got 2"),
         ({"engine": "{lost_feeds: [{rack: rack-001, from_s: 9, to_s: 9}]}"}, "expected to_s after from_s (9)"),

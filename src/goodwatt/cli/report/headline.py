@@ -103,8 +103,11 @@ def _single(run: RunResult) -> str:
     parts += [_served(service.name, service.facts) for service in run.services]
     parts += [f"GPUs {_busy(run):.0%} busy"] if len(run.timeline.t_s) > 1 else []
     parts += [f"mean power {watts(run.summary['mean_power_w'])}"] if run.summary.get("mean_power_w") else []
-    if run.timeline.budget_w is not None and run.summary.get("over_budget_s") is not None:
-        parts.append(f"{duration(run.summary['over_budget_s'])} above the budget of {watts(run.timeline.budget_w)}")
+    budgets = [budget for budget in run.timeline.budgets_w() if budget is not None]
+    if budgets and run.summary.get("over_budget_s") is not None:
+        lowest, highest = min(budgets), max(budgets)
+        of = watts(lowest) if lowest == highest else f"{watts(lowest)} to {watts(highest)}"
+        parts.append(f"{duration(run.summary['over_budget_s'])} above the budget of {of}")
     return f"{run_labels([run])[0]}: {'; '.join(parts)}."
 
 

@@ -35,7 +35,7 @@ def shared_edges(runs: Sequence[RunResult], count: int) -> dict[tuple[str, int],
 def timeline_series(run: RunResult, edges: Floats) -> dict[str, Any]:
     """Mean and peak of every series in every bucket."""
     times = floats(run.timeline.t_s)
-    data: dict[str, Any] = {"budget_w": run.timeline.budget_w}
+    data: dict[str, Any] = {"budgets_w": sorted({w for w in run.timeline.budgets_w() if w is not None})}
     for name in SERIES:
         buckets = bucketed(times, floats(getattr(run.timeline, name)), edges)
         data[name] = {"mean": packed(buckets.mean, "f32"), "peak": packed(buckets.peak, "f32")}

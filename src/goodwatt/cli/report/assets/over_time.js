@@ -35,7 +35,7 @@ function drawTimeChart(chart) {
   const [low, high] = viewedSpan(runs[0]);
   const step = gridOf(runs[0]).step_s;
   const series = runs.map((run) => timeSeries(chart, run, step, low, high));
-  const budgets = chart.budget ? [...new Set(runs.map((run) => run.timeline.budget_w).filter(known))] : [];
+  const budgets = chart.budget ? [...new Set(runs.flatMap((run) => run.timeline.budgets_w))] : [];
   const highest = Math.max(...series.flatMap((s) => (s.peaks || s.points).map(([, y]) => (known(y) ? y : 0))), ...budgets, 0);
   setNote(chart.note, [onlyOneRunNote(runs[0]), `One point stands for ${duration(step)}.`].filter(Boolean).join(" "));
   lineChart(chart, {
