@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 
 WHOLE_GPU_MILLI = 1000
 
@@ -71,7 +72,8 @@ class Job(JobRequest):
     @property
     def request(self) -> JobRequest:
         """The request alone, from which nobody can read what happened."""
-        return JobRequest(**{name: getattr(self, name) for name in _REQUESTED})
+        return JobRequest(**dict(zip(_REQUESTED, _REQUESTED_OF(self), strict=True)))
 
 
 _REQUESTED = tuple(field.name for field in fields(JobRequest))
+_REQUESTED_OF = attrgetter(*_REQUESTED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from operator import neg
 from typing import NamedTuple
 
 LOST = ("queue", "restart", "redone", "checkpoint", "slow_clock", "interference", "communication", "straggler")
@@ -108,7 +109,7 @@ class LostTime:
     @property
     def productive_s(self) -> float:
         """What is left: the time that its useful work takes without any slowdown."""
-        return math.fsum((self.wall_s, *(-part for part in self._lost_s)))
+        return math.fsum((self.wall_s, *map(neg, self._lost_s)))
 
     @property
     def parts(self) -> dict[str, float]:
@@ -117,11 +118,15 @@ class LostTime:
 
     def gpu_parts(self, gpus: float) -> dict[str, float]:
         """GPU-seconds by part: held GPUs while it had some, the `gpus` that it asked for while it waited."""
-        parts = {name: gpus * seconds for name, seconds in self.parts.items()}
+        return dict(zip(PARTS, self.gpu_s(gpus), strict=True))
+
+    def gpu_s(self, gpus: float) -> list[float]:
+        """The same, in the order of PARTS."""
+        parts = [gpus * seconds for seconds in (*self._lost_s, self.productive_s)]
         if self._more_gpu_s is None:
             return parts
         more = (*self._more_gpu_s[: len(LOST)], self._more_productive_gpu_s)
-        return {name: gpu_s + extra for (name, gpu_s), extra in zip(parts.items(), more, strict=True)}
+        return [gpu_s + extra for gpu_s, extra in zip(parts, more, strict=True)]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LostTime):
@@ -146,7 +151,7 @@ class LostTime:
     @classmethod
     def from_plain(cls, plain: Sequence[float], more_gpu_s: Sequence[float] | None = None) -> LostTime:
         """What `to_plain` and `more_gpu_s` gave. ValueError if it is damaged."""
-        wall_s, *lost_s = (float(value) for value in plain)
+        wall_s, *lost_s = map(float, plain)
         return cls(wall_s, lost_s, more_gpu_s)
 
     def _more(self) -> list[float]:
@@ -174,6 +179,6 @@ def cluster_parts(jobs: Iterable[tuple[float, LostTime]]) -> dict[str, float]:
     """GPU-seconds by part over jobs given as (GPUs asked for, times)."""
     columns = [array("d") for _ in PARTS]
     for gpus, lost in jobs:
-        for column, gpu_s in zip(columns, lost.gpu_parts(gpus).values(), strict=True):
+        for column, gpu_s in zip(columns, lost.gpu_s(gpus), strict=True):
             column.append(gpu_s)
     return {name: math.fsum(column) for name, column in zip(PARTS, columns, strict=True)}
