@@ -17,7 +17,7 @@ Clocks are others' matter: what instances carry is told for the greatest, and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from goodwatt.cluster.beside import shortage_beside
@@ -154,9 +154,16 @@ class _Room:
     asked: Asked
     serving: int
     wrong: bool
+    known: dict[tuple[Demand, float], tuple[Side, float]] = field(default_factory=dict)
 
     def side(self, guest: Demand, percent: float) -> tuple[Side, float]:
         """An instance beside such a guest, and the guest's speed."""
+        key = guest, percent
+        if key not in self.known:
+            self.known[key] = self._side(guest, percent)
+        return self.known[key]
+
+    def _side(self, guest: Demand, percent: float) -> tuple[Side, float]:
         serving = self.moment.serving
         pair = pair_of(serving.model, self.asked, guest, percent)
         carried = self.moment.seen.capacity(serving, self.role, MARGIN, self.serving, pair.beside)

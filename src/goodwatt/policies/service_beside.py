@@ -93,6 +93,7 @@ def _even(seconds: float) -> float:
     return float(f"{seconds:.1e}")
 
 
+@lru_cache(maxsize=4096)
 def _rounded(demand: Demand) -> Demand:
     octaves = round(4.0 * math.log2(kernel_length_us(demand)))
     shares = {name: round(round(getattr(demand, name) / STEP) * STEP, 6) for name in ("u", "m", "kappa", "sm")}
