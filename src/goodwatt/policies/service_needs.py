@@ -40,13 +40,15 @@ class Group(NamedTuple):
 class ServiceNeeds:
     """`needs` of each GPU by service and role, `here`: who held GPUs when they were last looked at, and since when.
 
-    `seen`: load and lengths of requests, as service policies remember them.
+    `wait`: instances found no power at the last control. `seen`: load and lengths of requests, as service policies
+    remember them.
     """
 
     def __init__(self) -> None:
         self.seen = ServiceMemory()
         self.needs: dict[Key, Need] = {}
         self.here: tuple[tuple[str, float], ...] = ()
+        self.wait = False
 
     def look(self, view: View, floor_share: float, hold_s: float) -> bool:
         """A control has been made: whether power is to be divided for other needs, or other instances."""
@@ -110,13 +112,14 @@ class ServiceNeeds:
         return self._share(view, job_id, key, (), floor_share, one.run, firm=True).ask.floor_w
 
     def more_w(self, view: View, book: PowerRoom, floor_share: float) -> dict[int, float]:
-        """Watts by node that instances need above the floors of its GPUs."""
+        """Watts by node that instances want above the floors of its GPUs: who starts beside them is not to be stopped
+        as soon as they need a little more."""
         more: dict[int, float] = {}
         for group in self.groups(view, book, floor_share):
             for node, gpus in group.share.nodes:
                 kind = view.kind_of(((node, gpus),))
                 floor_w = 0.0 if kind is None else floor_of(kind, floor_share)
-                more[node] = more.get(node, 0.0) + gpus * (group.share.ask.floor_w - floor_w)
+                more[node] = more.get(node, 0.0) + gpus * (group.share.ask.most_w - floor_w)
         return more
 
     def _need(self, view: View, key: Key, moment: Moment, floor_share: float, hold_s: float) -> bool:
@@ -141,11 +144,12 @@ class ServiceNeeds:
         """An independent copy."""
         twin = type(self)()
         twin.seen, twin.needs, twin.here = self.seen.copy(), dict(self.needs), self.here
+        twin.wait = self.wait
         return twin
 
     def to_plain(self) -> Any:
         """Its parts."""
-        return [self.seen.to_plain(), [[*key, *need] for key, need in self.needs.items()], self.here]
+        return [self.seen.to_plain(), [[*key, *need] for key, need in self.needs.items()], self.here, self.wait]
 
     def load_plain(self, plain: Any) -> None:
         """Take over what `to_plain` gave."""
@@ -154,7 +158,7 @@ class ServiceNeeds:
             (number, role): Need(firm_w, wanted_w, tuple((cap_w, load) for cap_w, load in points))
             for number, role, firm_w, wanted_w, points in plain[1]
         }
-        self.here = tuple((job_id, started_s) for job_id, started_s in plain[2])
+        self.here, self.wait = tuple((job_id, started_s) for job_id, started_s in plain[2]), plain[3]
 
 
 def _range_w(view: View, number: int, floor_share: float) -> tuple[float, float]:

@@ -46,8 +46,8 @@ from goodwatt.simulator.services.serving import TRANSFER_S, Serving
 Floats = NDArray[np.float64]
 BATCHES = 20
 """Sizes of batches that are looked at; what lies between is interpolated."""
-LONG, LONG_SHARE = 2.0, 0.95
-"""Prompts one after the other, and how long they are, for the watts that a board has to hold: assumed."""
+LONG_SHARE = 0.95
+"""Share of the prompts that are no longer than those for which a board holds its clock: assumed."""
 LEAST_ROOM = 0.02
 """Share of the time that prompts leave for decoding at least; with less nobody would ever be done."""
 
@@ -144,7 +144,7 @@ class Queueing:
     def held_w(self, batch: Floats) -> Floats:
         """The highest that the mean watts of a GPU get over the time in which boards regulate, with so many sequences.
 
-        That is while two long prompts are computed one after the other; by clock, like `batch`.
+        That is while a long prompt is computed; by clock, like `batch`.
         """
         core_w = (np.array(self._serving.model.core_w) * np.array(self._serving.model.stretch))[self._places][:, None]
         rows, size = np.arange(len(batch)), np.minimum(self._held.searchsorted(batch), len(self._held) - 1)
@@ -155,7 +155,7 @@ class Queueing:
         if self._role == "decode":
             return base_w
         wall_s, joules = (column[rows, size] for column in self._columns(self._mixed, core_w))
-        lasts = -np.expm1(-LONG * self._chunks[0, size] * wall_s / REGULATION_S)
+        lasts = -np.expm1(-self._chunks[0, size] * wall_s / REGULATION_S)
         above_w = self._serving.model.context_w + joules / wall_s - base_w[:, None]
         highest: Floats = base_w + np.quantile(np.maximum(0.0, above_w) * lasts, LONG_SHARE, axis=1)
         return highest

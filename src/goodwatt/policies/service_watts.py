@@ -27,8 +27,8 @@ MARGIN = 0.25
 """Latencies stay this share below what is promised."""
 EATEN = 0.8
 """Share of the margin that is left when more is wanted than formulas say."""
-SHARE = 0.25
-"""Load beyond what is expected for which there are watts."""
+MORE = 0.2
+"""Load beyond what is expected for which there are watts as long as no job is stopped for them."""
 SHORT_S, AHEAD_S = 20.0, 60.0
 """A rise of the load counts after so long; load is foretold for so much later."""
 SURE = 2.0
@@ -41,9 +41,9 @@ POINTS = 12
 
 
 class Need(NamedTuple):
-    """Of each GPU of an instance: `firm_w` carries the load within the promise once all that start are there;
-    `wanted_w`, more, until then, and while something is wrong or unknown. `points`: (cap in watts, load that it carries
-    over that of the greatest clock), rising.
+    """Of each GPU of an instance: `firm_w` carries the load within the promise once all that start are there, jobs are
+    stopped for it; `wanted_w` a little more, more until they are there, all while something is wrong or unknown; jobs
+    come down to their floors for it. `points`: (cap in watts, load that it carries over that of the greatest clock).
     """
 
     firm_w: float
@@ -62,9 +62,12 @@ def need_of(moment: Moment, role: Role, least_w: float, rated_w: float, hold_s: 
     expected = moment.seen.most_wanted(f"power {role}", _expected(moment.seen), hold_s)
     rate = expected / trust(moment.seen, _mark(role)) / max(serving, len(here))
     firm_w = min(max(_cap_for(carried, rate, rated_w), least_w), rated_w)
-    now_w = min(max(_cap_for(carried, rate * len(here) / serving, rated_w), firm_w), rated_w)
-    wrong = _goes_wrong(moment, role, serving * carried.full_per_s)
-    _learn(moment, role, wrong=wrong, firm_w=firm_w, rated_w=rated_w)
+    now = (1.0 + MORE) * rate * max(1.0, len(here) / serving)
+    now_w = min(max(_cap_for(carried, now, rated_w), firm_w), rated_w)
+    eaten = strain(moment.recent, moment.serving.service.promise, role)
+    waits = role != "decode" and too_long(moment, serving * carried.full_per_s)
+    wrong = moment.at_risk or waits or eaten > 1.0 - EATEN * MARGIN
+    _learn(moment, role, wrong=wrong, well=eaten < 1.0 - MARGIN, firm_w=firm_w, rated_w=rated_w)
     return Need(firm_w, rated_w if wrong else now_w, tuple(_points(carried, rate)))
 
 
@@ -95,7 +98,7 @@ def _load_at(need: Need, cap_w: float) -> float:
 
 def _expected(seen: Seen) -> float:
     """Requests a second that there are to be watts for."""
-    return (1.0 + SHARE) * max(seen.rate(MINUTE_S), seen.rate(SHORT_S), _sure(seen), forecast(seen, AHEAD_S))
+    return max(seen.rate(MINUTE_S), seen.rate(SHORT_S), _sure(seen), forecast(seen, AHEAD_S))
 
 
 def _sure(seen: Seen) -> float:
@@ -126,21 +129,15 @@ def _points(carried: Capacity, rate_per_s: float) -> Iterator[tuple[float, float
             yield float(carried.cap_w[place]), min(1.0, load / full)
 
 
-def _goes_wrong(moment: Moment, role: Role, carried_per_s: float) -> bool:
-    waits = role != "decode" and too_long(moment, carried_per_s)
-    eaten = strain(moment.recent, moment.serving.service.promise, role) > 1.0 - EATEN * MARGIN
-    return moment.at_risk or waits or eaten
-
-
-def _learn(moment: Moment, role: Role, *, wrong: bool, firm_w: float, rated_w: float) -> None:
-    """Once for each time that it goes wrong, and only where boards had what they were said to need, but not all."""
+def _learn(moment: Moment, role: Role, *, wrong: bool, well: bool, firm_w: float, rated_w: float) -> None:
+    """Only where boards have what they were said to need, but not all; once for each time that it goes wrong."""
     mark, seen = _mark(role), moment.seen
     caps = [rated_w if one.run.cap_w is None else one.run.cap_w for one in active(moment.instances, role)]
     had = bool(caps) and firm_w <= min(caps) < rated_w
     if wrong and had and not seen.marks.get(f"wrong {mark}"):
         doubt(seen, mark)
-    elif not wrong:
-        believe(seen, mark, 1.0)
+    elif well and had and not wrong:
+        believe(seen, mark)
     seen.marks[f"wrong {mark}"] = float(wrong)
 
 

@@ -57,6 +57,7 @@ def hall_run(
     options = RunOptions(
         seed=1,
         physics="full",
+        truth="model",
         start_s=0.0,
         horizon_s=until_s,
         services=services,

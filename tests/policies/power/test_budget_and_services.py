@@ -43,12 +43,12 @@ def test_a_feed_is_lost_at_the_peak() -> None:
 
 def test_a_feed_is_lost_and_there_is_no_power_for_training() -> None:
     """The youngest jobs are stopped, all at the same control, and no more of them than need to be."""
-    sim = hall_run(chat((0.0, BUSY + 24)), jobs=training(2), until_s=600.0, rack_w=20_000.0, feed_lost_s=400.0)
+    sim = hall_run(chat((0.0, BUSY + 24)), jobs=training(2), until_s=600.0, rack_w=17_600.0, feed_lost_s=400.0)
     forward(sim, 394.0)
     made = forward(sim, 405.0)
     assert len([decision for decision in made if isinstance(decision, Preempt)]) == 1
-    assert drawn_w(sim) <= 10_000
-    assert min(caps_of(sim, "chat")) > 550
+    assert drawn_w(sim) <= 8_800
+    assert min(caps_of(sim, "chat")) > 400
     forward(sim, 600.0)
     assert kept(sim, 7, 9) == 1.0
 

@@ -133,12 +133,25 @@ class Budget(SteadyPower):
                 return Hold(run.spec.job_id, f"power, whoever else runs: {never}")
             memory.held.append((run.spec.job_id, place.nodes))
             return Hold(run.spec.job_id, f"power: {shortage}")
+        if not self._left_by_services(run, place.nodes, view, book):
+            memory.held.append((run.spec.job_id, place.nodes))
+            return Hold(run.spec.job_id, "power: services want what there is")
         found_w, memory.plan = share.ask.floor_w if view.leaving else highest(plan, share), plan
         plan.start(place.nodes, found_w)
         memory.lowest &= found_w <= share.ask.floor_w
         memory.asked[run.spec.job_id] = cap_w = found_w if found_w < board_w(kind) else None
         memory.stale = True
         return replace(place, cap_w=cap_w)
+
+    def _left_by_services(self, run: JobRun, nodes: NodeCounts, view: View, book: PowerRoom) -> bool:
+        """Whether the power for which there is room is not what services wait for or want before long.
+
+        Whoever started on it would be stopped for them.
+        """
+        needs = _memory(view).services
+        if needs is None or _is_instance(run.spec.job_id, view):
+            return True
+        return not needs.wait and self._floors_fit(view, book, [(run.spec.job_id, nodes)])
 
     def _moved(self, place: Place, run: JobRun, kind: GpuKind, view: View) -> Place | Hold:
         """A running job takes its cap along; on other boards, or more or fewer, it has the highest there is power for.
@@ -171,7 +184,7 @@ class Budget(SteadyPower):
         if book is None or not book.limited:
             return ()
         moved, again = memory.limits != book.limit_uw, self._looks_again(view, held, before, starts)
-        urgent = moved | self._looked_at_services(view)
+        urgent = moved | self._looked_at_services(view, held)
         self._learn_what_is_fed(view, held, starts)
         if held and (urgent or memory.stale or held != before):
             down = urgent or not memory.lowest  # else nobody can come down any further
@@ -189,7 +202,7 @@ class Budget(SteadyPower):
         memory.lowest &= not starts  # the division knows only of who runs already
         return [*commands, *again]
 
-    def _looked_at_services(self, view: View) -> bool:
+    def _looked_at_services(self, view: View, held: Sequence[tuple[str, NodeCounts]]) -> bool:
         """Whether other instances run than at the last control, or they need other watts.
 
         What was asked for their boards then is in force, or waits for room, or a guardrail has set them otherwise.
@@ -199,6 +212,7 @@ class Budget(SteadyPower):
         if needs is None or view.services is None or not view.services.due:
             return False
         moved = needs.look(view, self.floor_share, self.period_s)
+        needs.wait = any(_is_instance(job_id, view) for job_id, _ in held)
         memory.asked.update((job_id, one.run.cap_w) for job_id, (_, one) in needs.instances(view).items())
         return moved
 
