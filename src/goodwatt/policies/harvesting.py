@@ -100,7 +100,7 @@ def changes(
 
     `there`: `guests_of`; `taken`: jobs that have got a place at this control, to which those who come are added.
     """
-    seen, mine = moment.seen, [one for one in moment.instances if one.role == role and one.run.placement]
+    seen, mine = moment.seen, [one for one in moment.instances if one.role == role and _whole(one)]
     hosts = [(one, there[one.run.placement]) for one in mine if one.run.placement in there]
     serving = [one for one in mine if one.state == "serving"]
     alone = seen.capacity(moment.serving, role, MARGIN, len(serving))
@@ -117,6 +117,11 @@ def changes(
         held = {one.job_id for one, _ in hosts}
         decisions += _coming(room, [one for one in serving if one.job_id not in held], hosts, rules, taken)
     return decisions
+
+
+def _whole(one: InstanceView) -> bool:
+    """Whether it holds whole GPUs: nobody comes into a MIG instance."""
+    return bool(one.run.placement) and one.run.base.mig_profile is None
 
 
 def _wrong(moment: Moment, role: Role, carried_per_s: float) -> bool:
