@@ -96,14 +96,15 @@ class IterationLaw:
     ) -> Cost:
         """Of an iteration with `tokens` > 0 tokens, `sequences` >= 1 of them of different requests.
 
-        More tokens than sequences means that some are of a prompt. It is written without calls, so that it can be compiled
-        as it stands (`simulator.services.compiled`).
+        More tokens than sequences means that some are of a prompt. It is written without calls, so that it can be
+        compiled as it stands (`simulator.services.compiled`).
         """
         touched = 1.0 - self.experts * self.dormant**tokens
         multiply = self.multiply_s * (tokens + self.rows * touched) / x
         reading = self.weights_s * touched
         multiply2, reading2 = multiply * multiply, reading * reading
-        products2 = (multiply2 * multiply2 + reading2 * reading2) ** 0.5  # numpy takes roots 20 times faster than powers
+        # numpy takes roots 20 times faster than other powers
+        products2 = (multiply2 * multiply2 + reading2 * reading2) ** 0.5
         products = products2**0.5
         attend = self.pair_s * pairs / x
         moved = self.token_s * tokens + self.context_s * context + self.sample_s * sequences

@@ -25,7 +25,7 @@ from goodwatt.simulator.physics.job_points import COMMUNICATING, JobPoints, wait
 from goodwatt.simulator.physics.node_book import NodeBook
 from goodwatt.simulator.physics.power_meter import MICRO, PowerMeter
 from goodwatt.simulator.physics.settled_gpus import SettledGpus, cap_in_range, common_cap_w
-from goodwatt.simulator.physics.shared_gpu import parts_by_tenant
+from goodwatt.simulator.physics.shared_gpu import ALONE, Stretch, parts_by_tenant
 from goodwatt.simulator.physics.tenants import Tenants
 from goodwatt.simulator.physics.truth import Truth
 
@@ -137,10 +137,10 @@ class FullPhysics:
         self._book.set_mode(node, mode)
         self._mark(node, 0)
 
-    def stretch(self, run: JobRun) -> float:
-        """How many times longer the neighbours of a job make its kernels take, on the GPU where they do so most."""
+    def stretch(self, run: JobRun) -> Stretch:
+        """How many times longer neighbours, or its slice, make a job's work take, on the GPU where they do so most."""
         pieces = ((node, gpu) for node, mask in run.placement for gpu in members(mask))
-        return max((self._gpus.stretch(node, gpu, run) for node, gpu in pieces), default=1.0)
+        return max((self._gpus.stretch(node, gpu, run) for node, gpu in pieces), default=ALONE)
 
     def setting(self, run: JobRun) -> Setting:
         """The clock and the cap of a job's GPUs: the least that anybody on them has been given."""
@@ -321,7 +321,9 @@ class FullPhysics:
     def _plain(self, run: JobRun) -> bool:
         """Whether an instance has GPUs of one node to itself, and nothing else is to be done about it."""
         job_id = run.spec.job_id
-        if len(run.placement) != 1 or job_id in self._dirty_jobs or job_id in self._jobs.launching:
+        if len(run.placement) != 1 or run.spec.mig_profile is not None:
+            return False
+        if job_id in self._dirty_jobs or job_id in self._jobs.launching:
             return False
         (node, mask), here = run.placement[0], self._tenants.of_gpus[run.placement[0][0]]
         settled = node not in self._dirty_gpus and self._book.mode(node) == "on" and self._models[node] is not None

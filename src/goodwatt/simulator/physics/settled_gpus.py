@@ -14,7 +14,7 @@ from goodwatt.power.workloads.demand import Setting
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.host_share import Asker
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
-from goodwatt.simulator.physics.shared_gpu import fits, settled, sharing_mode, stretch
+from goodwatt.simulator.physics.shared_gpu import ALONE, Stretch, fits, settled, sharing_mode, stretch
 from goodwatt.simulator.physics.tenants import Tenants
 from goodwatt.simulator.physics.truth import Truth
 
@@ -79,15 +79,15 @@ class SettledGpus:
         setting = Setting(None, cap_w)
         return max(cap_w, together_w, *(self.point_under(model, node, gpu, group, setting).watts for group in some))
 
-    def stretch(self, node: int, gpu: int, run: JobRun) -> float:
-        """How many times longer the neighbours on a GPU make a job's kernels take; 1 where it is alone."""
+    def stretch(self, node: int, gpu: int, run: JobRun) -> Stretch:
+        """How many times longer the neighbours on a GPU, or its slice of it, make a job's work take."""
         model, paused = self._tenants.models[node], self._tenants.paused
         runs = [one for one in self._tenants.runs_on(node, gpu) if one.spec.job_id not in paused]
         if model is None or run not in runs:
-            return 1.0
+            return ALONE
         mode = sharing_mode(runs, self._share_mode)
         if mode is None:
-            return 1.0
+            return ALONE
         on = [(one, self._tenants.on(one, model)) for one in runs]
         return stretch(model, on, mode, runs.index(run), self._truth)
 

@@ -71,18 +71,27 @@ def settled(
     return point._replace(speeds=tuple([min(s * f, 1.0) for s, f in zip(point.speeds, factors, strict=True)]))
 
 
+class Stretch(NamedTuple):
+    """How many times longer something takes than alone on the whole GPU: kernels while they run, and all that a job
+    does with the gaps between them, as far as the meter goes by."""
+
+    kernels: float
+    wall: float
+
+
+ALONE = Stretch(1.0, 1.0)
+
+
 def stretch(
     model: GpuModel, on: Sequence[tuple[JobRun, OnKind | InstanceFacts]], mode: Mode, position: int, truth: Truth
-) -> float:
-    """How many times longer its neighbours and its share of threads make the kernels of the job at this position take.
-
-    While its kernels run: what its demand says of gaps between them is left out.
-    """
+) -> Stretch:
+    """What neighbours, a share of threads or a slice make of the job at this position."""
     residents = [_resident(run, at, mode, model) for run, at in on]
+    wall = stretches_of(model, tuple(residents), mode)[position]
     mine = residents[position]
     residents[position] = replace(mine, demand=replace(mine.demand, duty=1.0))
     factor = _truly([run for run, _ in on], mode, truth)[position]
-    return max(1.0, stretches_of(model, tuple(residents), mode)[position] / factor)
+    return Stretch(max(1.0, stretches_of(model, tuple(residents), mode)[position] / factor), max(1.0, wall))
 
 
 def fits(model: GpuModel, on: Sequence[tuple[JobRun, OnKind | InstanceFacts]], mode: Mode, position: int) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goodwatt.cluster import mig
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.instance_rows import InstanceDraws
 from goodwatt.simulator.services.service_work import mean_lengths
@@ -23,7 +24,9 @@ than what is known of him, and the meter does not show that."""
 
 def memory_mib_of(serving: Serving) -> int:
     """What an instance takes of each of its GPUs, once and for all."""
-    return round(serving.service.memory_share * serving.model.kind.memory_mib)
+    kind, name = serving.model.kind, serving.service.mig_profile
+    room_mib = kind.memory_mib if name is None else mig.profile(kind, name).memory_mib
+    return round(serving.service.memory_share * room_mib)
 
 
 def idle_of(serving: Serving) -> InstanceFacts:
@@ -52,8 +55,8 @@ def _least_w(serving: Serving) -> tuple[float, float]:
 def draws_of(services: Services, report: Report) -> InstanceDraws:
     """What instances did since the last control, as means over that time.
 
-    Beside others they ask of their GPUs what makes these draw what their iterations really took: a demand goes slower
-    beside others and draws less, but requests come at their own rate, and what stretches kernels shortens the gaps.
+    Beside others, or in a slice, they ask of their GPUs what makes these draw what their iterations really took: there
+    a demand goes slower and draws less, but requests come at their own rate, and longer kernels shorten the gaps.
     """
     instances, span_s = services.at(report.slots), services.settings.control_s
     joules, _, gpu_s, scaled_s, sm_s, dram_s, _ = report.spent.T
@@ -61,16 +64,15 @@ def draws_of(services: Services, report: Report) -> InstanceDraws:
     models = [serving.model for serving in services.servings]
     memory_w, top_mhz = (np.array([(model.memory_w, model.top_mhz) for model in models])[number]).T
     clock_mhz, gpu_s = np.array([instance.clock_mhz for instance in instances]), np.maximum(gpu_s, TINY_S)
-    dram_w, duty = memory_w * dram_s / span_s, gpu_s / span_s
-    sharing = np.array([instance.sharing for instance in instances])
-    alone = (duty * sharing + 1.0 - duty) / gpu_s
+    dram_w = memory_w * dram_s / span_s
+    alone = np.array([instance.metered for instance in instances]) / gpu_s
     return InstanceDraws(
         runs=[instance.run for instance in instances],
         idle=[services.idle[instance.service] for instance in instances],
         clock_mhz=clock_mhz,
         sm_w=np.maximum(0.0, joules / span_s - dram_w),
         dram_w=dram_w,
-        duty=duty,
+        duty=gpu_s / span_s,
         u=sm_s * alone * top_mhz / clock_mhz,
         m=dram_s * alone,
         kappa=scaled_s / gpu_s,

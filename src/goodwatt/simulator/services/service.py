@@ -21,13 +21,13 @@ Role = Literal["both", "prefill", "decode"]
 class Service:
     """One service; times in seconds.
 
-    Each of its `min_replicas` to `max_replicas` instances holds `tensor_parallel` GPUs of kind `gpu` on one node and
-    takes `start_s` until it serves. `iteration_tokens`: what an iteration computes at most; `most_sequences` are
-    served at once. `memory_share`: of its GPUs' memory, what it takes for weights and KV cache; jobs beside it get the
-    rest. `long_tokens`: from how many prompt tokens a request is long, for routing by length, and
-    `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own, of which
-    `min_prefill` to `max_prefill` of the replicas are, see `pools`. `partition`, `user`, `priority`: as of a job, for
-    whoever places the instances. What speaks of tokens, prompts and pools is for language models.
+    Each of its `min_replicas` to `max_replicas` instances holds `tensor_parallel` GPUs of kind `gpu` on one node, or
+    the slice `mig_profile` of one GPU, and takes `start_s` until it serves. `iteration_tokens`: what an iteration
+    computes at most; `most_sequences` are served at once. `memory_share`: of its memory, what it takes for weights and
+    KV cache; jobs beside it get the rest. `long_tokens`: from how many prompt tokens a request is long, for routing by
+    length, and `long_share` of the instances serve those. `separate`: prompts are computed on instances of their own,
+    of which `min_prefill` to `max_prefill` of the replicas are, see `pools`. `partition`, `user`, `priority`: as of a
+    job, for whoever places the instances. What speaks of tokens, prompts and pools is for language models.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Service:
     iteration_tokens: int = 2048
     most_sequences: int = 256
     memory_share: float = MEMORY_SHARE
+    mig_profile: str | None = None
     routing: Routing = "least_loaded"
     long_tokens: int = 4096
     long_share: float = 0.5

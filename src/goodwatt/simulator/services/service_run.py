@@ -140,12 +140,14 @@ def disturbed(sim: Simulation, where: Placement) -> None:
 
 def _tune(sim: Simulation, services: Services, instance: Instance) -> None:
     assert instance.slot is not None  # noqa: S101 - asked by the callers
-    board, physics = services.fleet.board(instance.slot), physics_of(sim)
-    setting = physics.setting(instance.run)
+    board, physics, run = services.fleet.board(instance.slot), physics_of(sim), instance.run
+    setting, stretch, sliced = physics.setting(run), physics.stretch(run), run.spec.mig_profile is not None
     board.top = board.model.index_of(setting.clock_mhz)
-    instance.clock_mhz = board.model.clocks_mhz[board.top]
+    if not sliced and shares(sim, run):  # a board slows all that is on it
+        board.top = min(board.top, board.model.index_of(min(physics.held_mhz(run).values(), default=None)))
     board.cap_w = board.model.default_cap_w if setting.cap_w is None else setting.cap_w
-    board.sharing = instance.sharing = physics.stretch(instance.run)
+    board.sharing = 1.0 if sliced else stretch.kernels  # in a slice, the law is that of the slice
+    instance.clock_mhz, instance.metered = board.model.clocks_mhz[board.top], stretch.wall
 
 
 def mark(sim: Simulation, name: str) -> None:
@@ -188,10 +190,10 @@ def control_services(sim: Simulation) -> None:
 
 def _retune(sim: Simulation, services: Services) -> None:
     """Who shares GPUs goes on at another pace if what its neighbours ask is something else by now."""
-    if any(sim.state.packed):
-        for instance in services.instances.values():
-            if instance.slot is not None and shares(sim, instance.run):
-                _tune(sim, services, instance)
+    parts = any(serving.service.mig_profile is not None for serving in services.servings)
+    for instance in services.instances.values() if parts or any(sim.state.packed) else ():
+        if instance.slot is not None and (instance.run.spec.mig_profile is not None or shares(sim, instance.run)):
+            _tune(sim, services, instance)
 
 
 def physics_of(sim: Simulation) -> FullPhysics:

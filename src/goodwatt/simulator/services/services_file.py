@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from goodwatt.checked_yaml import build_checked, read_text
+from goodwatt.cluster import mig
 from goodwatt.cluster.catalogue import gpu_kind
+from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import FieldError, InputError, Place
 from goodwatt.power.serving.llm_shape import LlmShape
 from goodwatt.power.serving.serving_figures import software
@@ -35,6 +37,7 @@ _AS_THEY_ARE = (
     "long_share",
     "iteration_tokens",
     "memory_share",
+    "mig_profile",
     "most_sequences",
     "partition",
     "user",
@@ -92,8 +95,20 @@ def _service(entry: Content, place: Place, files: RequestFiles) -> Service:
         requests=_requests(entry, model, place, files),
         **(_replicas(entry, place) | _unless_told(model) | {key: entry[key] for key in _AS_THEY_ARE if key in entry}),
     )
+    _check_slice(service, kind, place)
     _checked((*place, "model"), serving_of, service, kind)
     return service
+
+
+def _check_slice(service: Service, kind: GpuKind, place: Place) -> None:
+    """Instances that have a part of a GPU."""
+    if service.mig_profile is None:
+        return
+    _checked((*place, "mig_profile"), mig.profile, kind, service.mig_profile)
+    if service.tensor_parallel != 1:
+        raise FieldError((*place, "tensor_parallel"), f"expected 1 with a MIG profile, got {service.tensor_parallel}")
+    if not isinstance(service.model, LlmShape):
+        raise FieldError((*place, "mig_profile"), "expected a language model: others have not been measured in slices")
 
 
 def _requests(entry: Content, model: LlmShape | StepShape, place: Place, files: RequestFiles) -> RequestSource:

@@ -162,6 +162,7 @@ class ServiceEntry(Strict):
     long_share: ShareAbove | None = None
     iteration_tokens: Positive | None = None
     memory_share: ShareAbove | None = None
+    mig_profile: Name | None = None
     most_sequences: Positive | None = None
     partition: Name | None = None
     user: Name | None = None

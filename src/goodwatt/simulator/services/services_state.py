@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from goodwatt.cluster.job import Job
+from goodwatt.cluster.mig_state import sliced_request
 from goodwatt.errors import InputError, UnknownNameError
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.truth import truth_of
@@ -34,8 +35,8 @@ class Instance:
     """An instance of service number `service`: `role` as it was last placed, `slot` in the fleet while it serves.
 
     `draining`: it gets no more requests. At the last control it had `outstanding` requests, and was `busy` for a share
-    of the time since the one before. `clock_mhz`: the greatest that it may reach; `sharing`: how much longer co-runners
-    make its kernels.
+    of the time since the one before. `clock_mhz`: the greatest that it may reach; `metered`: how many
+    times longer the meter takes its work to be than alone on whole GPUs.
     """
 
     run: JobRun
@@ -46,7 +47,7 @@ class Instance:
     outstanding: int = 0
     busy: float = 0.0
     clock_mhz: float = 0.0
-    sharing: float = 1.0
+    metered: float = 1.0
 
     @property
     def state(self) -> str:
@@ -192,7 +193,7 @@ def _kind_in(cluster: Cluster, service: Service) -> GpuKind:
 
 def _jobs(service: Service, start_s: float) -> Iterable[Job]:
     for number in range(service.max_replicas):
-        yield Job(
+        job = Job(
             job_id=f"{service.name}/{number}",
             submit_s=start_s,
             num_gpus=service.tensor_parallel,
@@ -203,3 +204,4 @@ def _jobs(service: Service, start_s: float) -> Iterable[Job]:
             priority=service.priority,
             duration_s=math.inf,
         )
+        yield job if service.mig_profile is None else sliced_request(job, service.mig_profile)

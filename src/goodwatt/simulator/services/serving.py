@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from goodwatt.cluster import mig
 from goodwatt.cluster.gpu_kind import GpuKind
 from goodwatt.errors import InputError
 from goodwatt.power.gpu.model import GpuModel, gpu_model
@@ -11,6 +12,7 @@ from goodwatt.power.network.board import NETWORK_EFFICIENCY, board_of
 from goodwatt.power.serving.iteration_law import IterationLaw
 from goodwatt.power.serving.llm_on_gpu import kv_capacity_tokens, llm_law
 from goodwatt.power.serving.llm_shape import LlmShape
+from goodwatt.power.serving.sliced_law import on_slice
 from goodwatt.power.serving.step_shape import NO_CACHE_TOKENS, StepShape, step_law
 from goodwatt.simulator.services.request_instance import Batching
 from goodwatt.simulator.services.service import Service
@@ -49,16 +51,20 @@ def serving_of(service: Service, kind: GpuKind) -> Serving:
 
 def _of_tokens(service: Service, shape: LlmShape, kind: GpuKind) -> Serving:
     gpus = service.tensor_parallel
+    part = None if service.mig_profile is None else mig.profile(kind, service.mig_profile)
+    law, memory_share = llm_law(shape, kind, gpus, service.software), service.memory_share
+    if part is not None:
+        law, memory_share = on_slice(law, part), memory_share * part.memory_mib / kind.memory_mib
     board = board_of(kind)
     nic_gbps = board.nic_gbps / max(1, board.gpus_per_nic or gpus) * gpus * NETWORK_EFFICIENCY
     return Serving(
         service=service,
         model=gpu_model(kind),
-        law=llm_law(shape, kind, gpus, service.software),
+        law=law,
         batching=Batching(
             budget=service.iteration_tokens,
             most=service.most_sequences,
-            kv_tokens=kv_capacity_tokens(shape, kind, gpus, service.memory_share),
+            kv_tokens=kv_capacity_tokens(shape, kind, gpus, memory_share),
         ),
         transfer_token_s=shape.kv_token_bytes / (nic_gbps * 1e9),
     )
