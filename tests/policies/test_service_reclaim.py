@@ -19,7 +19,8 @@ CONTROL_S, START_S = 5.0, 30.0
 
 
 def job(name: str, gpus: int = 1, submit_s: float = 0.0, **more: Any) -> Job:
-    return Job(job_id=name, submit_s=submit_s, num_gpus=gpus, **({"duration_s": 1e5, "workload": "bert_train"} | more))
+    facts: dict[str, Any] = {"duration_s": 1e5, "workload": "bert_train"} | more
+    return Job(job_id=name, submit_s=submit_s, num_gpus=gpus, **facts)
 
 
 def stopped(watched: Watched) -> list[str]:
