@@ -105,6 +105,15 @@ def test_compare_ends_with_the_scenario_and_tells_of_no_completion_times(goodwat
     assert goodwatt.content("out/manifest.json")["scenario_given"] == "mine.yaml"
 
 
+def test_bounds_know_of_no_budget_that_changes(goodwatt: Command) -> None:
+    head, _, rest = MINE.partition("services:")
+    goodwatt.write("jobs.yaml", head + rest[rest.index("engine:") :])
+    call = "compare", "--scenario", "jobs.yaml", "-p", "fifo", "--no-report", "--workers", 1, "--out", "out", "--bounds"
+    outcome = goodwatt(*call)
+    assert outcome.status == 0, outcome
+    assert "bounds know of no budget that changes" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

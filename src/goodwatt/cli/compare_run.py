@@ -163,9 +163,10 @@ def _bounded(asked: Comparing, scenario: Scenario, comparison: Comparison) -> Co
     """
     if comparison.partial or asked.bounds is False:
         return comparison
-    if asked.services.given:
+    unknown = "services" if asked.services.given else "budget that changes" if scenario.options.budget_steps else ""
+    if unknown:
         if asked.bounds:
-            inputs.note("shares of the bound left out: bounds know of no services")
+            inputs.note(f"shares of the bound left out: bounds know of no {unknown}")
         return comparison
     from goodwatt.policies.comparison_bounds import are_cheap, with_shares
 
