@@ -85,7 +85,7 @@ class ServiceNeeds:
                 below.setdefault((key, book.path[one.run.placement[0][0]][-1], slowed), []).append(one)
         found = []
         for (key, level, slowed), members in below.items():
-            nodes = tuple((node, mask.bit_count()) for one in members for node, mask in one.run.placement)
+            nodes = _gpus_of(members)
             name, run = f"{key} below {level}, {slowed}", members[0].run
             share = self._share(view, name, key, nodes, floor_share, run, firm=True)
             found.append(Group(key, share, tuple(one.job_id for one in members)))
@@ -159,6 +159,15 @@ class ServiceNeeds:
             for number, role, firm_w, wanted_w, points in plain[1]
         }
         self.here, self.wait = tuple((job_id, started_s) for job_id, started_s in plain[2]), plain[3]
+
+
+def _gpus_of(instances: Iterable[InstanceView]) -> NodeCounts:
+    """GPUs by node, each once, whoever has a slice of it."""
+    held: dict[int, int] = {}
+    for one in instances:
+        for node, mask in one.run.placement:
+            held[node] = held.get(node, 0) | mask
+    return tuple((node, mask.bit_count()) for node, mask in held.items())
 
 
 def _range_w(view: View, number: int, floor_share: float) -> tuple[float, float]:
