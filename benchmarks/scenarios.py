@@ -111,21 +111,19 @@ def row_of(runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]]) -> di
         return fmean(run[key] for run in of)
 
     kept = 100.0 * least["minutes_kept"]
+    power = "" if runs[0]["power"] == DEFAULT_POWER else f" / {runs[0]['power']}"
     return {
         "scenario": runs[0]["scenario"],
-        "services": runs[0]["services"],
-        "power": runs[0]["power"],
+        "policies": f"{runs[0]['services']}{power}",
         "minutes %": kept,
-        "bar": "" if kept >= BAR else f"missed: {least['worst']}",
-        "on time %": 100.0 * mean("attainment"),
+        "worst": f"{least['worst']}{'' if kept >= BAR else ': missed'}",
         "work GPU h": mean("work_gpu_s") / GPU_HOUR_S,
         "work +%": 100.0 * (mean("work_gpu_s") / mean("work_gpu_s", base) - 1.0),
-        "lost GPU h": mean("lost_work_gpu_s") / GPU_HOUR_S,
         "stops": mean("preemptions"),
         "IT MJ": mean("it_energy_j") / 1e6,
         "IT +%": 100.0 * (mean("it_energy_j") / mean("it_energy_j", base) - 1.0),
         "tokens/IT J": mean("tokens_per_joule_it"),
-        "instances": mean("mean_replicas"),
+        "work/IT kJ": mean("goodput_per_watt_it"),
         "over budget s": mean("over_budget_s"),
         "trips": mean("trips"),
         "CPU s": mean("cpu_s"),
