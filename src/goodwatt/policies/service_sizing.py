@@ -62,7 +62,8 @@ def _changes(
         nodes = ((node, one.run.base.num_gpus),)
         view.state.allocate(one.run.base, nodes)
         yield Place(one.job_id, nodes, role=role)
-    for one in sorted(here, key=lambda one: _least_missed(one, view))[: max(0, len(here) - count)]:
+    surplus = len(here) - count
+    for one in sorted(here, key=lambda one: _least_missed(one, view))[:surplus] if surplus > 0 else ():
         yield Drain(one.job_id, reason)
 
 

@@ -78,6 +78,7 @@ def predict_service(
     best = search.best(rate_per_s)
     greatest_per_s = search.greatest(asked)
     rows = search.rows(greatest_per_s) if greatest_per_s else ()
+    whole = not service.separate and service.mig_profile is None
     return ServicePrediction(
         service=service,
         instances=trial.instances,
@@ -86,7 +87,7 @@ def predict_service(
         best=best,
         greatest_per_s=greatest_per_s,
         rows=rows,
-        batch=None if service.separate else batch_work(trial, rate_per_s, setting, beside, MARGIN, tell),
+        batch=batch_work(trial, rate_per_s, setting, beside, MARGIN, tell) if whole else None,
     )
 
 
