@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from goodwatt.simulator.decisions import Decision, Drain, Place, SetCap, SetCloc
 from goodwatt.simulator.physics.full import FullPhysics
 from goodwatt.simulator.physics.power_meter import MICRO
 from goodwatt.simulator.simulation import Simulation
+from goodwatt.traces.requests.generate import class_source
 from tests.simulator.services.test_service_run import CHAT, services_of, simulation
 
 EVENTS: dict[float, Decision] = {
@@ -50,3 +52,53 @@ def _agree(sim: Simulation, look: bool) -> int:
         if node_parts:
             assert instance.run._truth.power_w == pytest.approx(sum(map(sum, node_parts)) / MICRO, rel=1e-12)
     return 1
+
+
+GUEST_S = 100.0
+LEAN = replace(CHAT, memory_share=0.4, min_replicas=1, max_replicas=1)
+
+
+def _with_guest(rate: float) -> Simulation:
+    """Two instances on a node each, one with so many requests a second; a job comes beside it for about 200 s."""
+    rates = {"chat": rate, "talk": 10.0}
+    sources = {name: class_source("chat", mean_per_s=each, seed=2, peak_to_trough=1.0) for name, each in rates.items()}
+    return simulation(*[replace(LEAN, name=name, requests=source) for name, source in sources.items()], jobs=1)
+
+
+def _step(sim: Simulation) -> bool:
+    """To the next decision, and that."""
+    if sim.advance() is None:
+        return False
+    if sim.now_s == 0.0:
+        sim.apply([Place("chat/0", ((0, 1),)), Place("talk/0", ((1, 1),))])
+    elif sim.now_s == GUEST_S:
+        sim.apply([Place("j0", (), beside="chat/0", sharing="mps", thread_percent=50.0)])
+    else:
+        sim.apply([])
+    return True
+
+
+def _end(sim: Simulation) -> list[float | None]:
+    while _step(sim):
+        pass
+    assert not sim.executor.refusals
+    assert list(sim.live) == ["chat/0", "talk/0"]
+    return [instance.run._truth.energy_j for instance in services_of(sim).instances.values()]
+
+
+def test_forks_leave_the_run_as_it_is() -> None:
+    """They bring its books up to date; who comes beside an instance meets what that does now, with them or without."""
+    alone, watched = _with_guest(11.0), _with_guest(11.0)
+    while _step(watched) and watched.now_s < 2 * GUEST_S:
+        watched.fork()
+    assert _end(alone) == _end(watched)
+
+
+def test_a_fork_has_the_same_to_itself() -> None:
+    """An instance whose guest has left is told as any other again, in the run and in its fork."""
+    sim = _with_guest(10.0)
+    while _step(sim) and sim.now_s < 4 * GUEST_S:
+        pass
+    assert "j0" not in sim.live
+    twin = sim.fork()
+    assert _end(sim) == _end(twin)

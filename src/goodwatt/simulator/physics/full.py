@@ -104,11 +104,11 @@ class FullPhysics:
 
     def serve(self, job_id: str, served: InstanceFacts) -> None:
         """What an instance of a service does from now on, before it gets its GPUs or while it holds them."""
-        self._tenants.served[job_id] = served
         run = self._tenants.runs.get(job_id)
         if run is not None:
-            self.reset(run)
+            self.reset(run)  # before it is told, for that brings what it was told last
             self._dirty_jobs[job_id] = None
+        self._tenants.served[job_id] = served
 
     def serve_all(self, draws: InstanceDraws) -> list[Watched]:
         """What instances do from now on; the watts of those that have their GPUs to themselves.
@@ -256,6 +256,7 @@ class FullPhysics:
         model = self._models[node]
         if model is None or not on:
             return self.idle_w(node)
+        self._bring(node)
         cap_w = max(model.default_cap_w if cap is None else cap_in_range(model, cap) for _, cap in on)
         runs = [run for run, _ in on]
         return max(self._gpus.most_w(model, node, gpu, runs, cap_w), self._least_waiting_w(model, runs))
@@ -301,9 +302,13 @@ class FullPhysics:
         return twin
 
     def _mark(self, node: int, mask: int) -> None:
-        """These GPUs are to be settled again, or without any the node's watts."""
+        """These GPUs are to be settled again, or without any the node's watts.
+
+        Who asks before they are, for what neighbours do to each other, asks about what instances do now.
+        """
         self._dirty_gpus[node] = self._dirty_gpus.get(node, 0) | mask
         if self._rows is not None:
+            self._rows.bring(node)
             self._rows.changed(node)
 
     def _bring(self, node: int) -> None:

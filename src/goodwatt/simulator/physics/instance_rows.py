@@ -55,7 +55,9 @@ class InstanceDraws:
 
 @dataclass(slots=True)
 class _Rows:
-    """`told`: all who are told of, `at`: which of them have a row; its GPUs are `members` of node `nodes[node]`.
+    """`told`: all who are told of, `at`: which of them have a row, `others`: which not.
+
+    The GPUs of a row are `members` of node `nodes[node]`.
 
     `most_w`: what a GPU may draw beyond its context. As last told, all GPUs of an instance together: `context_uw`,
     `sm_uw`, `dram_uw`, `khz`.
@@ -63,6 +65,7 @@ class _Rows:
 
     told: list[JobRun]
     at: NDArray[np.int64]
+    others: list[int]
     members: list[tuple[int, ...]]
     nodes: list[int]
     node: NDArray[np.int64]
@@ -93,9 +96,13 @@ class InstanceRows:
             self._rows = None
 
     def tell(self, draws: InstanceDraws, plain: Callable[[JobRun], bool]) -> tuple[list[Watched], list[int]]:
-        """What those draw now that are `plain`, which is asked when something has changed; where the others are."""
+        """What those draw now that are `plain`; where the others are.
+
+        Of who has a row it is asked when something has changed, of the others each time: so copies, which have no rows
+        yet, find the same.
+        """
         rows = self._rows
-        if rows is None or rows.told != draws.runs:
+        if rows is None or rows.told != draws.runs or any(plain(draws.runs[at]) for at in rows.others):
             rows = self._rows = self._made(draws, plain)
         sm_w, dram_w = draws.sm_w[rows.at], draws.dram_w[rows.at]
         sm_uw = np.rint(np.minimum(sm_w, np.maximum(0.0, rows.most_w - dram_w)) * MICRO) * rows.gpus
@@ -104,9 +111,7 @@ class InstanceRows:
         rows.sm_uw, rows.dram_uw, rows.khz = sm_uw, dram_uw, khz
         self._told.update(dict.fromkeys(rows.nodes, (rows, draws)))
         watts = ((rows.context_uw + sm_uw + dram_uw) / MICRO).tolist()
-        positions = rows.at.tolist()
-        others = sorted(set(range(len(draws.runs))).difference(positions))
-        return [(draws.runs[at], drawn) for at, drawn in zip(positions, watts, strict=True)], others
+        return [(draws.runs[at], drawn) for at, drawn in zip(rows.at.tolist(), watts, strict=True)], rows.others
 
     def bring(self, node: int) -> None:
         """The books say of each GPU of a node what has been told of its instances."""
@@ -148,6 +153,7 @@ class InstanceRows:
         return _Rows(
             told=draws.runs,
             at=np.array(at, dtype=np.int64),
+            others=sorted(set(range(len(draws.runs))).difference(at)),
             members=[all_ for _, all_ in gpus],
             nodes=nodes,
             node=np.array([index[node] for node, _ in gpus], dtype=np.int64),
