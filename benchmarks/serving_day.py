@@ -40,9 +40,10 @@ from goodwatt.traces.requests.request_trace import RequestTrace
 
 AZURE = Path(__file__).parents[2] / "shared/data/llm_request_traces/AzureLLMInferenceTrace_conv.csv.gz"
 SLEPT = ("fixed", "predictive", "predictive+follow")
-UNGUARDED = ("predictive", "follow", "predictive+follow")
-AGAIN_ON = ("70b/chat",)
-"""What is run again with nodes that sleep, and without the guardrail of promises, under which load."""
+SLEPT_ON = ("70b/chat", "70b/azure")
+"""What is run again with nodes that sleep, under which load."""
+UNGUARDED, UNGUARDED_ON = ("predictive+follow",), ("70b/chat",)
+"""And without the guardrail of promises."""
 POLICIES = ("fixed", "reactive", "predictive", "follow", "reactive+follow", "predictive+follow")
 HOUR_S = 3600.0
 
@@ -184,9 +185,9 @@ def main() -> None:
     cases = [case for case in CASES if args.only in case.name and (case.load == "chat" or AZURE.exists())]
     specs = args.policy or POLICIES
     todo = [(case, spec, "default", True) for case in cases for spec in specs]
-    for case in (case for case in cases if case.name in AGAIN_ON):
-        todo += [(case, spec, "sleep", True) for spec in specs if spec in SLEPT]
-        todo += [(case, spec, "default", False) for spec in specs if spec in UNGUARDED]
+    for case in cases:
+        todo += [(case, spec, "sleep", True) for spec in specs if spec in SLEPT and case.name in SLEPT_ON]
+        todo += [(case, spec, "default", False) for spec in specs if spec in UNGUARDED and case.name in UNGUARDED_ON]
     todo.sort(key=lambda each: cases.index(each[0]))
     with ProcessPoolExecutor(args.workers) as pool:
         rows = list(pool.map(run, *zip(*todo, strict=True), [args.hours] * len(todo)))

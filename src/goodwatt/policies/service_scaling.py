@@ -25,8 +25,8 @@ from goodwatt.simulator.services.serving import Serving
 from goodwatt.simulator.view import View
 
 MARGIN = 0.2
-"""Latencies stay this share below the promise when instances are counted: from there on the guardrail of promises
-acts (`latency_book.TIGHT`)."""
+"""Latencies stay this share below the promise when instances are counted, twice as far as where the guardrail of
+promises acts (`latency_book.TIGHT`)."""
 ENOUGH = 50
 """Requests of which a percentile says something."""
 QUEUED_SHARE = 0.5

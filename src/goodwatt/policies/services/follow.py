@@ -28,7 +28,7 @@ class Follow:
     name: ClassVar[str] = "follow"
     sizes: ClassVar[bool] = False
 
-    margin: float = 0.25
+    margin: float = 0.2
     spare: float = 0.1
     hold_s: float = 60.0
 
