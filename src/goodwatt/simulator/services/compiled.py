@@ -1,8 +1,9 @@
 """Functions compiled to machine code by numba; what they compile to is kept for later runs.
 
 numba forgets what it has kept of a function when that function's own file changes, but not when another does from which
-it takes functions or constants. So it is kept in a folder whose name says of which sources it was made, below the
-user's cache folder. Where nothing can be written there, functions are compiled anew in every run: some seconds.
+it takes functions or constants. So it is kept in a folder whose name says of which sources it was made, below
+`NUMBA_CACHE_DIR` where that is set, else below the user's cache folder. Where nothing can be written there, functions
+are compiled anew in every run: some seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PACKAGE = Path(__file__).parents[2]
 SOURCES = ("power/gpu", "power/serving", "simulator/services")
 """Folders of what is compiled, and of the constants in it."""
 UNUSED_S = 30 * 86_400.0
-"""What other versions have kept is deleted when it is that old."""
+"""What other versions have kept is deleted when nobody has run them for so long."""
 
 
 def compiled(function: F) -> F:
@@ -34,17 +35,22 @@ def compiled(function: F) -> F:
 
 def _kept() -> bool:
     """Choose where compiled functions are kept; whether they can be."""
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        return True
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goodwatt"
-    folder = root / f"compiled-{_fingerprint()}"
     try:
+        root = _root()
+        folder = root / f"compiled-{_fingerprint()}"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+        os.utime(folder)
+    except (OSError, RuntimeError):  # nothing can be written, or the user has no home
         return False
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined] # made when it is imported
     _forget_old(root)
     return os.access(folder, os.W_OK)
+
+
+def _root() -> Path:
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(named) / "goodwatt"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goodwatt"
 
 
 def _fingerprint() -> str:
