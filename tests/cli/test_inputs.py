@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodwatt.cli.inputs import check_fits, check_absences, load_trace
+from goodwatt.cli.inputs import check_absences, check_fits, load_trace
 from goodwatt.cli.out_folder import make_folder
 from goodwatt.errors import InputError
 from goodwatt.simulator.settings.engine import Engine, EngineSettings, Outage

@@ -44,7 +44,9 @@ def test_help_explains_every_option(goodwatt: Command, path: tuple[str, ...]) ->
             assert all(name in outcome.out for name in parameter.opts)
 
 
-@pytest.mark.parametrize("path", [(), ("traces",), ("clusters",), ("gpus",), ("policies",), ("scenarios",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [(), ("traces",), ("clusters",), ("gpus",), ("policies",), ("scenarios",)], ids=" ".join
+)
 def test_groups_print_their_help_and_explain_every_command(goodwatt: Command, path: tuple[str, ...]) -> None:
     outcome = goodwatt(*path, "-h")
     assert outcome.status == 0
