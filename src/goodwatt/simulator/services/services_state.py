@@ -35,8 +35,9 @@ class Instance:
     """An instance of service number `service`: `role` as it was last placed, `slot` in the fleet while it serves.
 
     `draining`: it gets no more requests. At the last control it had `outstanding` requests, and was `busy` for a share
-    of the time since the one before. `clock_mhz`: the greatest that it may reach; `metered`: how many
-    times longer the meter takes its work to be than alone on whole GPUs.
+    of the time since the one before. `clock_mhz`: the greatest that it may reach; `metered`: how many times longer the
+    meter takes its work to be than alone on whole GPUs; `owed_j`: what it has not shown yet of what a GPU drew;
+    `told`: (joules that its GPUs had drawn, watts) when it was last told alone, None if it is not.
     """
 
     run: JobRun
@@ -48,6 +49,8 @@ class Instance:
     busy: float = 0.0
     clock_mhz: float = 0.0
     metered: float = 1.0
+    owed_j: float = 0.0
+    told: tuple[float, float] | None = None
 
     @property
     def state(self) -> str:
