@@ -10,7 +10,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.registry import make_policy
 from goodwatt.policies.service_registry import with_services
-from goodwatt.simulator.decisions import Place
+from goodwatt.simulator.decisions import Place, SetCap
 from goodwatt.simulator.physics.instance_rows import InstanceDraws
 from goodwatt.simulator.services import instance_draw
 from goodwatt.simulator.services.board import SPENT
@@ -48,6 +48,19 @@ def test_watts_beside_a_job_are_those_of_its_iterations(
     drawn_w = (energy_j(services_of(sim).instances["chat/0"].run, UNTIL_S) - before_j) / (UNTIL_S - FROM_S)
     held_w = services_of(sim).servings[0].model.context_w / 2
     assert drawn_w - held_w == pytest.approx(sum(spent) / (UNTIL_S - FROM_S), rel=0.04)
+
+
+def test_what_was_drawn_before_a_cap_is_shown_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim, spent, watts = _simulation(8.0), _spent(monkeypatch), [0.0]
+    while (view := sim.advance()) is not None:
+        sim.apply(list(sim.policy.decide(view)) if sim.now_s < 20.0 else [])
+        if sim.now_s % 30.0 == 0.0 and sim.now_s < UNTIL_S - 60.0:
+            sim.apply([SetCap("chat/0", 300.0 if sim.now_s % 60.0 else None)])
+        watts.append(sim.physics.gpu_w(0, 0))  # type: ignore[attr-defined]
+    drawn_j = energy_j(services_of(sim).instances["chat/0"].run, UNTIL_S)
+    held_w = services_of(sim).servings[0].model.context_w
+    assert drawn_j - held_w * UNTIL_S == pytest.approx(sum(spent), rel=2e-2)
+    assert max(watts) > 400.0
 
 
 def _simulation(rate: float) -> Simulation:

@@ -25,7 +25,7 @@ class Predictive:
 
     name: ClassVar[str] = "predictive"
 
-    target: float = 0.8
+    target: float = 0.7
     ahead_s: float = 60.0
     down_s: float = 180.0
 

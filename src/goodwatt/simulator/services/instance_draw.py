@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goodwatt.cluster import mig
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.instance_rows import InstanceDraws
+from goodwatt.simulator.services.service_record import energy_j
 from goodwatt.simulator.services.service_work import mean_lengths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from goodwatt.simulator.services.fleet import Report
-    from goodwatt.simulator.services.services_state import Services
+    from goodwatt.simulator.services.services_state import Instance, Services
     from goodwatt.simulator.services.serving import Serving
 
+Floats = NDArray[np.float64]
 TINY_S = 1e-9
 LONG = 1.5
 """Contexts of a batch over those of the service's mean request: who has longer ones draws a little more for a while
@@ -65,15 +70,43 @@ def draws_of(services: Services, report: Report) -> InstanceDraws:
     memory_w, top_mhz = (np.array([(model.memory_w, model.top_mhz) for model in models])[number]).T
     clock_mhz, gpu_s = np.array([instance.clock_mhz for instance in instances]), np.maximum(gpu_s, TINY_S)
     dram_w = memory_w * dram_s / span_s
+    shown_w = _shown_w(services, report.slots, instances, joules)
     alone = np.array([instance.metered for instance in instances]) / gpu_s
     return InstanceDraws(
         runs=[instance.run for instance in instances],
         idle=[services.idle[instance.service] for instance in instances],
         clock_mhz=clock_mhz,
-        sm_w=np.maximum(0.0, joules / span_s - dram_w),
+        sm_w=np.maximum(0.0, shown_w - dram_w),
         dram_w=dram_w,
         duty=gpu_s / span_s,
         u=sm_s * alone * top_mhz / clock_mhz,
         m=dram_s * alone,
         kappa=scaled_s / gpu_s,
     )
+
+
+def _shown_w(services: Services, slots: Sequence[int], instances: Sequence[Instance], joules: Floats) -> Floats:
+    """Watts above the context's, as the meter shows them: no more than caps allow now.
+
+    What was drawn before a cap was set, and is told only after, is made up for as soon as there is room below the cap.
+    """
+    span_s, now_s = services.settings.control_s, services.fleet.now_s
+    wanted_j = joules + np.array([instance.owed_j + _missing_j(instance, span_s, now_s) for instance in instances])
+    most_w = np.array([_most_w(services, *one) for one in zip(slots, instances, strict=True)])
+    shown_w: Floats = np.minimum(wanted_j / span_s, most_w)
+    for instance, owed_j in zip(instances, (wanted_j - shown_w * span_s).tolist(), strict=True):
+        instance.owed_j = owed_j
+    return shown_w
+
+
+def _missing_j(instance: Instance, span_s: float, now_s: float) -> float:
+    """Of what was told of a GPU the part that a cap has kept from the meter since."""
+    if instance.told is None:
+        return 0.0
+    before_j, watts = instance.told
+    return (watts * span_s - (energy_j(instance.run, now_s) - before_j)) / instance.run.spec.num_gpus
+
+
+def _most_w(services: Services, slot: int, instance: Instance) -> float:
+    board = services.fleet.board_as_set(slot)
+    return services.idle[instance.service].most_w(board.model, instance.run.cap_w, board.chip) - board.model.context_w

@@ -97,6 +97,7 @@ def left(sim: Simulation, run: JobRun) -> None:
         _up_to_now(sim, services)
         services.fleet.evict(instance.slot)
     instance.slot, instance.draining, instance.outstanding, instance.busy = None, False, 0, 0.0
+    instance.owed_j, instance.told = 0.0, None
     services.changed()
 
 
@@ -134,6 +135,7 @@ def disturbed(sim: Simulation, where: Placement) -> None:
     masks = dict(where)
     for instance in services.instances.values():
         if instance.slot is not None and any(masks.get(node, 0) & mask for node, mask in instance.run.placement):
+            instance.told = None  # what the meter shows of it now is not its own
             _up_to_now(sim, services)
             _tune(sim, services, instance)
 
@@ -161,6 +163,7 @@ def mark(sim: Simulation, name: str) -> None:
 def control_services(sim: Simulation) -> None:
     """Requests are simulated up to now, the physics learns of the instances' watts, and a decision falls due."""
     from goodwatt.simulator.services.instance_draw import draws_of  # numpy is loaded where there are services
+    from goodwatt.simulator.services.service_record import energy_j
 
     services = sim.services
     assert services is not None  # noqa: S101 - `begin` has looked
@@ -173,8 +176,12 @@ def control_services(sim: Simulation) -> None:
     report = fleet.report()
     for instance, outstanding, busy_s in zip(services.at(report.slots), *report.requests, strict=True):
         instance.outstanding, instance.busy = outstanding, min(1.0, busy_s / span_s)
-    for run, watts in physics.serve_all(draws_of(services, report)):
+    draws = draws_of(services, report)
+    for instance in services.at(report.slots):
+        instance.told = None
+    for run, watts in physics.serve_all(draws):
         run.draws(sim.now_s, watts)
+        services.instances[run.spec.job_id].told = energy_j(run, sim.now_s), watts
     _retune(sim, services)
     draining = any(census.draining for census in services.census)
     for instance in list(services.instances.values()) if draining else ():
