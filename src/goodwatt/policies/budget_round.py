@@ -61,10 +61,11 @@ class Round:
 
     @property
     def services_short(self) -> bool:
-        """Whether that is an instance of a service, one that is to start or one that does not get what it needs."""
+        """Whether that is an instance of a service: one that is to start, or does not get what it needs, also beside a
+        job, whose floor that is then."""
         services, served = self.view.services, {group.share.job_id for group in self._served}
         return services is not None and any(
-            name in served or services.number_of(name) is not None for name in self._caps.short
+            name in served or name in self.hosts or services.number_of(name) is not None for name in self._caps.short
         )
 
     def stop_one(self) -> bool:
@@ -103,7 +104,8 @@ class Round:
             yield group.share, group.jobs
 
     def _youngest(self) -> Share | None:
-        """Who started last of those that may be stopped and whose watts are missing."""
+        """Who started last of those that may be stopped and whose watts are missing; jobs beside instances after all
+        others, because what these need is no less without them."""
         tight = self._caps.tight
         may_stop = [
             share
@@ -111,7 +113,11 @@ class Round:
             if all(self.view.may_stop(run) for run in self.groups[share.job_id])
             and (not tight or any(not tight.isdisjoint(self.book.path[node]) for node, _ in share.nodes))
         ]
-        return max(may_stop, key=lambda share: self.view.run(share.job_id).started_s, default=None)
+        return max(
+            may_stop,
+            key=lambda share: (share.job_id not in self.hosts, self.view.run(share.job_id).started_s),
+            default=None,
+        )
 
 
 def hosts_of(groups: Mapping[str, Sequence[JobRun]], instances: Sequence[JobRun]) -> dict[str, tuple[str, ...]]:

@@ -33,7 +33,7 @@ from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.policies.wiring import tightest_node
 from goodwatt.power.colocation.sharing import CONTEXT_MIB
 from goodwatt.power.workloads.demand import Demand
-from goodwatt.simulator.decisions import Decision, Place, Preempt
+from goodwatt.simulator.decisions import Decision, Group, Place, Preempt
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.services.service import Role
 from goodwatt.simulator.services.services_view import InstanceView
@@ -75,7 +75,7 @@ def guests_of(view: View) -> dict[Placement, JobRun]:
     return {run.placement: run for run, _ in runs}
 
 
-def left_behind(view: View, there: Mapping[Placement, JobRun]) -> Iterator[Preempt]:
+def left_behind(view: View, there: Mapping[Placement, JobRun]) -> Iterator[Group]:
     """Guests whose instance has gone: with their few threads they keep whole GPUs from others, and from themselves."""
     for placement, run in there.items():
         alone = not any(packed_gpus(view.state.packed[node]) & mask for node, mask in placement)
@@ -111,7 +111,7 @@ def changes(
     room = _Room(view, moment, role, alone, wants, len(serving), wrong)
     _learn(seen, role, bool(hosts), wrong, strain(moment.recent, moment.serving.service.promise, role))
     decisions: list[Decision] = list(_leaving(room, hosts))
-    if any(isinstance(decision, Preempt) for decision in decisions):
+    if decisions:
         seen.marks[f"left {role}"] = view.now_s
     elif not wrong and view.now_s - seen.marks.get(f"left {role}", -rules.hold_s) >= rules.hold_s:
         held = {one.job_id for one, _ in hosts}
@@ -144,8 +144,9 @@ def _learn(seen: Seen, role: Role, shared: bool, wrong: bool, eaten: float) -> N
     seen.marks[f"wrong {what}"] = float(wrong)
 
 
-def _leaves(guest: JobRun, reason: str) -> Preempt:
-    return Preempt(guest.spec.job_id, reason)
+def _leaves(guest: JobRun, reason: str) -> Group:
+    """A group of its own: it leaves whatever comes of others who stop or start at this moment."""
+    return Group((Preempt(guest.spec.job_id, reason),), reason)
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class _Room:
         return believed(run, self.moment.serving.model.kind.name, _memory(self.view).demands)
 
 
-def _leaving(room: _Room, hosts: Sequence[tuple[InstanceView, JobRun]]) -> Iterator[Preempt]:
+def _leaving(room: _Room, hosts: Sequence[tuple[InstanceView, JobRun]]) -> Iterator[Group]:
     """All while it goes wrong, those beside instances that drain, and as many as the load asks for, dearest first."""
     stay: list[tuple[Side, JobRun]] = []
     for one, guest in hosts:

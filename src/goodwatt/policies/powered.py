@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
@@ -94,17 +95,32 @@ class Powered:
         with remembering(view, scheduling):
             decisions, wrong = _told_apart(entries(self.scheduling.decide(view)), view)
         with remembering(view, power):
-            view.leaving = tuple(_stopped(decisions, view))
-            settled = [self._settled(d, view) if _is_about_somebody(d, view) else d for d in decisions]
+            pairs = self._asked_about(decisions, view)
             more = list(entries(self.power.decide(view)))
-        pairs = list(zip(decisions, settled, strict=True))
         # Who is stopped for somebody who is then held back would start and be stopped for ever.
-        if view.leaving and any(_held_back(*pair) for pair in pairs):
-            pairs = [pair for pair in pairs if _held_back(*pair) or not isinstance(pair[0], ACTS)]
+        together = [pair for pair in pairs if not _by_itself(pair[0], view)]
+        if any(_stopped((d for d, _ in together), view)) and any(_held_back(*pair) for pair in together):
+            kept = [_by_itself(pair[0], view) or _held_back(*pair) or not isinstance(pair[0], ACTS) for pair in pairs]
+            pairs = list(itertools.compress(pairs, kept))
         view.held, view.fed, view.leaving = frozenset(), None, ()
         done = [after for before, after in pairs if not _stays(before, after, view)]
         gone = set(_leaving((before for before, after in pairs if not _held_back(before, after)), view)) if more else ()
         return [*wrong, *done, *(d for d in more if not (_is_setting(d, view) and d.job_id in gone))]
+
+    def _asked_about(self, decisions: Sequence[Decision], view: View) -> list[tuple[Decision, Decision]]:
+        """Each with what the power policy makes of it, to which `view.leaving` names those on whose power it counts."""
+        pairs = list[tuple[Decision, Decision]]()
+        gone: tuple[str, ...] = ()
+        others = tuple(_stopped((d for d in decisions if not _by_itself(d, view)), view))
+        for decision in decisions:
+            alone = _by_itself(decision, view)
+            stopped = tuple(_stopped([decision], view)) if alone else ()
+            view.leaving = (*gone, *(stopped if alone else others))
+            after = self._settled(decision, view) if _is_about_somebody(decision, view) else decision
+            gone += () if _held_back(decision, after) else stopped
+            pairs.append((decision, after))
+        view.leaving = (*gone, *others)
+        return pairs
 
     def _settled(self, decision: Decision, view: View) -> Decision:
         if isinstance(decision, Place):
@@ -165,6 +181,17 @@ def _has_its_job(step: Decision, view: View) -> bool:
 def _held_back(before: Decision, after: Decision) -> bool:
     """Whether a power policy keeps waiting whom the scheduling policy would have started, or moved."""
     return isinstance(after, Hold) and after is not before
+
+
+def _by_itself(decision: Decision, view: View) -> bool:
+    """Whether nobody is stopped for it, or starts for that, but whom it names: a group, or an instance of a service."""
+    if isinstance(decision, Group):
+        return True
+    return (
+        isinstance(decision, Place)
+        and view.services is not None
+        and view.services.number_of(decision.job_id) is not None
+    )
 
 
 def _stays(before: Decision, after: Decision, view: View) -> bool:

@@ -38,7 +38,8 @@ class Group(NamedTuple):
 
 
 class ServiceNeeds:
-    """`needs` of each GPU by service and role, `here`: who held GPUs when they were last looked at, and since when.
+    """`needs` of each GPU by service and role, `here`: who held GPUs when they were last looked at, since when, and
+    the threads of a job beside it, per cent.
 
     `wait`: instances found no power at the last control. `seen`: load and lengths of requests, as service policies
     remember them.
@@ -47,11 +48,12 @@ class ServiceNeeds:
     def __init__(self) -> None:
         self.seen = ServiceMemory()
         self.needs: dict[Key, Need] = {}
-        self.here: tuple[tuple[str, float], ...] = ()
+        self.here: tuple[tuple[str, float, float], ...] = ()
         self.wait = False
 
     def look(self, view: View, floor_share: float, hold_s: float) -> bool:
-        """A control has been made: whether power is to be divided for other needs, or other instances."""
+        """A control has been made: whether power is to be divided for other needs, other instances, or other jobs
+        beside them."""
         with remembering(view, self.seen):
             found = moments(view)
         moved = False
@@ -59,7 +61,10 @@ class ServiceNeeds:
             for role in moment.serving.service.pools:
                 moved |= self._need(view, (number, role), moment, floor_share, hold_s)
         here = tuple(
-            (one.job_id, one.run.started_s) for moment in found for one in moment.instances if one.run.placement
+            (one.job_id, one.run.started_s, moment.threads.get(one.job_id, 0.0))
+            for moment in found
+            for one in moment.instances
+            if one.run.placement
         )
         moved, self.here = moved or here != self.here, here
         return moved
@@ -158,7 +163,7 @@ class ServiceNeeds:
             (number, role): Need(firm_w, wanted_w, tuple((cap_w, load) for cap_w, load in points))
             for number, role, firm_w, wanted_w, points in plain[1]
         }
-        self.here, self.wait = tuple((job_id, started_s) for job_id, started_s in plain[2]), plain[3]
+        self.here, self.wait = tuple((job_id, started_s, percent) for job_id, started_s, percent in plain[2]), plain[3]
 
 
 def _gpus_of(instances: Iterable[InstanceView]) -> NodeCounts:

@@ -52,8 +52,9 @@ def hall_run(
     power: str = "budget",
     spec: str = "fixed",
     feed_lost_s: float | None = None,
+    promises: bool = True,
 ) -> Simulation:
-    """A run that has not begun; promises are guarded."""
+    """A run that has not begun; promises are guarded unless it says otherwise."""
     options = RunOptions(
         seed=1,
         physics="full",
@@ -61,7 +62,7 @@ def hall_run(
         start_s=0.0,
         horizon_s=until_s,
         services=services,
-        guardrails=Guardrails(promises=True),
+        guardrails=Guardrails(promises=promises),
         budget_w=budget_w,
     )
     policy = with_power(with_services(make_policy("fifo"), spec), power)

@@ -191,3 +191,48 @@ def test_a_division_is_within_the_limit_and_jobs_get_nothing_that_services_need(
     job_w = division.grant_w[len(needs) :]
     if short_of_need:
         assert max(job_w) <= asks[-1].floor_w + 0.01
+
+
+def beside(budget_w: float, *steps: tuple[float, float]) -> Simulation:
+    """Eight instances, one large job, and eight small ones that find no GPUs but beside instances."""
+    load = chat(*steps, min_replicas=8, max_replicas=8, memory_share=0.6)
+    small = [replace(one, job_id=f"g{one.job_id}", submit_s=20.0) for one in training(8, 1, gpu_memory_mib=9000)]
+    jobs = [*training(1, 8), *small]
+    return hall_run(load, jobs=jobs, until_s=900.0, budget_w=budget_w, spec="harvest", promises=False)
+
+
+def test_a_job_beside_an_instance_has_its_cap() -> None:
+    """With a cap of its own it would take power that nobody gave it, or find none."""
+    sim = beside(11_000.0, (0.0, 6.0))
+    forward(sim, 300.0)
+    assert len(caps_of(sim, "g")) == 8
+    assert caps_of(sim, "g") == caps_of(sim, "chat")
+    assert max(caps_of(sim, "g")) < 700.0
+    assert sim.executor.refusals == []
+
+
+def test_an_instance_beside_a_job_gets_the_power_of_others_when_load_returns() -> None:
+    sim = beside(9_000.0, (0.0, 6.0), (500.0, 95.0))
+    forward(sim, 495.0)
+    assert caps_of(sim, "g")
+    forward(sim, 520.0)
+    assert caps_of(sim, "g") == []
+    assert len(set(caps_of(sim, "chat"))) == 1
+    forward(sim, 900.0)
+    assert kept(sim, 9, 14) == 1.0
+    assert sim.executor.refusals == []
+
+
+def test_of_two_instances_that_need_gpus_of_jobs_one_starts_where_there_is_power_for_one() -> None:
+    """The other one's jobs run on meanwhile, and their watts are not counted on."""
+    load = replace(chat((0.0, QUIET), (300.0, 90.0), max_replicas=3), tensor_parallel=4)
+    jobs = [replace(one, submit_s=250.0) for one in (*training(3, 3), *training(6, 1, priority=-1))]
+    jobs = [replace(one, job_id=f"t{number}") for number, one in enumerate(jobs)]
+    sim = hall_run(load, jobs=jobs, until_s=600.0, budget_w=9_500.0, spec="reactive:down_s=60", promises=False)
+    forward(sim, 300.0)
+    assert len(caps_of(sim, "chat")) == 1
+    forward(sim, 304.0)  # the control at 305
+    assert len(caps_of(sim, "chat")) >= 2
+    forward(sim, 330.0)
+    assert len(caps_of(sim, "chat")) == 3
+    assert sim.executor.refusals == []

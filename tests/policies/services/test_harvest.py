@@ -11,7 +11,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.errors import InputError
 from goodwatt.policies.service_registry import make_services
-from goodwatt.simulator.decisions import Decision, Place, Preempt
+from goodwatt.simulator.decisions import Decision, Group, Place
 from goodwatt.simulator.run import result
 from goodwatt.simulator.settings.guardrails import Guardrails
 from goodwatt.simulator.simulation import Simulation
@@ -40,7 +40,7 @@ def placed(watched: Watched, after_s: float = 0.0) -> list[Place]:
 
 
 def stopped(watched: Watched, reason: str) -> list[tuple[float, Decision]]:
-    return [(t, d) for t, d in watched.decisions if isinstance(d, Preempt) and d.reason == reason]
+    return [(t, d) for t, d in watched.decisions if isinstance(d, Group) and d.reason == reason]
 
 
 @pytest.mark.parametrize(("rate_per_s", "guests"), [(4.0, 4), (24.0, 4), (56.0, 0)])

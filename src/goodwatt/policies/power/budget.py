@@ -112,7 +112,7 @@ class Budget(SteadyPower):
         Whoever comes after somebody that is held back waits too, or it would never get its power. Where jobs are
         stopped for others all of these have to start, so they begin at their floors.
         """
-        book, memory, kind = view.book, _memory(view), view.kind_of(place.nodes)
+        book, memory, kind = view.book, _memory(view), view.kind_at(place)
         if book is None or not book.limited or kind is None or kind.max_w is None or not run.spec.num_gpus:
             return place
         if place.beside is not None:
@@ -126,7 +126,8 @@ class Budget(SteadyPower):
         if memory.held and not _is_instance(run.spec.job_id, view):
             return Hold(run.spec.job_id, f"{memory.held[0][0]} waits for power before it")
         share = self._coming(run, place.nodes, kind, view, cast("Role", place.role))
-        plan = memory.plan or book.plan(view.leaving)
+        plan = memory.plan.copy() if memory.plan else book.plan()
+        plan.leave(view.leaving)
         if shortage := plan.shortage(place.nodes, share.ask.floor_w):
             if never := book.plan(view.state.placements).shortage(place.nodes, share.ask.floor_w):
                 memory.hopeless[run.spec.job_id] = view.now_s
@@ -238,8 +239,10 @@ class Budget(SteadyPower):
 
         `moved`: a limit is another than at the last division; `urgent`: that, or services need other watts.
         """
-        memory = _memory(view)
-        needs, groups = memory.needs(view), {runs[0].spec.job_id: runs for runs in together(view)}
+        memory, needs = _memory(view), _memory(view).needs(view)
+        # who is stopped at this moment takes no part, unless somebody is held back, with whom stops are undone
+        gone = frozenset() if memory.in_vain else frozenset(view.leaving)
+        groups = {runs[0].spec.job_id: runs for runs in together(view) if gone.isdisjoint(r.spec.job_id for r in runs)}
         there = [] if needs is None else [one.run for _, one in needs.instances(view).values()]
         hosts = hosts_of(groups, there) if there else {}
         jobs = [self._running_share(runs, view, hosts.get(first, ())) for first, runs in groups.items()]
