@@ -116,12 +116,8 @@ class LostTime:
         """Seconds by part, in the order of PARTS; they sum to `wall_s`."""
         return {**dict(zip(LOST, self._lost_s, strict=True)), "productive": self.productive_s}
 
-    def gpu_parts(self, gpus: float) -> dict[str, float]:
-        """GPU-seconds by part: held GPUs while it had some, the `gpus` that it asked for while it waited."""
-        return dict(zip(PARTS, self.gpu_s(gpus), strict=True))
-
     def gpu_s(self, gpus: float) -> list[float]:
-        """The same, in the order of PARTS."""
+        """GPU-seconds by PARTS: of held GPUs while it had some, of the `gpus` that it asked for while it waited."""
         parts = [gpus * seconds for seconds in (*self._lost_s, self.productive_s)]
         if self._more_gpu_s is None:
             return parts

@@ -92,7 +92,7 @@ class Services:
         self.instances: dict[str, Instance] = {}
         self._of: list[list[Instance]] = [[] for _ in servings]
         self._census: list[Census] | None = None
-        self._by_slot: dict[int, Instance] = {}
+        self._by_slot: dict[int, Instance] | None = None
         self.pools: list[Pool] = []
         self.due = False
         self.watch = PromiseWatch(len(servings))
@@ -130,19 +130,19 @@ class Services:
 
     def changed(self) -> None:
         """An instance begins or ceases to hold GPUs, to serve or to drain."""
-        self._census = None
+        self._census = self._by_slot = None
 
     @property
     def census(self) -> list[Census]:
         """By service."""
         if self._census is None:
             self._census = [_census(instances) for instances in self._of]
-            self._by_slot = {one.slot: one for one in self.instances.values() if one.slot is not None}
         return self._census
 
     def at(self, slots: Iterable[int]) -> list[Instance]:
         """The instances with these slots."""
-        assert self.census  # noqa: S101 - which brings the slots up to date
+        if self._by_slot is None:
+            self._by_slot = {one.slot: one for one in self.instances.values() if one.slot is not None}
         return [self._by_slot[slot] for slot in slots]
 
     @property
