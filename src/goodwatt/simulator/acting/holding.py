@@ -47,7 +47,7 @@ def set_to_work(sim: Simulation, run: JobRun) -> None:
     plan_checkpoints(sim, run)
     run.begin(sim.clock.now, sim.engine.completion_lag_s)
     service_run.placed(sim, run)
-    if sim.resetting or run.spec.mig_profile is not None:
+    if (sim.resetting or run.spec.mig_profile is not None) and not service_run.ran_already(sim, run):
         run._truth.overhead_s += partitions.wait_s(sim, run)
     sim.physics.placed(run)
     if sim.book is not None:

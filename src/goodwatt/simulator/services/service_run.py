@@ -61,8 +61,12 @@ def placed(sim: Simulation, run: JobRun) -> None:
     instance.draining, instance.slot = False, None
     services.changed()
     physics_of(sim).serve(run.spec.job_id, services.idle[instance.service])
-    began = sim.now_s > sim.start_s  # before, it ran already: a run is a stretch of a service's life
-    run._truth.overhead_s = serving.service.start_s if began else 0.0
+    run._truth.overhead_s = 0.0 if ran_already(sim, run) else serving.service.start_s
+
+
+def ran_already(sim: Simulation, run: JobRun) -> bool:
+    """Whether an instance is there from the beginning: a run is a stretch of a service's life."""
+    return sim.now_s <= sim.start_s and sim.services is not None and run.spec.job_id in sim.services.instances
 
 
 def ready(sim: Simulation, run: JobRun) -> None:
