@@ -51,6 +51,7 @@ class Inputs:
     resolution: Resolution = "ticks"
     policy: str = "fixed"
     sizes: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    budget_w: float | None = None
 
     @property
     def jobs(self) -> list[Job]:
@@ -63,11 +64,13 @@ class Inputs:
     def options(self) -> RunOptions:
         serving = ServingSettings(resolution=self.resolution)
         return RunOptions(
-            seed=1, physics="full", start_s=0.0, horizon_s=400.0, services=self.services, serving=serving, draw=True
-        )
+            seed=1, physics="full", start_s=0.0, horizon_s=400.0, services=self.services, serving=serving, draw=True,
+            budget_w=self.budget_w, budget_steps=() if self.budget_w is None else ((150.0, 7_000.0),),
+        )  # fmt: skip
 
     def made(self) -> Policy:
-        return with_power(with_services(make_policy("fifo"), self.policy), "default")
+        power = "default" if self.budget_w is None else "budget"
+        return with_power(with_services(make_policy("fifo"), self.policy), power)
 
     def simulation(self) -> Simulation:
         return Simulation(self.jobs, CLUSTER, self.made(), None, self.options)
@@ -83,6 +86,7 @@ RUNS = {
     "two services, one of them in pools, requests": Inputs((CHAT, SPLIT), "requests"),
     "a policy that remembers": Inputs((BUSY,), policy="reactive+follow"),
     "jobs beside instances": Inputs((LEAN,), policy="fixed+harvest:least=0", sizes=(1,) * 24),
+    "a budget that falls": Inputs((BUSY,), budget_w=9_000.0),
 }
 
 

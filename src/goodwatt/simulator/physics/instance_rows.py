@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from goodwatt.cluster.bitset import members
+from goodwatt.cluster.bitset import bitset, members
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.node_book import NodeBook
@@ -118,14 +118,11 @@ class InstanceRows:
         rows, draws = self._told.pop(node, (None, None))
         if rows is None or draws is None:
             return
-        model = self._tenants.models[node]
-        assert model is not None  # noqa: S101 - it would not be plain
         for i in np.flatnonzero(rows.node == rows.nodes.index(node)).tolist():
             at, gpus = int(rows.at[i]), rows.members[i]
             context_uw, sm_uw, dram_uw = (int(column[i]) // len(gpus) for column in rows.watts)
-            facts = draws.facts(at)._replace(sm_w=sm_uw / MICRO)
-            self._tenants.served[draws.runs[at].spec.job_id] = facts
-            self._gpus.put(node, gpus, facts.alone(model, None, None, 1.0))
+            self._tenants.served[draws.runs[at].spec.job_id] = draws.facts(at)
+            self._gpus.settle(node, bitset(gpus))
             self._book.put(node, gpus, (0, context_uw, sm_uw, dram_uw))
 
     def bring_all(self) -> None:

@@ -44,13 +44,6 @@ class SettledGpus:
             points[gpu] = None if model is None else self._point(model, node, gpu)
         self.points[node] = tuple(points)
 
-    def put(self, node: int, gpus: Sequence[int], point: GpuPoint) -> None:
-        """These GPUs have settled there."""
-        points = list(self.points[node])
-        for gpu in gpus:
-            points[gpu] = point
-        self.points[node] = tuple(points)
-
     def point_under(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], setting: Setting) -> GpuPoint:
         """Where a GPU would settle with these jobs on it under a setting."""
         on = [(run, self._tenants.on(run, model)) for run in runs]
