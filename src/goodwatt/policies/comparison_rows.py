@@ -242,7 +242,10 @@ def _aligned(mine: Sums, reference: Sums) -> dict[int, tuple[float, float, float
 
 
 def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloor, drained: bool) -> Iterator[str]:
-    """What speaks against the numbers of a policy: service below the floor, jobs not finished."""
+    """What speaks against the numbers of a policy: service below the floor, jobs not finished.
+
+    `drained`: runs went on until their jobs had ended; where they stop at a horizon, its work says what was done.
+    """
     limits = {
         JCT: floor.mean_jct,
         "p95_jct_s": floor.p95_jct,
@@ -266,5 +269,5 @@ def _marks(mine: list[RunResult], reference: list[RunResult], floor: ServiceFloo
     if kept is not None and base is not None and kept < base < KEPT:
         yield f"promise kept in {kept:.2%} of minutes, the reference {base:.2%}"
     unfinished, base, jobs = _value(mine, "unfinished"), _value(reference, "unfinished"), _value(mine, "jobs")
-    if jobs and ((unfinished or 0) - (base or 0)) / jobs > floor.unfinished:
+    if drained and jobs and ((unfinished or 0) - (base or 0)) / jobs > floor.unfinished:
         yield f"{unfinished:,.0f} unfinished jobs, the reference {base:,.0f}"
