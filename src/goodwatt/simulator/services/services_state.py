@@ -78,8 +78,7 @@ class Census(NamedTuple):
 class Services:
     """All services of a run; `instances` by job, `pools` by service. `due`: a control has just been made.
 
-    `idle`: instances that do nothing, by service; `idle_told`: by the law that policies know. `sharing[job]`: how much
-    longer co-runners make the kernels of one.
+    `idle`: instances that do nothing, by service; `idle_told`: by the law that policies know.
     """
 
     def __init__(
