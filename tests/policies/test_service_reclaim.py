@@ -11,6 +11,7 @@ from goodwatt.cluster.job import Job
 from goodwatt.cluster.presets import load_cluster
 from goodwatt.policies.service_reclaim import Reclaim
 from goodwatt.simulator.decisions import Group, Place, Preempt
+from goodwatt.simulator.settings.engine import Engine, load_engine
 from goodwatt.simulator.settings.guardrails import Guardrails
 from tests.policies.services.service_runs import Watched, chat, serving
 
@@ -97,6 +98,24 @@ def test_who_loses_least_goes(jobs: list[Job], expected: list[str]) -> None:
         place = group.decisions[-1]
         assert isinstance(place, Place)
         assert place.job_id == idle.job_id
+
+
+def test_the_engine_says_how_often_jobs_save_their_state_and_what_a_restart_takes() -> None:
+    """At 90 s the older job has saved its state 5 s ago, the younger one never."""
+    plain = replace(load_engine("default").plain, checkpoint_interval_s=85.0)
+    load, others = chat((0.0, 4.0), min_replicas=1, max_replicas=4), [job(f"o{i}", preemptible=False) for i in range(5)]
+    jobs = [*others, job("old"), job("young", submit_s=50.0)]
+    sim = serving(
+        "fixed:replicas=1", load, until_s=100.0, on=ONE_NODE, jobs=jobs, engine=Engine("saving", plain, plain)
+    )
+    while sim.now_s < 90.0 and (view := sim.advance()) is not None:
+        sim.apply(sim.policy.decide(view))
+    assert view is not None
+    assert view.services is not None
+    with view.what_if():
+        group = Reclaim(view).room_for(view.services.instances(0)[1], "both", "load")
+    assert group is not None
+    assert group.decisions[0] == Preempt("old", "load")
 
 
 def test_nothing_is_offered_where_nobody_runs() -> None:

@@ -115,7 +115,8 @@ def changes(
         seen.marks[f"left {role}"] = view.now_s
     elif not wrong and view.now_s - seen.marks.get(f"left {role}", -rules.hold_s) >= rules.hold_s:
         held = {one.job_id for one, _ in hosts}
-        decisions += _coming(room, [one for one in serving if one.job_id not in held], hosts, rules, taken)
+        free = [one for one in serving if one.job_id not in held and not view.kept >> one.run.placement[0][0] & 1]
+        decisions += _coming(room, free, hosts, rules, taken)
     return decisions
 
 
@@ -200,10 +201,11 @@ def _leaving(room: _Room, hosts: Sequence[tuple[InstanceView, JobRun]]) -> Itera
             stay.append((room.side(room.demand(guest), guest.thread_percent)[0], guest))
     stay.sort(key=lambda entry: (entry[0].carried, -entry[1].started_s))
     rate = max(room.moment.seen.rate(MINUTE_S), room.moment.seen.rate(SHORT_S))
-    while stay and not room.carries([side for side, _ in stay], rate):
-        guest = stay.pop(0)[1]
-        if room.view.may_stop(guest):
-            yield _leaves(guest, "load has returned")
+    for entry in [entry for entry in stay if room.view.may_stop(entry[1])]:
+        if room.carries([side for side, _ in stay], rate):
+            return
+        stay.remove(entry)
+        yield _leaves(entry[1], "load has returned")
 
 
 def _coming(
@@ -223,11 +225,12 @@ def _coming(
     sides = [room.side(room.demand(guest), guest.thread_percent)[0] for _, guest in hosts]
     tries = DEPTH
     for one in free:
-        found = None
+        anybody = False
         for run, demand in waiting:
             found = _best(room, sides, demand, rate, rules)
             if found is None:
                 continue
+            anybody = True
             tries -= 1
             if shortage_beside(view.state, run.base, one.run.spec) is None:
                 tries += 1
@@ -237,7 +240,7 @@ def _coming(
                 _memory(view).guests[run.spec.job_id] = view.now_s
                 yield Place(run.spec.job_id, (), beside=one.job_id, sharing="mps", thread_percent=found[1])
                 break
-        if found is None or not waiting or tries <= 0:
+        if not anybody or not waiting or tries <= 0:
             return
 
 

@@ -8,6 +8,7 @@ schedules, until that has been done. A power policy goes around both
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from goodwatt.cluster.state import DoesNotFitError
 from goodwatt.policies.memories import Memories, parts_of, remembering, soonest
 from goodwatt.policies.service_policy import ServicePolicy
+from goodwatt.simulator.acting.requests import request_of
 from goodwatt.simulator.decisions import Decision, Drain, Group, Place, Preempt, SetCap, SetClock
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.policy import Policy
@@ -70,12 +72,21 @@ class Served:
         if view.services is not None and view.services.due:
             with remembering(view, services):
                 first = tuple(self.services.decide(view))
-        moved = {step.job_id for decision in first for step in _steps(decision)}
-        with view.what_if() as state, remembering(view, scheduling):
-            for place in (decision for decision in first if isinstance(decision, Place) and decision.beside is None):
-                with suppress(DoesNotFitError):
-                    state.allocate(view.run(place.job_id).base, place.nodes)
-            return [*first, *(decision for decision in self.scheduling.decide(view) if not _again(decision, moved))]
+        moved = frozenset(step.job_id for decision in first for step in _steps(decision))
+        held, view.held = view.held, view.held | moved
+        with view.what_if(), remembering(view, scheduling):
+            _take(first, view)
+            more = [decision for decision in self.scheduling.decide(view) if not _again(decision, moved)]
+        view.held = held
+        return [*first, *more]
+
+
+def _take(decisions: Sequence[Decision], view: View) -> None:
+    """Hold what these places take, in a what-if, so that nobody who is asked later decides to give it to others."""
+    for place in decisions:
+        if isinstance(place, Place) and place.beside is None:
+            with suppress(DoesNotFitError):
+                view.state.allocate(request_of(view.run(place.job_id).base, place), place.nodes)
 
 
 def _steps(decision: Decision) -> Sequence[Place | Preempt]:
@@ -84,7 +95,7 @@ def _steps(decision: Decision) -> Sequence[Place | Preempt]:
     return [part for part in parts if isinstance(part, Place | Preempt)]
 
 
-def _again(decision: Decision, moved: set[str]) -> bool:
+def _again(decision: Decision, moved: AbstractSet[str]) -> bool:
     """Whether services have decided about this job already."""
     return any(step.job_id in moved for step in _steps(decision))
 
@@ -106,10 +117,20 @@ class ServicePolicies:
         return Memories(tuple(part.new_memory() for part in self.parts))
 
     def decide(self, view: View) -> Sequence[Decision]:
-        """All that they decide; who drains may be gone at once, so no clock is set for him."""
+        """All that they decide; who drains may be gone at once, so no clock is set for him and nobody comes beside."""
         decisions: list[Decision] = []
-        for part, memory in zip(self.parts, parts_of(view), strict=True):
-            with remembering(view, memory):
-                decisions += part.decide(view)
+        with view.what_if():
+            for part, memory in zip(self.parts, parts_of(view), strict=True):
+                with remembering(view, memory):
+                    found = part.decide(view)
+                _take(found, view)
+                decisions += found
         leaving = {decision.job_id for decision in decisions if isinstance(decision, Drain)}
-        return [d for d in decisions if not (isinstance(d, SetClock | SetCap) and d.job_id in leaving)]
+        return [decision for decision in decisions if _of_whom(decision) not in leaving]
+
+
+def _of_whom(decision: Decision) -> str | None:
+    """The instance that gets a clock, a cap, or a job beside it."""
+    if isinstance(decision, SetClock | SetCap):
+        return decision.job_id
+    return decision.beside if isinstance(decision, Place) else None

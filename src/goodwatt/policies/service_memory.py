@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 RATES_KEPT_S = 900.0
 MINUTE_S = 60.0
 DAY_S = 86400.0
-MINUTES_KEPT = 8 * 1440
 REQUESTS = 16384
 """So many of the latest say how long requests are."""
 FEWEST = 64

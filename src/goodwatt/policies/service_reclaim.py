@@ -17,7 +17,6 @@ from goodwatt.cluster.state import DoesNotFitError, NodeCounts
 from goodwatt.simulator.decisions import Group, Place, Preempt
 from goodwatt.simulator.jobs.job_run import JobRun
 from goodwatt.simulator.services.services_view import InstanceView
-from goodwatt.simulator.settings.checkpointing import restart_s
 from goodwatt.simulator.view import View
 
 
@@ -108,10 +107,12 @@ class Reclaim:
         return _Offer(lost, node, tuple(gone)) if gone and free.bit_count() >= gpus else None
 
     def _lost(self, run: JobRun) -> float:
-        """GPU-seconds: what it did since its last checkpoint, if it says how often it makes one, and the restart."""
-        interval_s = run.spec.checkpoint_interval_s
+        """GPU-seconds: what it did since its last checkpoint, if it or the engine says how often it makes one, and the
+        restart."""
+        engine = self._view.engine
+        interval_s = run.spec.checkpoint_interval_s or engine.checkpoint_interval_s
         since_s = (self._view.now_s - run.started_s) % interval_s if interval_s else 0.0
-        return run.spec.gpus * (since_s + restart_s(run.spec.num_gpus))
+        return run.spec.gpus * (since_s + engine.restart_s(run.spec.num_gpus))
 
     def _here(self, node: int) -> Iterable[JobRun]:
         """Jobs that have GPUs of a node for themselves and may be stopped."""

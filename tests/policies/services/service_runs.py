@@ -17,6 +17,7 @@ from goodwatt.power.serving.llm_shape import LlmShape
 from goodwatt.simulator.decisions import Decision
 from goodwatt.simulator.services.promise import Promise
 from goodwatt.simulator.services.service import Service
+from goodwatt.simulator.settings.engine import Engine
 from goodwatt.simulator.settings.guardrails import Guardrails
 from goodwatt.simulator.settings.run_options import RunOptions
 from goodwatt.simulator.simulation import Simulation
@@ -56,6 +57,7 @@ def serving(
     jobs: Sequence[Job] = (),
     guardrails: Guardrails | None = None,
     policy: str = "fifo",
+    engine: Engine | None = None,
 ) -> Simulation:
     """A run that has not begun."""
     options = RunOptions(
@@ -66,7 +68,7 @@ def serving(
         services=services,
         guardrails=guardrails or Guardrails(promises=guarded),
     )
-    return Simulation(list(jobs), on, with_power(with_services(make_policy(policy), spec), power), None, options)
+    return Simulation(list(jobs), on, with_power(with_services(make_policy(policy), spec), power), engine, options)
 
 
 class Watched:

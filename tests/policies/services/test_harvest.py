@@ -107,6 +107,14 @@ def test_nobody_comes_who_could_not_be_stopped_or_packed(guardrails: Guardrails)
     assert placed(watched) == []
 
 
+def test_nobody_comes_where_somebody_else_goes_first() -> None:
+    late = Guardrails(promises=False, max_wait_s=100.0)
+    watched = run("harvest", (0.0, 56.0), (200.0, 6.0), guardrails=late, until_s=600.0)
+    assert watched.sim.late
+    assert placed(watched) == []
+    assert watched.sim.executor.refusals == []
+
+
 @pytest.mark.parametrize("facts", [{"gpu_memory_mib": 60000}, {"num_gpus": 2}], ids=["memory", "size"])
 def test_nobody_comes_who_does_not_fit(facts: dict[str, int]) -> None:
     assert placed(run("harvest", (0.0, 4.0), jobs=backlog(**facts), until_s=400.0)) == []

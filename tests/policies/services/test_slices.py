@@ -70,3 +70,15 @@ def test_an_instance_does_not_feel_its_neighbour() -> None:
     assert books[0].percentile_s("tpot_s") == books[1].percentile_s("tpot_s")
     assert books[0].attainment == books[1].attainment
     assert beside.sim.live["j0"].attained(600.0) > 0.0
+
+
+def test_instances_that_start_and_jobs_that_come_get_different_slices() -> None:
+    four = load_cluster("generated:gpus=4,gpu=H100-SXM,per_node=4")
+    steps = (0.0, 2.0), (300.0, 20.0), (600.0, 2.0), (900.0, 20.0)
+    service = chat(*steps, mig_profile="3g.40gb", max_replicas=8)
+    run = Watched(
+        serving("reactive:down_s=60+slices", service, until_s=1200.0, on=four, jobs=jobs(12, duration_s=400.0))
+    )
+    assert [one for _, one in run.decisions if isinstance(one, Place) and one.profile]
+    assert len(set(run.counts)) > 3
+    assert run.sim.executor.refusals == []
