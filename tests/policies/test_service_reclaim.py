@@ -59,6 +59,18 @@ def test_scheduling_policies_that_look_at_running_jobs_go_on() -> None:
     assert watched.counts[-1] >= 4
 
 
+def test_instances_in_slices_get_gpus_of_jobs_too() -> None:
+    sliced: dict[str, Any] = {"mig_profile": "3g.40gb", "min_replicas": 1, "max_replicas": 16}
+    service = chat((0.0, 4.0), (600.0, 30.0), **sliced)
+    jobs = [job(f"j{number}") for number in range(30)]
+    empty, full = (
+        Watched(serving("reactive:down_s=60", service, until_s=900.0, on=ONE_NODE, jobs=some)) for some in ([], jobs)
+    )
+    assert stopped(full)
+    assert full.counts[-1] == empty.counts[-1] > full.counts[full.at(590.0)]
+    assert full.sim.executor.refusals == []
+
+
 def test_who_may_not_be_stopped_keeps_his_gpus() -> None:
     jobs = [job(f"j{number}", user="u") for number in range(30)]
     guarded = Guardrails(promises=False, protected=frozenset({"u"}), protected_from=frozenset({"preemption"}))

@@ -39,8 +39,6 @@ class Reclaim:
     def room_for(self, one: InstanceView, role: str, reason: str) -> Group | None:
         """Jobs that stop and the instance in their place; None where nobody's GPUs would do."""
         job = one.run.base
-        if job.mig_profile is not None:
-            return None  # whole GPUs would have to be put into MIG mode first
         offers = self._offers_to(job)
         while offers:
             node = min(offers.values())[1]

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from goodwatt.cluster.job import Job
+from goodwatt.policies.budget_memory import BudgetMemory
+from goodwatt.policies.memories import remembering
+from goodwatt.policies.power.budget import Budget
 from goodwatt.policies.power_registry import with_power
 from goodwatt.simulator.decisions import Place
 from goodwatt.simulator.physics.power_meter import MICRO
@@ -109,6 +112,24 @@ def test_rounds_in_vain_do_not_make_the_hall_smaller_for_good() -> None:
     narrow = [training(f"n{i}", 4, 20.0 + i, 3_000.0) for i in range(24)]
     without = ended_s("srtf", [stays, *narrow], 12_000.0)
     assert ended_s("srtf", [stays, training("wide", 16, 10.0, 2_000.0), *narrow], 12_000.0) < 1.2 * without
+
+
+def test_what_was_learnt_of_rounds_in_vain_is_known_to_a_run_that_was_loaded() -> None:
+    memory, read = BudgetMemory(), BudgetMemory()
+    memory.trust = 0.5
+    read.load_plain(memory.to_plain())
+    sim = Simulation([training("a", 8, 0.0, 500.0)], hall(), policy("budget", "srtf"), EVERY_EVENT, FULL)
+    assert sim.book is not None
+    sim.book.set_budget(6_000.0)
+    view = sim.advance()
+    assert view is not None
+    with remembering(view, read):
+        fed = Budget().fed(view)
+        assert fed is not None
+        assert read.trust == 0.5
+        sim.book.set_budget(7_000.0)
+        Budget().fed(view)
+    assert read.trust == 1.0
 
 
 @pytest.mark.parametrize("order", ["fifo", "las"])

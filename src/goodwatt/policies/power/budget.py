@@ -102,7 +102,8 @@ class Budget(SteadyPower):
         limits, more_w = book.limit_uw, self._more_w(view, book)
         known = (*limits, *(round(watts) for watts in more_w.values()))
         if memory.fed is None or memory.fed[0] != known:
-            memory.trust = memory.trust if memory.fed is not None and memory.fed[0][: len(limits)] == limits else 1.0
+            if memory.fed is not None and memory.fed[0][: len(limits)] != limits:
+                memory.trust = 1.0
             memory.fed = known, fed_shares(view.state.cluster, book, self.floor_share, more_w)
         return [share * memory.trust if share < 1.0 else share for share in memory.fed[1]]
 
