@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
 import pytest
 
 from goodwatt.cluster.bitset import members
 from goodwatt.simulator.decisions import Decision, Drain, Place, SetCap, SetClock
 from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.instance_rows import InstanceDraws
 from goodwatt.simulator.physics.power_meter import MICRO
+from goodwatt.simulator.services import instance_draw
+from goodwatt.simulator.services.fleet import Report
+from goodwatt.simulator.services.instance_draw import draws_of
+from goodwatt.simulator.services.services_state import Services
 from goodwatt.simulator.simulation import Simulation
 from goodwatt.traces.requests.generate import class_source
 from tests.simulator.services.test_service_run import CHAT, services_of, simulation
@@ -102,3 +108,26 @@ def test_a_fork_has_the_same_to_itself() -> None:
     assert "j0" not in sim.live
     twin = sim.fork()
     assert _end(sim) == _end(twin)
+
+
+def test_each_gpu_draws_as_its_chip_does_where_no_cap_goes_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told at once is what settling finds: under so low a cap, the lowest clock of each chip."""
+
+    def all_they_can(services: Services, report: Report) -> InstanceDraws:
+        told = draws_of(services, report)
+        return replace(told, sm_w=np.full_like(told.sm_w, 1e3))
+
+    monkeypatch.setattr(instance_draw, "draws_of", all_they_can)
+    sim = simulation(replace(CHAT, tensor_parallel=2, min_replicas=1, max_replicas=1), jobs=0)
+    physics = cast("FullPhysics", sim.physics)
+    while (view := sim.advance()) is not None and sim.now_s < 60.0:
+        sim.apply([*sim.policy.decide(view), *([SetCap("chat/0", 200.0)] if sim.now_s == 20.0 else [])])
+    run = services_of(sim).instances["chat/0"].run
+    ((node, mask),) = run.placement
+    physics._bring(node)
+    brought = [physics._book.parts[node][gpu] for gpu in members(mask)]
+    assert len(set(brought)) == 2
+    assert physics.gpu_w(node, 0) > 200.0
+    physics.reset(run)
+    sim.follow()
+    assert brought == [physics._book.parts[node][gpu] for gpu in members(mask)]

@@ -7,7 +7,7 @@ somebody looks at its node (`bring`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from goodwatt.simulator.physics.settled_gpus import SettledGpus
 from goodwatt.simulator.physics.tenants import Tenants
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Watched = tuple[JobRun, float]
 """An instance, and what its GPUs draw together, W."""
 
@@ -55,31 +56,32 @@ class InstanceDraws:
 
 @dataclass(slots=True)
 class _Rows:
-    """`told`: all who are told of, `at`: which of them have a row, `others`: which not.
+    """A row for each GPU of those who have theirs to themselves.
 
-    The GPUs of a row are `members` of node `nodes[node]`.
-
-    `most_w`: what a GPU may draw beyond its context. As last told, all GPUs of an instance together: `context_uw`,
-    `sm_uw`, `dram_uw`, `khz`.
+    `told`: all who are told of; `plain`: which of them have rows, `others`: which not. Of a row, `gpu` on node
+    `nodes[node]` is of instance `plain[whose]`, which is `told[at]`. `most_w`: what it may draw beyond its context, by
+    cap and chip. As last told: `context_uw`, `sm_uw`, `dram_uw`, `khz`.
     """
 
     told: list[JobRun]
-    at: NDArray[np.int64]
+    plain: list[int]
     others: list[int]
-    members: list[tuple[int, ...]]
     nodes: list[int]
-    node: NDArray[np.int64]
-    gpus: Floats
+    node: Ints
+    gpu: list[int]
+    whose: Ints
+    at: Ints
     most_w: Floats
     context_uw: Floats
     sm_uw: Floats
     dram_uw: Floats
     khz: Floats
 
-    @property
-    def watts(self) -> tuple[Floats, Floats, Floats]:
-        """Microwatts by where they go."""
-        return self.context_uw, self.sm_uw, self.dram_uw
+    def watts(self) -> list[float]:
+        """Of the GPUs of each that has some, together."""
+        all_uw = self.context_uw + self.sm_uw + self.dram_uw
+        watts: list[float] = (np.bincount(self.whose, weights=all_uw, minlength=len(self.plain)) / MICRO).tolist()
+        return watts
 
 
 class InstanceRows:
@@ -105,25 +107,25 @@ class InstanceRows:
         if rows is None or rows.told != draws.runs or any(plain(draws.runs[at]) for at in rows.others):
             rows = self._rows = self._made(draws, plain)
         sm_w, dram_w = draws.sm_w[rows.at], draws.dram_w[rows.at]
-        sm_uw = np.rint(np.minimum(sm_w, np.maximum(0.0, rows.most_w - dram_w)) * MICRO) * rows.gpus
-        dram_uw, khz = np.rint(dram_w * MICRO) * rows.gpus, np.rint(draws.clock_mhz[rows.at] * 1000.0) * rows.gpus
+        sm_uw = np.rint(np.minimum(sm_w, np.maximum(0.0, rows.most_w - dram_w)) * MICRO)
+        dram_uw, khz = np.rint(dram_w * MICRO), np.rint(draws.clock_mhz[rows.at] * 1000.0)
         self._shift(rows, sm_uw - rows.sm_uw, dram_uw - rows.dram_uw, khz - rows.khz)
         rows.sm_uw, rows.dram_uw, rows.khz = sm_uw, dram_uw, khz
         self._told.update(dict.fromkeys(rows.nodes, (rows, draws)))
-        watts = ((rows.context_uw + sm_uw + dram_uw) / MICRO).tolist()
-        return [(draws.runs[at], drawn) for at, drawn in zip(rows.at.tolist(), watts, strict=True)], rows.others
+        return [(draws.runs[at], drawn) for at, drawn in zip(rows.plain, rows.watts(), strict=True)], rows.others
 
     def bring(self, node: int) -> None:
         """The books say of each GPU of a node what has been told of its instances."""
         rows, draws = self._told.pop(node, (None, None))
         if rows is None or draws is None:
             return
-        for i in np.flatnonzero(rows.node == rows.nodes.index(node)).tolist():
-            at, gpus = int(rows.at[i]), rows.members[i]
-            context_uw, sm_uw, dram_uw = (int(column[i]) // len(gpus) for column in rows.watts)
+        here = np.flatnonzero(rows.node == rows.nodes.index(node)).tolist()
+        for at in dict.fromkeys(rows.at[here].tolist()):
             self._tenants.served[draws.runs[at].spec.job_id] = draws.facts(at)
-            self._gpus.settle(node, bitset(gpus))
-            self._book.put(node, gpus, (0, context_uw, sm_uw, dram_uw))
+        self._gpus.settle(node, bitset(rows.gpu[row] for row in here))
+        for row in here:
+            parts = 0, int(rows.context_uw[row]), int(rows.sm_uw[row]), int(rows.dram_uw[row])
+            self._book.set_gpu(node, rows.gpu[row], parts)
 
     def bring_all(self) -> None:
         """The same of all nodes."""
@@ -140,35 +142,42 @@ class InstanceRows:
     def _made(self, draws: InstanceDraws, plain: Callable[[JobRun], bool]) -> _Rows:
         """Rows of those who have their GPUs to themselves, with what the books say of them."""
         self.bring_all()
-        at = [place for place, run in enumerate(draws.runs) if plain(run)]
-        places = [draws.runs[i].placement[0] for i in at]
-        nodes = list(dict.fromkeys(node for node, _ in places))
+        plain_ones = [at for at, run in enumerate(draws.runs) if plain(run)]
+        gpus = list(_gpus_of(draws.runs, plain_ones))
+        nodes = list(dict.fromkeys(node for _, _, node, _ in gpus))
         index = {node: i for i, node in enumerate(nodes)}
-        gpus = [(node, tuple(members(mask))) for node, mask in places]
-        parts = np.array([np.sum([self._book.parts[n][g] for g in all_], axis=0) for n, all_ in gpus], dtype=np.float64)
+        parts = np.array([self._book.parts[node][gpu] for _, _, node, gpu in gpus], dtype=np.float64)
         _, context_uw, sm_uw, dram_uw = parts.reshape(-1, 4).T
         return _Rows(
             told=draws.runs,
-            at=np.array(at, dtype=np.int64),
-            others=sorted(set(range(len(draws.runs))).difference(at)),
-            members=[all_ for _, all_ in gpus],
+            plain=plain_ones,
+            others=sorted(set(range(len(draws.runs))).difference(plain_ones)),
             nodes=nodes,
-            node=np.array([index[node] for node, _ in gpus], dtype=np.int64),
-            gpus=np.array([float(len(all_)) for _, all_ in gpus]),
-            most_w=np.array([self._most_w(draws, i, *one) for i, one in zip(at, gpus, strict=True)]),
+            node=np.array([index[node] for _, _, node, _ in gpus], dtype=np.int64),
+            gpu=[gpu for _, _, _, gpu in gpus],
+            whose=np.array([whose for whose, _, _, _ in gpus], dtype=np.int64),
+            at=np.array([at for _, at, _, _ in gpus], dtype=np.int64),
+            most_w=np.array([self._most_w(draws, at, node, gpu) for _, at, node, gpu in gpus]),
             context_uw=context_uw,
             sm_uw=sm_uw,
             dram_uw=dram_uw,
-            khz=np.array([self._khz(*one) for one in gpus]),
+            khz=np.array([self._khz(node, gpu) for _, _, node, gpu in gpus]),
         )
 
-    def _most_w(self, draws: InstanceDraws, at: int, node: int, gpus: Sequence[int]) -> float:
+    def _most_w(self, draws: InstanceDraws, at: int, node: int, gpu: int) -> float:
         """What a GPU of an instance may draw beyond its context."""
-        model, run = self._tenants.models[node], draws.runs[at]
+        model = self._tenants.models[node]
         assert model is not None  # noqa: S101 - it would not be plain
-        chip = min(self._gpus.chip(node, gpu) for gpu in gpus)
-        return draws.idle[at].most_w(model, run.cap_w, chip) - model.context_w
+        return draws.idle[at].most_w(model, draws.runs[at].cap_w, self._gpus.chip(node, gpu)) - model.context_w
 
-    def _khz(self, node: int, gpus: Iterable[int]) -> float:
-        points = [self._gpus.points[node][gpu] for gpu in gpus]
-        return float(sum(round(point.clock_mhz * 1000.0) for point in points if point is not None))
+    def _khz(self, node: int, gpu: int) -> float:
+        point = self._gpus.points[node][gpu]
+        return 0.0 if point is None else float(round(point.clock_mhz * 1000.0))
+
+
+def _gpus_of(runs: Sequence[JobRun], plain: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """(whose, at, node, GPU), see `_Rows`."""
+    for whose, at in enumerate(plain):
+        for node, mask in runs[at].placement:
+            for gpu in members(mask):
+                yield whose, at, node, gpu

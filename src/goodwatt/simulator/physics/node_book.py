@@ -52,13 +52,6 @@ class NodeBook:
         here[gpu] = parts
         self.parts[node] = tuple(here)
 
-    def put(self, node: int, gpus: Sequence[int], parts: GpuParts) -> None:
-        """What each of these GPUs draws."""
-        here = list(self.parts[node])
-        for gpu in gpus:
-            here[gpu] = parts
-        self.parts[node] = tuple(here)
-
     def set_idle(self, node: int, mask: int, model: GpuModel | None) -> None:
         """Nobody holds these GPUs."""
         here = list(self.parts[node])
