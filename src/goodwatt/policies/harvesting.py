@@ -16,7 +16,7 @@ Clocks are others' matter: what instances carry is told for the greatest, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,8 +27,8 @@ from goodwatt.policies.harvest_memory import HarvestMemory
 from goodwatt.policies.service_beside import Asked, asked, believed, pair_of
 from goodwatt.policies.service_capacity import Capacity
 from goodwatt.policies.service_forecast import forecast
-from goodwatt.policies.service_memory import MINUTE_S, Seen
-from goodwatt.policies.service_scaling import MARGIN, Moment, strain, too_long
+from goodwatt.policies.service_memory import Seen
+from goodwatt.policies.service_scaling import EATEN, MARGIN, Moment, strain, too_long
 from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.policies.wiring import tightest_node
 from goodwatt.power.colocation.sharing import CONTEXT_MIB
@@ -43,10 +43,6 @@ DEPTH = 64
 """Jobs of each queue that are looked at, and pairs that are tried at a control beside those that are made."""
 PERCENTS = (50.0, 25.0, 10.0)
 """Shares of the SMs that are tried for a job, as far as they are allowed."""
-SHORT_S = 20.0
-"""A rise of the load counts after so long."""
-EATEN = 0.8
-"""Share of the margin that is left when jobs beside instances have to go."""
 
 
 class Rules(NamedTuple):
@@ -200,7 +196,7 @@ def _leaving(room: _Room, hosts: Sequence[tuple[InstanceView, JobRun]]) -> Itera
         else:
             stay.append((room.side(room.demand(guest), guest.thread_percent)[0], guest))
     stay.sort(key=lambda entry: (entry[0].carried, -entry[1].started_s))
-    rate = max(room.moment.seen.rate(MINUTE_S), room.moment.seen.rate(SHORT_S))
+    rate = room.moment.seen.load
     for entry in [entry for entry in stay if room.view.may_stop(entry[1])]:
         if room.carries([side for side, _ in stay], rate):
             return
@@ -217,31 +213,40 @@ def _coming(
 ) -> Iterator[Place]:
     """Waiting jobs, in the order of their queues, for as many instances as can spare them at the load foretold."""
     view, seen = room.view, room.moment.seen
-    waiting = _waiting(room, taken) if free else []
-    if not waiting:
-        return
-    later = forecast(seen, rules.ahead_s)
-    rate = (1.0 + rules.spare) * max(seen.rate(MINUTE_S), seen.rate(SHORT_S), later)
+    waiting = {run.spec.job_id: (run, demand) for run, demand in (_waiting(room, taken) if free else ())}
+    rate = (1.0 + rules.spare) * max(seen.load, forecast(seen, rules.ahead_s))
     sides = [room.side(room.demand(guest), guest.thread_percent)[0] for _, guest in hosts]
     tries = DEPTH
     for one in free:
-        anybody = False
-        for run, demand in waiting:
-            found = _best(room, sides, demand, rate, rules)
-            if found is None:
-                continue
-            anybody = True
-            tries -= 1
+        before = tries
+        for run, side, percent in _able(room, waiting.values(), sides, rate, rules):
             if shortage_beside(view.state, run.base, one.run.spec) is None:
-                tries += 1
-                sides.append(found[0])
-                waiting.remove((run, demand))
-                taken.add(run.spec.job_id)
-                _memory(view).guests[run.spec.job_id] = view.now_s
-                yield Place(run.spec.job_id, (), beside=one.job_id, sharing="mps", thread_percent=found[1])
+                sides.append(side)
+                del waiting[run.spec.job_id]
+                yield _comes(view, run, one, percent, taken)
                 break
-        if not anybody or not waiting or tries <= 0:
+            tries -= 1
+        else:
+            if tries == before:  # nobody whom instances could spare
+                return
+        if tries <= 0:
             return
+
+
+def _able(
+    room: _Room, waiting: Iterable[tuple[JobRun, Demand]], sides: Sequence[Side], rate_per_s: float, rules: Rules
+) -> Iterator[tuple[JobRun, Side, float]]:
+    """Those who could come beside one more instance."""
+    for run, demand in waiting:
+        found = _best(room, sides, demand, rate_per_s, rules)
+        if found is not None:
+            yield run, *found
+
+
+def _comes(view: View, run: JobRun, one: InstanceView, percent: float, taken: set[str]) -> Place:
+    taken.add(run.spec.job_id)
+    _memory(view).guests[run.spec.job_id] = view.now_s
+    return Place(run.spec.job_id, (), beside=one.job_id, sharing="mps", thread_percent=percent)
 
 
 def _best(

@@ -12,17 +12,12 @@ from collections.abc import Iterator
 
 from goodwatt.policies.service_beside import UNKNOWN, asked, pair_of
 from goodwatt.policies.service_capacity import Capacity
-from goodwatt.policies.service_memory import MINUTE_S, Seen
-from goodwatt.policies.service_scaling import Moment, strain, too_long
+from goodwatt.policies.service_memory import Seen
+from goodwatt.policies.service_scaling import EATEN, Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
 from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.simulator.decisions import SetClock
 from goodwatt.simulator.services.service import Role
-
-SHORT_S = 20.0
-"""A rise of the load counts after so long."""
-EATEN = 0.8
-"""Share of the margin that is left when clocks go up."""
 
 
 def clock_changes(moment: Moment, role: Role, margin: float, spare: float, hold_s: float) -> Iterator[SetClock]:
@@ -55,7 +50,7 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     carried = _carried(moment, role, margin, serving)
     if carried is None or not serving:
         return top_mhz
-    rate = max(moment.seen.rate(MINUTE_S), moment.seen.rate(SHORT_S)) * (1.0 + spare) / serving
+    rate = moment.seen.load * (1.0 + spare) / serving
     clock_mhz = carried.clock_for(rate / trust(moment.seen, role))
     waits = role != "decode" and too_long(moment, serving * carried.full_per_s)
     eaten = strain(moment.recent, moment.serving.service.promise, role)

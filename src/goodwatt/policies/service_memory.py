@@ -20,6 +20,8 @@ from goodwatt.simulator.view import View
 Floats = NDArray[np.float64]
 RATES_KEPT_S = 900.0
 MINUTE_S = 60.0
+SHORT_S = 20.0
+"""A rise of the load counts after so long."""
 DAY_S = 86400.0
 REQUESTS = 16384
 """So many of the latest say how long requests are."""
@@ -105,6 +107,11 @@ class Seen:
         end_s = self.now_s if until_s is None else until_s
         rates = [rate for time_s, rate in self.rates if end_s - span_s < time_s <= end_s]
         return sum(rates) / len(rates) if rates else 0.0
+
+    @property
+    def load(self) -> float:
+        """Requests a second of the last minute, or of its last part if that had more."""
+        return max(self.rate(MINUTE_S), self.rate(SHORT_S))
 
     def capacity(
         self, serving: Serving, role: Role, margin: float, instances: int, beside: Beside = ALONE

@@ -27,6 +27,9 @@ from goodwatt.simulator.view import View
 MARGIN = 0.2
 """Latencies stay this share below the promise when instances are counted, twice as far as where the guardrail of
 promises acts (`latency_book.TIGHT`)."""
+EATEN = 0.8
+"""Share of a margin that is left when a measured p99 has eaten into it: then clocks and watts go up, and jobs beside
+instances leave."""
 ENOUGH = 50
 """Requests of which a percentile says something."""
 QUEUED_SHARE = 0.5

@@ -17,7 +17,7 @@ from goodwatt.policies.job_budget import STEP_W, Ask
 from goodwatt.policies.service_capacity import Capacity
 from goodwatt.policies.service_forecast import forecast
 from goodwatt.policies.service_memory import MINUTE_S, Seen
-from goodwatt.policies.service_scaling import Moment, strain, too_long
+from goodwatt.policies.service_scaling import EATEN, Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
 from goodwatt.policies.service_trust import believe, doubt, trust
 from goodwatt.power.budgets.goodput_curve import GoodputCurve, goodput_curve
@@ -25,12 +25,10 @@ from goodwatt.simulator.services.service import Role
 
 MARGIN = 0.25
 """Latencies stay this share below what is promised."""
-EATEN = 0.8
-"""Share of the margin that is left when more is wanted than formulas say."""
 MORE = 0.2
 """Load beyond what is expected for which there are watts as long as no job is stopped for them."""
-SHORT_S, AHEAD_S = 20.0, 60.0
-"""A rise of the load counts after so long; load is foretold for so much later."""
+AHEAD_S = 60.0
+"""Load is foretold for so much later."""
 SURE = 2.0
 """Standard deviations by which requests of one control have to be more than expected to count at once."""
 WORTH, WANTED_WORTH, SPARE_WORTH = 100.0, 10.0, 1e-3
@@ -98,7 +96,7 @@ def _load_at(need: Need, cap_w: float) -> float:
 
 def _expected(seen: Seen) -> float:
     """Requests a second that there are to be watts for."""
-    return max(seen.rate(MINUTE_S), seen.rate(SHORT_S), _sure(seen), forecast(seen, AHEAD_S))
+    return max(seen.load, _sure(seen), forecast(seen, AHEAD_S))
 
 
 def _sure(seen: Seen) -> float:
