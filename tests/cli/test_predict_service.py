@@ -70,6 +70,15 @@ def test_batch_work_beside_it_is_told(predict: Command) -> None:
     assert "would do:" in outcome.out
 
 
+def test_jobs_beside_instances_in_slices_are_not_told_and_that_is_said(predict: Command) -> None:
+    predict.write("one.yaml", "\n".join(FILE.splitlines()[:2]).replace("gpu:", "mig_profile: 3g.40gb, gpu:") + "\n")
+    asked = ("predict", "--service", "one.yaml", "--rate", "1", "--json")
+    outcome = predict(*asked, "--beside", "gnn_train")
+    assert outcome.json()["beside"] is None
+    assert "--beside left out" in outcome.err
+    assert "--beside" not in predict(*asked).err
+
+
 def test_a_service_without_tokens_has_latency_and_joules_per_request(predict: Command) -> None:
     outcome = predict("predict", "--service", "services.yaml:images", "--rate", "0.1")
     assert outcome.status == 0, outcome.err

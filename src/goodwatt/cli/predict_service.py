@@ -36,6 +36,8 @@ def predicted(
     classes = TYPICAL if beside is None else tuple(dict.fromkeys(beside))
     for name in classes:
         workload_class(name)  # a mistake is told before anything takes its time
+    if beside is not None and (service.separate or service.mig_profile is not None):
+        note("--beside left out: jobs are told beside instances that do all of a request on whole GPUs")
     with progress(f"predict {service.name}", trials_at_most(serving, len(classes)), "trials") as advance:
         done = 0
 
