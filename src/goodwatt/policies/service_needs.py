@@ -7,10 +7,10 @@ Instances of one role below the same limits are one share: they have one need, s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
-from goodwatt.cluster.state import NodeCounts
+from goodwatt.cluster.state import NodeCounts, Placement
 from goodwatt.policies.job_budget import STEP_W, Share, board_w, floor_of
 from goodwatt.policies.memories import remembering
 from goodwatt.policies.service_memory import ServiceMemory
@@ -30,7 +30,7 @@ Key = tuple[int, Role]
 
 
 class Group(NamedTuple):
-    """Instances with one cap: those of a role below the same lowest limit."""
+    """Instances with one cap: those of a role below the same lowest limit, and who has slices of their GPUs."""
 
     key: Key
     share: Share
@@ -82,10 +82,12 @@ class ServiceNeeds:
 
     def groups(self, view: View, book: PowerRoom, floor_share: float, without: Iterable[str] = ()) -> list[Group]:
         """All instances but some, with what they need as floors."""
-        left_out = set(without)
+        left_out, there = set(without), self.instances(view)
+        leading = self._leading(there)
         below: dict[tuple[Key, int, bool], list[InstanceView]] = {}
-        for job_id, (key, one) in self.instances(view).items():
+        for job_id, (own, one) in there.items():
             if job_id not in left_out:
+                key = leading.get(one.run.placement, own)
                 slowed = view.guardrails.may_slow(one.run.spec)
                 below.setdefault((key, book.path[one.run.placement[0][0]][-1], slowed), []).append(one)
         found = []
@@ -126,6 +128,18 @@ class ServiceNeeds:
                 floor_w = 0.0 if kind is None else floor_of(kind, floor_share)
                 more[node] = more.get(node, 0.0) + gpus * (group.share.ask.most_w - floor_w)
         return more
+
+    def _leading(self, there: Mapping[str, tuple[Key, InstanceView]]) -> dict[Placement, Key]:
+        """Of whom in slices of one GPU the need counts: a board has one cap, and is counted once."""
+        found: dict[Placement, Key] = {}
+        for key, one in there.values():
+            if one.run.base.mig_profile is not None:
+                found[one.run.placement] = max(found.get(one.run.placement, key), key, key=self._most)
+        return found
+
+    def _most(self, key: Key) -> tuple[float, float, Key]:
+        need = self.needs.get(key)
+        return (math.inf, math.inf, key) if need is None else (need.firm_w, need.wanted_w, key)
 
     def _need(self, view: View, key: Key, moment: Moment, floor_share: float, hold_s: float) -> bool:
         least_w, rated_w = _range_w(view, key[0], floor_share)

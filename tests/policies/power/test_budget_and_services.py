@@ -120,6 +120,20 @@ def test_of_two_services_the_one_with_more_load_gets_more() -> None:
     assert min(caps["chat"]) > max(caps["chat2"])
 
 
+def test_services_in_slices_of_one_gpu_have_one_cap_and_the_gpu_is_counted_once() -> None:
+    light = chat((0.0, 1.0), max_replicas=1, mig_profile="3g.40gb")
+    loaded = replace(chat((0.0, 6.0), max_replicas=1, mig_profile="4g.40gb"), name="other")
+    sim = hall_run(light, loaded, jobs=training(2), until_s=400.0, budget_w=6_000.0)
+    forward(sim, 400.0)
+    assert caps_of(sim, "chat/") == caps_of(sim, "other/")
+    needs = memory_of(sim).services
+    assert needs is not None
+    assert sim.view.book is not None
+    groups = needs.groups(sim.view, sim.view.book, 0.4)
+    assert [group.share.nodes for group in groups] == [((0, 1),)]
+    assert sorted(groups[0].jobs) == ["chat/0", "other/0"]
+
+
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_services_come_first_whatever_the_way_to_divide(way: str) -> None:
     sim = hall_run(
