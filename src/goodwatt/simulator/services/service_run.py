@@ -134,7 +134,7 @@ def tune(sim: Simulation, run: JobRun) -> None:
 def disturbed(sim: Simulation, where: Placement) -> None:
     """Somebody has come to these GPUs, or is about to leave them: instances there go on at another pace."""
     services = sim.services
-    if services is None or not services.serving:
+    if services is None or not services.any_serving:
         return
     masks = dict(where)
     for instance in services.instances.values():

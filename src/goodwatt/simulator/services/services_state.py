@@ -109,7 +109,7 @@ class Services:
             self.pools.append(pool)
 
     @property
-    def serving(self) -> bool:
+    def any_serving(self) -> bool:
         """Whether any instance gets requests, or finishes those it has."""
         return any(census.serving or census.draining for census in self.census)
 
