@@ -270,6 +270,23 @@ def test_who_is_held_back_takes_stops_and_starts_along_but_no_wish_to_be_asked_a
     assert list(policy.decide(sim.view)) == [Hold("b", "never"), WAIT]
 
 
+def test_a_group_goes_on_whoever_else_is_held_back() -> None:
+    group, power = Group((Preempt("a"),)), Slow(never=frozenset({"b"}))
+    script: dict[float, Any] = {0.0: [Place("a", ((0, 1),))], 5.0: [group, Place("b", ((0, 1),))]}
+    policy = together(Scripted(script), power)
+    sim = until(simulate(JOBS, ON, policy, options=FULL), 4.0)
+    sim.view.now_s = 5.0
+    assert list(policy.decide(sim.view)) == [group, Hold("b", "never")]
+
+
+def test_who_stops_anyway_is_not_stopped_twice() -> None:
+    script: dict[float, Any] = {0.0: [Place("a", ((0, 1),))], 5.0: [Preempt("a")]}
+    sim = until(simulate(JOBS, ON, together(Scripted(script), Slow()), options=FULL), 4.0)
+    sim.view.now_s = 5.0
+    both = together(Scripted(script), Slow(more=[Preempt("a", "power")]))
+    assert list(both.decide(sim.view)) == [Preempt("a")]
+
+
 @dataclass(frozen=True)
 class Mad(Slow):
     """Its answers are none."""

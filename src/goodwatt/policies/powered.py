@@ -97,14 +97,12 @@ class Powered:
         with remembering(view, power):
             pairs = self._asked_about(decisions, view)
             more = list(entries(self.power.decide(view)))
-        # Who is stopped for somebody who is then held back would start and be stopped for ever.
-        together = [pair for pair in pairs if not _by_itself(pair[0], view)]
-        if any(_stopped((d for d, _ in together), view)) and any(_held_back(*pair) for pair in together):
-            kept = [_by_itself(pair[0], view) or _held_back(*pair) or not isinstance(pair[0], ACTS) for pair in pairs]
-            pairs = list(itertools.compress(pairs, kept))
+        pairs = _without_vain_stops(pairs, view)
         view.held, view.fed, view.leaving = frozenset(), None, ()
         done = [after for before, after in pairs if not _stays(before, after, view)]
-        gone = set(_leaving((before for before, after in pairs if not _held_back(before, after)), view)) if more else ()
+        going = [before for before, after in pairs if not _held_back(before, after)] if more else []
+        gone, stopped = set(_leaving(going, view)), set(_stopped(going, view))
+        more = [d for d in more if not (isinstance(d, Preempt) and _is_right(d, view) and d.job_id in stopped)]
         return [*wrong, *done, *(d for d in more if not (_is_setting(d, view) and d.job_id in gone))]
 
     def _asked_about(self, decisions: Sequence[Decision], view: View) -> list[tuple[Decision, Decision]]:
@@ -181,6 +179,15 @@ def _has_its_job(step: Decision, view: View) -> bool:
 def _held_back(before: Decision, after: Decision) -> bool:
     """Whether a power policy keeps waiting whom the scheduling policy would have started, or moved."""
     return isinstance(after, Hold) and after is not before
+
+
+def _without_vain_stops(pairs: list[tuple[Decision, Decision]], view: View) -> list[tuple[Decision, Decision]]:
+    """Who is stopped for somebody who is then held back would start and be stopped for ever."""
+    together = [pair for pair in pairs if not _by_itself(pair[0], view)]
+    if not (any(_stopped((d for d, _ in together), view)) and any(_held_back(*pair) for pair in together)):
+        return pairs
+    kept = [_by_itself(pair[0], view) or _held_back(*pair) or not isinstance(pair[0], ACTS) for pair in pairs]
+    return list(itertools.compress(pairs, kept))
 
 
 def _by_itself(decision: Decision, view: View) -> bool:
