@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from goodwatt.cluster.cluster_builder import build_cluster
 from goodwatt.simulator.decisions import Decision, Place, Preempt
 from goodwatt.simulator.physics.full import FullPhysics
+from goodwatt.simulator.physics.instance_facts import InstanceFacts
 from goodwatt.simulator.physics.power_meter import MICRO
 from goodwatt.simulator.physics.settled_gpus import common_cap_w
 from goodwatt.simulator.physics.shared_gpu import Tenant, parts_by_tenant
@@ -123,6 +124,40 @@ def test_waiting_for_a_gang_never_carries_a_shared_gpu_above_its_cap(
     here = [Tenant(run, physics._tenants.on(run, model), part, 1.0 - part) for run, part in times]
     parts = parts_by_tenant(model, point, here, common_cap_w(model, runs))
     assert sum(map(sum, parts)) / MICRO <= most_w + ROUNDING_W
+
+
+LEAST_W = {"H100-SXM": (63.7, 180.9), "H200-SXM": (51.8, 235.1), "B200-SXM": (23.6, 152.6)}
+"""SM and DRAM watts of an instance of a language model at the lowest clock, at most."""
+
+
+@settings(max_examples=15)
+@given(
+    st.sampled_from([*LEAST_W]),
+    tenants.filter(lambda jobs: len(jobs) > 1),
+    st.lists(st.tuples(*[st.floats(0.0, 1.0)] * 4), min_size=1, max_size=4),
+)
+@example(
+    "H200-SXM", [("bert_squad", 0.0, "mps"), ("llm_decode", 0.0, "mps")], [(0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 0.0)]
+)
+def test_beside_an_instance_as_much_is_counted_whatever_it_does_when_somebody_asks(
+    kind: str, jobs: list[tuple[str, float | None, str]], done: list[tuple[float, float, float, float]]
+) -> None:
+    """It may do more as soon as more requests come, and nobody is asked then."""
+    sim = sharing(kind, jobs, gpus=1)
+    physics, (sm_w, dram_w) = sim.physics, LEAST_W[kind]
+    assert isinstance(physics, FullPhysics)
+    model = physics._models[0]
+    assert model is not None
+    idle = InstanceFacts(model.top_mhz, 1_000, least_sm_w=sm_w, least_dram_w=dram_w)
+    counted = set()
+    for sm, dram, duty, kappa in done:
+        u, m = sm * sm_w / model.core_w[0], dram * dram_w / model.memory_w
+        physics.serve("j0", idle._replace(u=u, m=m, duty=duty, kappa=kappa))
+        physics.changes()
+        drawn_w, most_w = watts(sim)
+        counted.add(most_w)
+        assert drawn_w <= most_w + ROUNDING_W
+    assert len(counted) == 1
 
 
 def test_a_restart_beside_somebody_keeps_the_budget() -> None:

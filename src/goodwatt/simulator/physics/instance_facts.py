@@ -6,6 +6,7 @@ the means over the time since it was told last (`FullPhysics.serve`).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from goodwatt.power.gpu.model import GpuModel
@@ -71,6 +72,18 @@ class InstanceFacts(NamedTuple):
         """Its own matter: latencies say what a clock costs it."""
         return 1.0
 
+    def busiest(self, model: GpuModel, chip: float) -> InstanceFacts:
+        """One that does nothing but what draws the most at the lowest clock: whatever this one did last."""
+        return self._replace(
+            clock_mhz=model.clocks_mhz[0],
+            sm_w=self.least_sm_w * chip,
+            dram_w=self.least_dram_w,
+            duty=1.0,
+            u=_up(self.least_sm_w / model.core_w[0]),
+            m=_up(self.least_dram_w / model.memory_w),
+            kappa=0.0,
+        )
+
     def least_w(self, model: GpuModel, chip: float) -> float:
         """No cap is kept below."""
         return model.context_w + self.least_sm_w * chip + self.least_dram_w
@@ -97,3 +110,7 @@ class InstanceFacts(NamedTuple):
             sm_w=sm_w,
             dram_w=self.dram_w,
         )
+
+
+def _up(share: float) -> float:
+    return math.ceil(share * 10.0**DIGITS) / 10.0**DIGITS

@@ -55,22 +55,34 @@ class SettledGpus:
 
         Above the cap only where even the lowest clock draws more. Then some may draw more than all together, because
         whoever stands still leaves the GPU to who asks more of it. Nobody computes faster beside others than alone, so
-        what the jobs draw alone bounds it; that bound is taken where there are many of them.
+        what the jobs draw alone bounds it; that bound is taken where there are many of them, and for instances in
+        slices, whose demand is made up so that they draw what they really drew. Instances count as `busiest`.
         """
-        together_w = self.point_under(model, node, gpu, runs, Setting(None, cap_w)).watts
-        served = [one for run in runs if isinstance(one := self._tenants.on(run, model), InstanceFacts)]
-        if served:  # what it draws follows its requests, not what it did last
-            together_w = max(together_w, *(one.least_w(model, self._chip(model, node, gpu)) for one in served))
-        if len(runs) == 1:
+        together_w = self._busiest_w(model, node, gpu, runs, Setting(None, cap_w))
+        sliced = runs[0].spec.mig_profile is not None and any(run.spec.job_id in self._tenants.served for run in runs)
+        if len(runs) == 1 and not sliced:
             return max(cap_w, together_w)
         lowest = Setting(model.clocks_mhz[0], cap_w)
-        alone_w = [self.point_under(model, node, gpu, [run], lowest).watts - model.context_w for run in runs]
+        alone_w = [self._alone_w(model, node, gpu, run, lowest) - model.context_w for run in runs]
         bound_w = max(cap_w, together_w, model.context_w + sum(alone_w))
-        if bound_w <= cap_w or len(runs) > MOST_TRIED:
+        if bound_w <= cap_w or len(runs) > MOST_TRIED or sliced:
             return bound_w
         some = (group for size in range(1, len(runs)) for group in combinations(runs, size))
         setting = Setting(None, cap_w)
-        return max(cap_w, together_w, *(self.point_under(model, node, gpu, group, setting).watts for group in some))
+        return max(cap_w, together_w, *(self._busiest_w(model, node, gpu, group, setting) for group in some))
+
+    def _alone_w(self, model: GpuModel, node: int, gpu: int, run: JobRun, lowest: Setting) -> float:
+        """What a GPU draws at the lowest clock with one of its jobs; an instance at most."""
+        if (served := self._tenants.served.get(run.spec.job_id)) is not None:
+            return served.least_w(model, self._chip(model, node, gpu))
+        return self.point_under(model, node, gpu, [run], lowest).watts
+
+    def _busiest_w(self, model: GpuModel, node: int, gpu: int, runs: Sequence[JobRun], setting: Setting) -> float:
+        """What a GPU draws with these jobs under a setting, whose instances do the most that they may."""
+        chip, mode = self._chip(model, node, gpu), sharing_mode(runs, self._share_mode)
+        facts = [self._tenants.on(run, model) for run in runs]
+        most = [one.busiest(model, chip) if isinstance(one, InstanceFacts) else one for one in facts]
+        return settled(model, list(zip(runs, most, strict=True)), mode, setting, chip, self._truth).watts
 
     def stretch(self, node: int, gpu: int, run: JobRun) -> Stretch:
         """How many times longer the neighbours on a GPU, or its slice of it, make a job's work take."""
