@@ -66,12 +66,14 @@ class Served:
             return self.scheduling.queue_key(run, view)
 
     def decide(self, view: View) -> Sequence[Decision]:
-        """What is due for services, then what is left for jobs."""
+        """What is due for services, then, in rounds, what is left for jobs."""
         scheduling, services = parts_of(view)
         first: Sequence[Decision] = ()
         if view.services is not None and view.services.due:
             with remembering(view, services):
                 first = tuple(self.services.decide(view))
+        if view.between:
+            return first
         moved = frozenset(step.job_id for decision in first for step in _steps(decision))
         held, view.held = view.held, view.held | moved
         with view.what_if(), remembering(view, scheduling):

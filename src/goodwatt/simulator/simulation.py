@@ -163,8 +163,9 @@ class Simulation:
         if self.services is not None:
             self.services.due = False
         self.view.late, self.view.kept = None, 0
-        for pool in self.view.pools:
+        for pool in self.view.pools if not self.view.between else ():
             pool.changed = False
+        self.view.between = False
         self.executor.apply(sound(self, decisions))
 
     def run(self) -> None:
@@ -209,6 +210,15 @@ class Simulation:
                 f"{self.policy.name} was asked {MOST_ROUNDS:,} times at {self.clock.now:g} s: it undoes itself"
             )
         self.round, self.round_s = Event(self.clock), math.inf
+        self._decide()
+
+    def open_between(self, _: Event) -> None:
+        """A decision about services is due now, though that about jobs is later."""
+        if self.services is not None and self.services.due and not self.deciding:
+            self.view.between = True
+            self._decide()
+
+    def _decide(self) -> None:
         self.account()
         if standstill.reached(self):
             self.stopped = True

@@ -97,7 +97,8 @@ class View:
     decided. `fed`: the share of each node's GPUs for which a power policy has power, while the scheduling policy is
     asked; None: of all. `held` are waiting jobs that a power policy holds back while the scheduling policy is asked;
     `leaving` running jobs that the scheduling policy stops at this moment, while the power policy is asked about what
-    it starts. `services`: the services that run beside the jobs; None without any.
+    it starts. `services`: the services that run beside the jobs; None without any. `between`: it is about services
+    only, between the rounds in which the scheduling policy decides.
     """
 
     __slots__ = (
@@ -105,6 +106,7 @@ class View:
         "_oracle",
         "_racks",
         "asleep",
+        "between",
         "book",
         "budget_w",
         "engine",
@@ -145,7 +147,7 @@ class View:
         self._oracle = oracle
         self._live: Mapping[str, JobRun] = {}
         self.asleep: Mapping[int, str] = {}
-        self.preemptive = False
+        self.preemptive = self.between = False
         self.kept = 0
         self.late: str | None = None
         self.held: Held = frozenset()

@@ -210,3 +210,22 @@ def test_services_need_full_physics() -> None:
 def test_a_kind_that_the_cluster_has_not() -> None:
     with pytest.raises(InputError, match="B200-SXM"):
         simulation(replace(CHAT, gpu="B200-SXM"))
+
+
+@pytest.mark.parametrize("scheduling", ["las", "srtf", "tiresias"])
+def test_services_are_decided_about_between_rounds_of_jobs(scheduling: str) -> None:
+    made = with_services(make_policy(scheduling), "reactive")
+    jobs = [Job(job_id=f"j{i}", submit_s=7.0 * i, num_gpus=1 + i % 4, duration_s=100.0) for i in range(20)]
+    options = RunOptions(seed=1, physics="full", start_s=0.0, horizon_s=300.0, services=(CHAT,))
+    sim = Simulation(jobs, load_cluster("generated:gpus=16,gpu=H100-SXM,per_node=8"), made, None, options)
+    services_s, jobs_s = list[float](), list[float]()
+    while (view := sim.advance()) is not None:
+        decisions = made.decide(view)
+        assert view.services is not None
+        services_s += [view.now_s] if view.services.due else []
+        jobs_s += [view.now_s for one in decisions if isinstance(one, Place) and one.job_id.startswith("j")]
+        sim.apply(decisions)
+    assert services_s[:5] == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert len(services_s) == 61
+    assert jobs_s
+    assert all(time_s % sim.engine.decision_interval_s == 0.0 for time_s in jobs_s)

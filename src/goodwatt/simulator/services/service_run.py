@@ -35,7 +35,7 @@ def begin(sim: Simulation) -> None:
         physics_of(sim).serve(job_id, services.idle[instance.service])
     services.due = True
     sim.timers.set(sim.now_s + services.settings.control_s, Kind.SETTLE, control_services)
-    sim.ask()
+    _ask(sim)
 
 
 def check_role(sim: Simulation, run: JobRun, role: str) -> None:
@@ -196,7 +196,14 @@ def control_services(sim: Simulation) -> None:
     services.due = True
     if not sim.stop_if_over():
         sim.timers.set(sim.now_s + span_s, Kind.SETTLE, control_services)
-        sim.ask()
+        _ask(sim)
+
+
+def _ask(sim: Simulation) -> None:
+    """Let a decision fall due now: where jobs wait for the next round, one about services only."""
+    sim.ask()
+    if sim.round_s > sim.now_s:
+        sim.clock.call(sim.now_s, Kind.DECIDE, sim.open_between, None)
 
 
 def _retune(sim: Simulation, services: Services) -> None:
