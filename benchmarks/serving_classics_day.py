@@ -1,7 +1,6 @@
 """The day of `serving_day.py` again for a few policies: how far its saving can be driven, and minute by minute.
 
-Rows beyond those of `serving_day.py`: instances filled less, so that clocks have room, smaller margins, without the
-guardrail of promises. Minutes of all runs are kept for the picture of a day (`serving_charts.py`).
+Rows beyond those of `serving_day.py`: instances filled more, a smaller margin, without the guardrail of promises. Minutes of all runs are kept for the picture of a day (`serving_charts.py`).
 
     python benchmarks/serving_classics_day.py [--out NAME] [--only PLACE]
 """
@@ -39,16 +38,12 @@ class Setup:
     guarded: bool = True
 
 
-ROOM = "predictive:target=0.65+follow"
 SETUPS = (
     Setup("70b/chat", "fixed"),
-    Setup("70b/chat", ROOM, "sleep"),
-    Setup("70b/chat", f"{ROOM}:margin=0.1,hold_s=30", "sleep"),
-    Setup("70b/chat", f"{ROOM}:margin=0.1,hold_s=30", "sleep", guarded=False),
-    Setup("70b/chat", f"{ROOM}:margin=0.2", "sleep", guarded=False),
-    Setup("8b/chat", f"{ROOM}:margin=0.1,hold_s=30", "sleep", guarded=False),
-    Setup("8b/chat", f"{ROOM}:margin=0.2", "sleep", guarded=False),
-    Setup("70b/azure", f"{ROOM}:margin=0.2", "sleep", guarded=False),
+    Setup("70b/chat", "predictive+follow", "sleep"),
+    Setup("70b/chat", "predictive:target=0.8+follow", "sleep"),
+    Setup("70b/chat", "predictive+follow:margin=0.1", "sleep"),
+    Setup("70b/chat", "predictive+follow:margin=0.1", "sleep", guarded=False),
 )
 
 
