@@ -1,6 +1,7 @@
 """The day of `serving_day.py` again for a few policies: how far its saving can be driven, and minute by minute.
 
-Rows beyond those of `serving_day.py`: instances filled more, a smaller margin, without the guardrail of promises. Minutes of all runs are kept for the picture of a day (`serving_charts.py`).
+Rows beyond those of `serving_day.py`: instances filled more, a smaller margin, without the guardrail of promises.
+Minutes of all runs are kept for the picture of a day (`serving_charts.py`).
 
     python benchmarks/serving_classics_day.py [--out NAME] [--only PLACE]
 """
