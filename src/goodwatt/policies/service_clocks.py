@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goodwatt.policies.service_beside import UNKNOWN, asked, pair_of
-from goodwatt.policies.service_capacity import Capacity
+from goodwatt.policies.service_guests import carried_with_guests
 from goodwatt.policies.service_memory import Seen
 from goodwatt.policies.service_scaling import EATEN, Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
@@ -47,7 +46,7 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     """The full clock as long as something is wrong or unknown."""
     top_mhz = moment.serving.model.top_mhz
     serving = sum(one.state == "serving" for one in active(moment.instances, role))
-    carried = _carried(moment, role, margin, serving)
+    carried = carried_with_guests(moment, role, margin, serving)
     if carried is None or not serving:
         return top_mhz
     rate = moment.seen.load * (1.0 + spare) / serving
@@ -58,18 +57,6 @@ def _wanted(moment: Moment, role: Role, margin: float, spare: float) -> float:
     slow = moment.seen.last_wanted(f"clock {role}", top_mhz) < top_mhz
     _learn(moment.seen, role, slow=slow, wrong=wrong, well=eaten < 1.0 - margin)
     return top_mhz if wrong or clock_mhz is None else clock_mhz
-
-
-def _carried(moment: Moment, role: Role, margin: float, serving: int) -> Capacity | None:
-    """What an instance carries, beside a job if any has one: all have one clock, so the slowest decides."""
-    seen = moment.seen
-    alone = seen.capacity(moment.serving, role, margin, serving)
-    percent = max((moment.threads.get(one.job_id, 0.0) for one in active(moment.instances, role)), default=0.0)
-    if not percent or alone is None or seen.typical is None:
-        return alone
-    wants = asked(moment.serving, seen.typical, role, alone.full_per_s, alone.full_batch)
-    beside = pair_of(moment.serving.model, wants, UNKNOWN, percent).beside
-    return seen.capacity(moment.serving, role, margin, serving, beside)
 
 
 def _learn(seen: Seen, role: Role, *, slow: bool, wrong: bool, well: bool) -> None:

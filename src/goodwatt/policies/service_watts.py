@@ -16,6 +16,7 @@ from typing import NamedTuple
 from goodwatt.policies.job_budget import STEP_W, Ask
 from goodwatt.policies.service_capacity import Capacity
 from goodwatt.policies.service_forecast import forecast
+from goodwatt.policies.service_guests import carried_with_guests, guests_w
 from goodwatt.policies.service_memory import MINUTE_S, Seen
 from goodwatt.policies.service_scaling import EATEN, Moment, strain, too_long
 from goodwatt.policies.service_sizing import active
@@ -50,23 +51,23 @@ class Need(NamedTuple):
 
 
 def need_of(moment: Moment, role: Role, least_w: float, rated_w: float, hold_s: float) -> Need:
-    """Watts that the instances of a role need now, or needed within `hold_s`."""
+    """Watts that the instances of a role need now, or needed within `hold_s`, jobs beside them included."""
     here = active(moment.instances, role)
     serving = max(1, sum(one.state == "serving" for one in here))
-    carried = moment.seen.capacity(moment.serving, role, MARGIN, serving)
+    carried, guests = carried_with_guests(moment, role, MARGIN, serving), guests_w(moment, role)
     if carried is None:
         used = moment.queued or any(one.outstanding for one in here) or moment.seen.rate(MINUTE_S) > 0.0
         return Need(least_w, rated_w if used else least_w)
     expected = moment.seen.most_wanted(f"power {role}", _expected(moment.seen), hold_s)
     rate = expected / trust(moment.seen, _mark(role)) / max(serving, len(here))
-    firm_w = min(max(_cap_for(carried, rate, rated_w), least_w), rated_w)
+    firm_w = min(max(_cap_for(carried, rate, rated_w) + guests, least_w), rated_w)
     now = (1.0 + MORE) * rate * max(1.0, len(here) / serving)
-    now_w = min(max(_cap_for(carried, now, rated_w), firm_w), rated_w)
+    now_w = min(max(_cap_for(carried, now, rated_w) + guests, firm_w), rated_w)
     eaten = strain(moment.recent, moment.serving.service.promise, role)
     waits = role != "decode" and too_long(moment, serving * carried.full_per_s)
     wrong = moment.at_risk or waits or eaten > 1.0 - EATEN * MARGIN
     _learn(moment, role, wrong=wrong, well=eaten < 1.0 - MARGIN, firm_w=firm_w, rated_w=rated_w)
-    return Need(firm_w, rated_w if wrong else now_w, tuple(_points(carried, rate)))
+    return Need(firm_w, rated_w if wrong else now_w, tuple(_points(carried, rate, guests)))
 
 
 def ask_of_need(need: Need, least_w: float, rated_w: float, *, firm: bool) -> Ask:
@@ -118,13 +119,13 @@ def _cap_for(carried: Capacity, rate_per_s: float, rated_w: float) -> float:
     return math.ceil(float(carried.cap_w[place]) / STEP_W) * STEP_W
 
 
-def _points(carried: Capacity, rate_per_s: float) -> Iterator[tuple[float, float]]:
-    """(cap, load carried over the greatest), of the load that comes."""
+def _points(carried: Capacity, rate_per_s: float, guests: float) -> Iterator[tuple[float, float]]:
+    """(cap, load carried over the greatest), of the load that comes; `guests`: watts that jobs beside it may draw."""
     last, full = len(carried.cap_w) - 1, carried.full_per_s
     for place in sorted({round(last * i / (POINTS - 1)) for i in range(POINTS)}):
         load = float(min(carried.rate_per_s[place], rate_per_s))
         if load > 0.0 and full > 0.0:
-            yield float(carried.cap_w[place]), min(1.0, load / full)
+            yield float(carried.cap_w[place]) + guests, min(1.0, load / full)
 
 
 def _learn(moment: Moment, role: Role, *, wrong: bool, well: bool, firm_w: float, rated_w: float) -> None:
