@@ -226,9 +226,10 @@ class FullPhysics:
         return self._book.in_use(node, self._tenants.of_gpus[node])
 
     def held_mhz(self, run: JobRun) -> Mapping[str, float]:
-        """Where each of its GPUs has settled."""
-        for node, _ in run.placement:
+        """Where each of its GPUs has settled, with who is there now, though its watts may not have followed yet."""
+        for node, mask in run.placement:
             self._bring(node)
+            self._gpus.settle(node, mask & self._dirty_gpus.get(node, 0))
         return self._gpus.held_mhz(run)
 
     def clocks(self) -> tuple[float, int]:
