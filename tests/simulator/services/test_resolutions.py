@@ -105,6 +105,22 @@ def test_ticks_are_held_to_requests(model: str, instances: int, requests_: Reque
     agree(served("requests", service, roles), served("ticks", service, roles))
 
 
+FULL = [
+    # what is full: most sequences, share of the memory, requests a second
+    ("seats", 16, 0.9, 22.0),
+    ("the cache", 256, 0.139, 22.0),
+]
+
+
+@pytest.mark.parametrize(("most", "memory_share", "rate"), [row[1:] for row in FULL], ids=[row[0] for row in FULL])
+def test_full_instances_take_in_as_soon_as_there_is_room(most: int, memory_share: float, rate: float) -> None:
+    service = service_of("8B on one H200", chat(rate), 2, most_sequences=most, memory_share=memory_share)
+    roles: list[Role] = ["both", "both"]
+    by_request, by_tick = served("requests", service, roles), served("ticks", service, roles)
+    assert by_tick.tokens == pytest.approx(by_request.tokens, rel=THROUGHPUT)
+    assert by_tick.joules == pytest.approx(by_request.joules, rel=ENERGY)
+
+
 def test_separate_pools_agree_too() -> None:
     service = service_of("70B on four H100", chat(3.0), 4, separate=True, min_prefill=2, max_prefill=2)
     roles: list[Role] = ["prefill", "prefill", "decode", "decode"]

@@ -279,6 +279,8 @@ class Executor:
             return "it is no instance of a service"
         if run is None or not run.placement:
             return "the instance holds no GPUs"
+        if (least := service_run.least_left(services, services.instances[decision.job_id])) is not None:
+            return f"its service has no fewer than {least} of them"
         service_run.drain(self._sim, run)
         return None
 

@@ -105,6 +105,14 @@ def left(sim: Simulation, run: JobRun) -> None:
     services.changed()
 
 
+def least_left(services: Services, instance: Instance) -> int | None:
+    """The least instances of its role, if one would be missing without this one."""
+    least, _ = services.servings[instance.service].service.pools[instance.role]
+    alike = (one for one in services.of(instance.service) if one.role == instance.role)
+    left = sum(one.state in {"starting", "serving"} for one in alike if one is not instance)
+    return least if left < least and not instance.draining else None
+
+
 def drain(sim: Simulation, run: JobRun) -> None:
     """An instance gets no more requests, and gives its GPUs back when it has finished those that it has."""
     services = sim.services

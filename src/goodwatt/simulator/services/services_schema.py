@@ -16,6 +16,8 @@ from goodwatt.checked_yaml import Name, NotNegative, Positive, Strict, scientifi
 from goodwatt.simulator.services.service import Routing
 
 Above = Annotated[float, BeforeValidator(scientific), Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, BeforeValidator(scientific), Field(gt=0, le=1e6)]
+"""Requests a second; more of them in an hour than any memory holds are a slip."""
 AtLeastOne = Annotated[float, BeforeValidator(scientific), Field(ge=1, allow_inf_nan=False)]
 ShareAbove = Annotated[float, BeforeValidator(scientific), Field(gt=0, le=1)]
 Precision = Literal["bf16", "fp16", "fp8", "int8", "int4"]
@@ -101,8 +103,8 @@ class RequestsEntry(Strict):
     time_zone: Name | None = None
     select: Name | None = None
     rate_factor: Above | None = None
-    mean_per_s: Above | None = None
-    peak_per_s: Above | None = None
+    mean_per_s: Rate | None = None
+    peak_per_s: Rate | None = None
     peak_to_trough: AtLeastOne | None = None
     days: Above | None = None
     rates: Annotated[list[tuple[float, float]] | None, BeforeValidator(_ramp)] = None

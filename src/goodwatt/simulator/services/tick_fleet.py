@@ -204,7 +204,8 @@ class TickFleet:
         if most > len(self._stretches):
             self._stretches = np.zeros(most, dtype=STRETCH)
         span = (self.now_s, until_s)
-        compute_prompts(instances.table, instances.laws, rows, self._stretches, self._spent, span, self._seen)
+        ends = self._decoding.ends(instances.table, until_s - self.now_s)
+        compute_prompts(instances.table, instances.laws, rows, ends, self._stretches, self._spent, span, self._seen)
         self._seen += len(rows)
         done = rows["due"] < np.inf
         self._waiting, self._begun = rows[~done], together(self._begun, rows[done])

@@ -11,25 +11,29 @@ from __future__ import annotations
 import math
 
 from goodwatt.simulator.services.compiled import compiled
+from goodwatt.simulator.services.made_iterations import made_at, time_when
 from goodwatt.simulator.services.request_instance import WATERMARK
 from goodwatt.simulator.services.tick_boards import Entry, allowed_w, joules_of, slower, within
 from goodwatt.simulator.services.tick_instances import GUESSES
 from goodwatt.simulator.services.tick_law import iteration_cost
-from goodwatt.simulator.services.tick_tables import Table
+from goodwatt.simulator.services.tick_tables import Ends, Table
 
 CLOSE = 0.99
 """Allowed over drawn watts from which on the clock is left as it is."""
 GOLDEN = 0.6180339887498949
 """Multiples of it fill the unit interval evenly: how far an iteration is when a request comes."""
 LEAST_TOKEN_S = 1e-9
+STAYS, LEAVES = 0.0, 1.0
+"""In `held`, which says nothing of requests that do not decode yet: whether their end in the tick has been counted."""
 Extra = tuple[float, float, float, float, float, float]
 """Wall time, GPU time, what of the wall time follows the clock, SM and DRAM seconds, joules."""
 
 
 @compiled
 def compute_prompts(
-    table: Table, laws: Table, rows: Table, stretches: Table, spent: Table, span: tuple[float, float], number: int
-) -> None:
+    table: Table, laws: Table, rows: Table, ends: Ends, stretches: Table, spent: Table, span: tuple[float, float],
+    number: int,
+) -> None:  # fmt: skip
     """What iterations that begin in the tick compute of `rows`, which stand by instance in order of arrival.
 
     `rows` get what is left and, where they are done, in `due` when. `stretches[first:last]` of an
@@ -49,7 +53,7 @@ def compute_prompts(
         while high < len(rows) and rows[high].position == i:
             high += 1
         if high > low:
-            at = _compute(one, laws[one.service], rows[low:high], stretches, at, spent[i], span, number + low)
+            at = _compute(one, laws[one.service], rows[low:high], ends, stretches, at, spent[i], span, number + low)
             low = high
         one.last = at
         if at > one.first and stretches[at - 1].end_s > until_s:
@@ -60,8 +64,9 @@ def compute_prompts(
 
 @compiled
 def _compute(
-    one: Entry, law: Entry, rows: Table, stretches: Table, at: int, spent: Table, span: tuple[float, float], number: int
-) -> int:
+    one: Entry, law: Entry, rows: Table, ends: Ends, stretches: Table, at: int, spent: Table,
+    span: tuple[float, float], number: int,
+) -> int:  # fmt: skip
     """The prompts of one instance; how many stretches there are then."""
     from_s, until_s = span
     _begin_line(one, rows)
@@ -69,10 +74,14 @@ def _compute(
         row = rows[r]
         joins = row.arrival_s <= one.begin_s and one.used < one.line_budget
         next_s = _next_s(one, row, from_s, number + r)
-        if not _has_room(one, row) or not (joins or next_s < until_s):
+        at_once = _has_room(one, row)
+        if not at_once:
+            joins, next_s = False, max(next_s, _room_s(one, rows, r, ends, stretches[one.first : at], from_s))
+        if not (joins or next_s < until_s):
             break  # and those behind wait, too
         chunk = max(row.left / math.ceil(row.left / one.line_budget), min(one.piled, one.line_budget))
-        extra = _extra(one, law, row, chunk, until_s - from_s)
+        piles = at_once and row.arrival_s < one.backlog_s
+        extra = _extra(one, law, row, chunk, piles, until_s - from_s)
         left = row.left
         at = _fill(one, rows, r, stretches, at, max(extra[0], LEAST_TOKEN_S) / chunk, joins, next_s, until_s)
         _account(one, row, left, chunk, extra, spent)
@@ -84,14 +93,19 @@ def _compute(
 
 @compiled
 def _begin_line(one: Entry, rows: Table) -> None:
-    """Nothing has been computed in this tick; `piled` tokens had come before the last iteration with prompts ended."""
+    """Nothing has been computed in this tick; `piled` tokens had come before the last iteration with prompts ended, and
+    there is room for them."""
     one.piled, one.backlog_s = 0.0, one.end_s
-    for row in rows:
-        if row.arrival_s < one.end_s:
-            one.piled += row.left
     one.room = one.kv_tokens * (1.0 - WATERMARK) - one.context - one.reserved - one.batch
     one.inside = one.batch + one.opened
     one.line_budget, one.used, one.member = max(1.0, one.budget - one.batch), math.inf, 0
+    room, seats = one.room, one.most - one.inside
+    for row in rows:
+        row.held = STAYS
+        if _need(row) > 0.0:
+            room, seats = room - row.left, seats - 1.0
+        if row.arrival_s < one.end_s and room >= 0.0 and seats >= 0.0:
+            one.piled += row.left
 
 
 @compiled
@@ -99,6 +113,34 @@ def _has_room(one: Entry, row: Entry) -> bool:
     """Whether a request may be computed; an instance that is empty takes the first whatever its length."""
     need = _need(row)
     return need == 0.0 or one.inside == 0.0 or (need <= one.room and one.inside + 1.0 <= one.most)
+
+
+@compiled
+def _room_s(one: Entry, rows: Table, r: int, ends: Ends, stretches: Table, from_s: float) -> float:
+    """When so many sequences have ended that there is room for a request; infinite if not in this tick.
+
+    Those that decode since before the tick, and `rows` before it whose prompts are done.
+    """
+    room_s = math.inf
+    while not _has_room(one, rows[r]):
+        count, first = math.inf, -1
+        for k in range(r):
+            if rows[k].left == 0.0 and rows[k].held == STAYS:
+                due = made_at(stretches, from_s, one.wall_s, rows[k].due) + rows[k].owed - 1.0
+                count, first = (due, k) if due < count else (count, first)
+        if one.next_end < one.last_end and ends.due[one.next_end] - one.count <= count:
+            count, first = ends.due[one.next_end] - one.count, -1
+        if count == math.inf:
+            return math.inf
+        room_s = time_when(stretches, from_s, one.wall_s, count)
+        one.inside -= 1.0
+        if first < 0:
+            one.room += ends.tokens[one.next_end]
+            one.next_end += 1
+        else:
+            one.room += rows[first].computed + rows[first].owed
+            rows[first].held = LEAVES
+    return room_s
 
 
 @compiled
@@ -159,10 +201,11 @@ def _account(one: Entry, row: Entry, left: float, chunk: float, extra: Extra, sp
 
 
 @compiled
-def _extra(one: Entry, law: Entry, row: Entry, chunk: float, span_s: float) -> Extra:
+def _extra(one: Entry, law: Entry, row: Entry, chunk: float, piles: bool, span_s: float) -> Extra:
     """What a chunk of a prompt adds to an iteration that would only decode, at the clock that the cap allows.
 
-    Mean of the iterations that compute the prompt in this tick, beside who decodes already.
+    Mean of the iterations that compute the prompt in this tick, beside who decodes already. `piles`: it follows others
+    at once, so that the board has drawn what it may.
     """
     times = row.left / chunk
     in_tick = max(1.0, span_s / (one.wall_s + law.multiply_s * chunk))  # later ones belong to later ticks
@@ -178,7 +221,7 @@ def _extra(one: Entry, law: Entry, row: Entry, chunk: float, span_s: float) -> E
         one.sharing,
     )
     wall_s, joules = cost.wall_s, joules_of(one, cost.sm_s, cost.dram_s, x)
-    mean_w = one.kept_w if row.arrival_s < one.backlog_s else one.mean_w
+    mean_w = one.kept_w if piles else one.mean_w
     times = max(1.0, times)
     room = within(one, joules, wall_s, allowed_w(one, wall_s * times, mean_w))
     if room < CLOSE:  # time follows the clock as far as it follows clocks at all, energy the voltage

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 INSTANCE = np.dtype(
-    [(name, np.int64) for name in ("service", "first", "last", "member")]
+    [(name, np.int64) for name in ("service", "first", "last", "member", "next_end", "last_end")]
     + [
         (name, np.float64)
         for names in (
@@ -31,7 +31,8 @@ with prompts. `x`: the clock of decoding relative to the greatest; `mean_w` over
 Board: `kept_w` is what it keeps of its cap, `top` the greatest clock allowed, `sharing` by co-runners. Pace: `context`
 tokens in the cache of those who decode at the beginning of the tick; the cost of an iteration that only decodes.
 Prompts: see `tick_prompts`; `first`, `last` of an instance's stretches; the last iteration has `used` of its budget,
-and its prompts begin with row `member`. Decoding: see `tick_decode`.
+and its prompts begin with row `member`; who may end in the tick stands at `next_end` to `last_end` among `Ends`.
+Decoding: see `tick_decode`.
 """
 STRETCH = np.dtype([("begin_s", np.float64), ("end_s", np.float64), ("iterations", np.float64)])
 """A part of a tick in which an instance computes prompts, and the iterations that it makes in it."""
@@ -91,6 +92,14 @@ def restarted(tables: Sequence[Rows], position: int) -> Rows:
     return fresh_rows(position, rows["arrival_s"], rows["prompt"], rows["output"])
 
 
+class Ends(NamedTuple):
+    """Sequences that may end in a tick, by instance and in the order in which they do: with which count of iterations,
+    and how many tokens of the cache are free then."""
+
+    due: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+
+
 class Decoding:
     """Those that decode. Positions and ends stand apart, because every tick looks through them."""
 
@@ -121,6 +130,15 @@ class Decoding:
     def take_ended(self, count: NDArray[np.float64]) -> Rows:
         """Those whose last token has come, by each instance's count of iterations, leave."""
         return self._take(np.flatnonzero(self._due[: self.size] <= count[self._positions[: self.size]]))
+
+    def ends(self, table: Rows, span_s: float) -> Ends:
+        """Of those that have ended when their instance has decoded for so long; entries get where theirs stand."""
+        most, positions = table["count"] + span_s / table["wall_s"], self._positions[: self.size]
+        here = np.flatnonzero(self._due[: self.size] <= most[positions])
+        here = here[np.lexsort((self._due[here], positions[here]))]
+        edges = positions[here].searchsorted(np.arange(len(table) + 1))
+        table["next_end"], table["last_end"] = edges[:-1], edges[1:]
+        return Ends(self._due[here], self._rows["held"][here] + self._due[here])
 
     def take_of(self, positions: NDArray[np.bool_]) -> Rows:
         """Those of some instances leave."""
