@@ -118,7 +118,8 @@ def test_each_gpu_draws_as_its_chip_does_where_no_cap_goes_below(monkeypatch: py
         return replace(told, sm_w=np.full_like(told.sm_w, 1e3))
 
     monkeypatch.setattr(instance_draw, "draws_of", all_they_can)
-    sim = simulation(replace(CHAT, tensor_parallel=2, min_replicas=1, max_replicas=1), jobs=0)
+    few = class_source("chat", mean_per_s=1.0, seed=1, peak_to_trough=1.0)  # so that nothing is at risk
+    sim = simulation(replace(CHAT, tensor_parallel=2, min_replicas=1, max_replicas=1, requests=few), jobs=0)
     physics = cast("FullPhysics", sim.physics)
     while (view := sim.advance()) is not None and sim.now_s < 60.0:
         sim.apply([*sim.policy.decide(view), *([SetCap("chat/0", 200.0)] if sim.now_s == 20.0 else [])])

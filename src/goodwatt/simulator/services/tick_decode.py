@@ -75,16 +75,12 @@ def join_rows(table: Table, stretches: Table, rows: Table, end_s: Floats, from_s
 
 
 @compiled
-def spend(
-    table: Table, stretches: Table, spent: Floats, before_j: Floats, joined: tuple[Ints, Floats, Floats],
-    span: tuple[float, float],
-) -> bool:  # fmt: skip
+def spend(table: Table, stretches: Table, spent: Floats, joined: tuple[Ints, Floats, Floats], from_s: float) -> bool:
     """What decoding took is added to `spent`; whether the cache of any instance is over-full.
 
-    `before_j`: joules spent before the tick. `joined`: position, from when and until when of those who began to decode,
-    by instance and time.
+    `joined`: position, from when and until when of those who began to decode, by instance and time.
     """
-    (from_s, until_s), (positions, begin_s, end_s) = span, joined
+    positions, begin_s, end_s = joined
     low, over = 0, False
     for i in range(len(table)):
         one, mine_spent = table[i], spent[i]
@@ -106,7 +102,6 @@ def spend(
         mine_spent[4] += one.sm_s * iterations
         mine_spent[5] += one.dram_s * iterations
         mine_spent[6] += iterations
-        one.mean_w = one.context_w + (mine_spent[0] - before_j[i]) / (until_s - from_s)
         one.count += one.total
         one.context = one.held + one.batch * one.count
         over = over or (one.context + one.reserved > one.kv_tokens and one.batch > 1.0)

@@ -185,12 +185,11 @@ class TickFleet:
         self._instances.begin()
         rows = self._coming(until_s)
         if len(self._instances):
-            before_j = self._spent[:, 0].copy()
             self._compute(rows, until_s)
             if "prefill" in self._roles:
                 self._send(until_s)
                 self._hand_over(until_s)
-            self._decode(before_j, until_s)
+            self._decode(until_s)
         self.now_s = until_s
         if len(self._ended) >= NOTE_AFTER:
             self._note()
@@ -210,7 +209,7 @@ class TickFleet:
         done = rows["due"] < np.inf
         self._waiting, self._begun = rows[~done], together(self._begun, rows[done])
 
-    def _decode(self, before_j: Floats, until_s: float) -> None:
+    def _decode(self, until_s: float) -> None:
         """What is decoded up to the end of the tick, and who ends."""
         table, stretches, span = self._instances.table, self._stretches, (self.now_s, until_s)
         make_iterations(table, stretches, *span)
@@ -218,7 +217,7 @@ class TickFleet:
         end_rows(table, stretches, ended, *span)
         self._note_ended(ended)
         joined = self._join(until_s)
-        if spend(table, stretches, self._spent, before_j, joined, span):
+        if spend(table, stretches, self._spent, joined, self.now_s):
             self._preempt()
 
     def _join(self, until_s: float) -> tuple[Ints, Floats, Floats]:

@@ -46,7 +46,7 @@ class TickInstances:
         for name in ("kv_tokens", "most", "budget"):
             entry[name] = getattr(batching, name)
         entry["service"], entry["begin_s"], entry["end_s"] = service, -np.inf, now_s
-        entry["x"], entry["mean_w"] = 1.0, board.model.context_w
+        entry["x"], entry["moving_w"], entry["moved_s"] = 1.0, board.model.context_w, now_s
         self.table = np.concatenate([self.table, entry])
         self.boards_of.append(board)
         self._stale.add(len(self.boards_of) - 1)

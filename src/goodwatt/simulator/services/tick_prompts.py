@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 
+from goodwatt.power.gpu.point import REGULATION_S
 from goodwatt.simulator.services.compiled import compiled
 from goodwatt.simulator.services.made_iterations import made_at, time_when
 from goodwatt.simulator.services.request_instance import WATERMARK
 from goodwatt.simulator.services.tick_boards import Entry, allowed_w, joules_of, slower, within
-from goodwatt.simulator.services.tick_instances import GUESSES
 from goodwatt.simulator.services.tick_law import iteration_cost
 from goodwatt.simulator.services.tick_tables import Ends, Table
 
+MORE_GUESSES = 5
+"""How often the clock of a prompt under a cap is guessed better; there is no guess of the last tick."""
 CLOSE = 0.99
 """Allowed over drawn watts from which on the clock is left as it is."""
 GOLDEN = 0.6180339887498949
@@ -74,17 +76,17 @@ def _compute(
         row = rows[r]
         joins = row.arrival_s <= one.begin_s and one.used < one.line_budget
         next_s = _next_s(one, row, from_s, number + r)
-        at_once = _has_room(one, row)
-        if not at_once:
+        if not _has_room(one, row):
             joins, next_s = False, max(next_s, _room_s(one, rows, r, ends, stretches[one.first : at], from_s))
         if not (joins or next_s < until_s):
             break  # and those behind wait, too
         chunk = max(row.left / math.ceil(row.left / one.line_budget), min(one.piled, one.line_budget))
-        piles = at_once and row.arrival_s < one.backlog_s
-        extra = _extra(one, law, row, chunk, piles, until_s - from_s)
+        _rest(one, next_s)
+        extra, watts = _extra(one, law, row, chunk, until_s - from_s)
         left = row.left
         at = _fill(one, rows, r, stretches, at, max(extra[0], LEAST_TOKEN_S) / chunk, joins, next_s, until_s)
         _account(one, row, left, chunk, extra, spent)
+        _draw(one, watts)
         if row.left > 0.0:
             break
         row.due = one.end_s
@@ -95,7 +97,7 @@ def _compute(
 def _begin_line(one: Entry, rows: Table) -> None:
     """Nothing has been computed in this tick; `piled` tokens had come before the last iteration with prompts ended, and
     there is room for them."""
-    one.piled, one.backlog_s = 0.0, one.end_s
+    one.piled = 0.0
     one.room = one.kv_tokens * (1.0 - WATERMARK) - one.context - one.reserved - one.batch
     one.inside = one.batch + one.opened
     one.line_budget, one.used, one.member = max(1.0, one.budget - one.batch), math.inf, 0
@@ -182,6 +184,24 @@ def _fill(
 
 
 @compiled
+def _rest(one: Entry, until_s: float) -> None:
+    """Until the next iteration with prompts the board draws what decoding draws."""
+    span_s = until_s - one.moved_s
+    if span_s > 0.0:
+        watts = one.context_w + (one.joules / one.wall_s if one.batch > 0.0 else 0.0)
+        one.moving_w += (watts - one.moving_w) * (1.0 - math.exp(-span_s / REGULATION_S))
+        one.moved_s = until_s
+
+
+@compiled
+def _draw(one: Entry, watts: float) -> None:
+    """Prompts have been computed until the end of the last iteration, at so many watts."""
+    span_s = max(0.0, one.end_s - one.moved_s)
+    one.moving_w += (watts - one.moving_w) * (1.0 - math.exp(-span_s / REGULATION_S))
+    one.moved_s = one.end_s
+
+
+@compiled
 def _account(one: Entry, row: Entry, left: float, chunk: float, extra: Extra, spent: Table) -> None:
     """Of `left` tokens some have been computed."""
     if row.computed == 0.0:
@@ -201,40 +221,37 @@ def _account(one: Entry, row: Entry, left: float, chunk: float, extra: Extra, sp
 
 
 @compiled
-def _extra(one: Entry, law: Entry, row: Entry, chunk: float, piles: bool, span_s: float) -> Extra:
-    """What a chunk of a prompt adds to an iteration that would only decode, at the clock that the cap allows.
+def _extra(one: Entry, law: Entry, row: Entry, chunk: float, span_s: float) -> tuple[Extra, float]:
+    """What a chunk of a prompt adds to an iteration that would only decode, and its watts, at the clock that the cap
+    allows.
 
-    Mean of the iterations that compute the prompt in this tick, beside who decodes already. `piles`: it follows others
-    at once, so that the board has drawn what it may.
+    Mean of the iterations that compute the prompt in this tick, beside who decodes already.
     """
     times = row.left / chunk
     in_tick = max(1.0, span_s / (one.wall_s + law.multiply_s * chunk))  # later ones belong to later ticks
     reads = row.computed + 0.5 * min(row.left, chunk * min(times, in_tick))
-    x = one.top
-    cost = iteration_cost(
-        law,
+    sizes = (
         chunk + one.batch,
         chunk * reads + one.context,
         one.batch + max(1.0, chunk / row.left),
         one.context + reads + 0.5 * chunk,
-        x,
-        one.sharing,
     )
-    wall_s, joules = cost.wall_s, joules_of(one, cost.sm_s, cost.dram_s, x)
-    mean_w = one.kept_w if piles else one.mean_w
-    times = max(1.0, times)
-    room = within(one, joules, wall_s, allowed_w(one, wall_s * times, mean_w))
-    if room < CLOSE:  # time follows the clock as far as it follows clocks at all, energy the voltage
-        for _ in range(GUESSES):
-            x = slower(one, x, room)
-            wall_s = cost.wall_s + cost.scaled_s * (one.top / x - 1.0)
-            joules = joules_of(one, cost.sm_s, cost.dram_s, x)
-            room = within(one, joules, wall_s, allowed_w(one, wall_s * times, mean_w))
-    return (
-        wall_s - one.wall_s,
+    mean_w, times, x = one.moving_w, max(1.0, times), one.top
+    cost = iteration_cost(law, *sizes, x, one.sharing)
+    joules = joules_of(one, cost.sm_s, cost.dram_s, x)
+    for _ in range(MORE_GUESSES):
+        room = within(one, joules, cost.wall_s, allowed_w(one, cost.wall_s * times, mean_w))
+        if room >= CLOSE and (room <= 2.0 - CLOSE or x >= one.top):
+            break
+        x = slower(one, x, room)
+        cost = iteration_cost(law, *sizes, x, one.sharing)
+        joules = joules_of(one, cost.sm_s, cost.dram_s, x)
+    extra = (
+        cost.wall_s - one.wall_s,
         cost.gpu_s - one.gpu_s,
         cost.scaled_s - one.scaled_s,
         cost.sm_s - one.sm_s,
         cost.dram_s - one.dram_s,
         joules - one.joules,
     )
+    return extra, one.context_w + joules / cost.wall_s

@@ -13,11 +13,11 @@ INSTANCE = np.dtype(
     + [
         (name, np.float64)
         for names in (
-            "batch held count last_due reserved opened begin_s end_s x mean_w",
+            "batch held count last_due reserved opened begin_s end_s x moving_w moved_s",
             "kv_tokens most budget",
             "context_w memory_w core_w knee rise kept_w top sharing",
             "context wall_s gpu_s scaled_s sm_s dram_s joules",
-            "backlog_s piled room inside line_budget used",
+            "piled room inside line_budget used",
             "total carried_s",
         )
         for name in names.split()
@@ -27,7 +27,8 @@ INSTANCE = np.dtype(
 
 State: `batch` sequences decode; `held`: see ROW; `count` of iterations; `last_due`: the greatest count with which one
 of them ends; `reserved` cache tokens of those being computed, who are `opened`. `begin_s`, `end_s`: the last iteration
-with prompts. `x`: the clock of decoding relative to the greatest; `mean_w` over the last tick. Room: as in `Batching`.
+with prompts. `x`: the clock of decoding relative to the greatest; `moving_w`: the moving mean of the
+board's power at `moved_s`. Room: as in `Batching`.
 Board: `kept_w` is what it keeps of its cap, `top` the greatest clock allowed, `sharing` by co-runners. Pace: `context`
 tokens in the cache of those who decode at the beginning of the tick; the cost of an iteration that only decodes.
 Prompts: see `tick_prompts`; `first`, `last` of an instance's stretches; the last iteration has `used` of its budget,
